@@ -1,0 +1,130 @@
+// What Signalbox needs of the world. The runtime reads no clock, opens no socket and no file, and draws
+// no random number but through these; a simulator implements them with a virtual clock and seeded faults,
+// a daemon with its own loop. All calls and all completions happen on one thread, the host's; a completion
+// may run before the call that takes it returns, and is called exactly once.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/base/result.hpp"
+#include "runtime/base/time.hpp"
+
+namespace signalbox {
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual Instant now() = 0;  // may step in both directions, as wall clocks do
+};
+
+class Timer {
+ public:
+  virtual ~Timer() = default;
+  // Runs `task` once, at `when` or as soon after as the host can; at once if `when` is past.
+  virtual void at(Instant when, std::function<void()> task) = 0;
+};
+
+class Random {
+ public:
+  virtual ~Random() = default;
+  virtual void fill(std::span<std::uint8_t> bytes) = 0;  // unpredictable outside a simulator
+};
+
+struct HttpRequest {
+  std::string method = "GET";
+  std::string url;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+  Duration timeout = seconds(10);        // for everything: connect, send, receive
+  std::size_t max_response_bytes = 1u << 20;
+};
+struct HttpResponse {
+  int status = 0;
+  std::string content_type;
+  std::string body;
+};
+class Http {
+ public:
+  virtual ~Http() = default;
+  // Redirects are never followed: a 3xx is handed back as it is. Errors: `unreachable` when nothing was
+  // sent, `outcome_unknown` when the request may have arrived, `limit_exceeded` when the body was longer
+  // than allowed (the request did arrive), `refused` by an egress rule, `invalid_argument` for a bad URL.
+  virtual void send(HttpRequest request, std::function<void(Result<HttpResponse>)> completion) = 0;
+};
+
+// One file of a Disk. Offsets and sizes are bytes. Written bytes survive a crash only after sync().
+class DiskFile {
+ public:
+  virtual ~DiskFile() = default;
+  // Fewer bytes than asked for only at the end of the file.
+  virtual Result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> into) = 0;
+  virtual Result<void> write(std::uint64_t offset, std::span<const std::uint8_t> bytes) = 0;
+  virtual Result<void> truncate(std::uint64_t size) = 0;
+  virtual Result<void> sync() = 0;
+  virtual Result<std::uint64_t> size() = 0;
+};
+class Disk {
+ public:
+  virtual ~Disk() = default;
+  enum class Open { existing, create };  // `create` opens what exists and makes what does not
+  virtual Result<std::unique_ptr<DiskFile>> open(const std::string& path, Open how) = 0;
+  virtual Result<bool> exists(const std::string& path) = 0;
+  virtual Result<void> remove(const std::string& path) = 0;              // of what is absent: ok
+  virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
+  virtual Result<void> sync_directory(const std::string& path) = 0;     // makes creates, renames, removes last
+  virtual Result<void> make_directory(const std::string& path) = 0;     // of what exists: ok
+};
+
+// State as transactions on a small ordered map of opaque bytes. Asynchronous from day one: an embedded
+// database completes at once, a consensus store does not, and either may not know what happened.
+struct StoreEntry {
+  std::string key, value;
+  std::uint64_t version = 0;  // grows with each put of the key; never 0
+};
+struct StoreTransaction {
+  // Who writes. Larger than or equal to every fence the store has seen, else `conflict`; remembered.
+  std::uint64_t fence = 0;
+  struct Compare {
+    std::string key;
+    std::uint64_t version = 0;  // 0: the key must be absent
+  };
+  struct Put {
+    std::string key;
+    std::optional<std::string> value;  // nothing: erase
+  };
+  std::vector<Compare> compares;
+  std::vector<Put> puts;
+};
+enum class CommitOutcome {
+  committed,  // durable, all of it
+  conflict,   // nothing of it, and never will be
+  unknown,    // all or nothing, and the store cannot say which; read before going on
+};
+class TransactionStore {
+ public:
+  virtual ~TransactionStore() = default;
+  virtual void commit(StoreTransaction transaction, std::function<void(CommitOutcome)> completion) = 0;
+  // All entries whose key starts with `prefix`, in key order, as of one moment.
+  virtual void read(std::string prefix, std::function<void(Result<std::vector<StoreEntry>>)> completion) = 0;
+  // The largest fence seen; 0 in a new store.
+  virtual void read_fence(std::function<void(Result<std::uint64_t>)> completion) = 0;
+};
+
+// The world, as one engine sees it. References must outlive the engine.
+struct Host {
+  Clock& clock;
+  Timer& timer;
+  Random& random;
+  Http& http;
+  Disk& disk;
+  TransactionStore& store;
+};
+
+}  // namespace signalbox

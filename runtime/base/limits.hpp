@@ -1,0 +1,55 @@
+// Every bound of Signalbox, in one place. Past a bound there is a clear error and nothing is lost.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "runtime/base/time.hpp"
+
+namespace signalbox {
+
+struct Limits {
+  // The compiler. A policy file is written by people: 4 MiB is a thousand pages.
+  std::size_t source_bytes = 4u << 20;
+  // Nested brackets and operators. The parser recurses: 200 levels need well under 1 MiB of stack.
+  std::size_t nesting = 200;
+  // Diagnostics shown for one program; past it a reader fixes the first ones and runs again.
+  std::size_t diagnostics = 50;
+  // Expression nodes after `let`s are inlined: a chain of doubling lets must not take the machine.
+  std::size_t plan_nodes = 1'000'000;
+  // Files pulled in by `use`.
+  std::size_t modules = 256;
+
+  // Samples. One scrape of the largest exporters seen in the field is a few tens of MB.
+  std::size_t scrape_body_bytes = 64u << 20;
+  std::size_t scrape_samples = 1'000'000;
+  std::size_t labels_per_series = 128;
+  std::size_t label_name_bytes = 1024;
+  std::size_t label_value_bytes = 65'536;
+  // Series and samples held by the in-process store; at about 16 bytes a sample 2 GiB is the most it takes.
+  std::size_t store_series = 1'000'000;
+  std::size_t store_samples = 128'000'000;
+  // A file given to --data is read whole before it is parsed.
+  std::size_t data_file_bytes = std::size_t{4} << 30;
+
+  // Instances of one declaration without a `max` of its own.
+  std::uint32_t instances = 1000;
+
+  // Effects. Answers of targets and receivers are small; what is longer is not an answer.
+  std::size_t effect_response_bytes = 64u << 10;
+  Duration effect_timeout = seconds(10);
+  // The age of a reconfirmed intent: after it the plan it was made under may not be true any more.
+  Duration intent_lifetime = minutes(5);
+  // Everything Signalbox does to the world in an hour, whatever the policies say (a cumulative breaker).
+  std::uint32_t actions_per_hour = 60;
+
+  // Versions a target's answer may be long.
+  std::size_t version_bytes = 256;
+
+  // Machine code of the JIT, for all shapes together.
+  std::size_t jit_code_bytes = 64u << 20;
+  // A shape's operations: larger ones are interpreted, since code generation is not linear.
+  std::size_t jit_shape_ops = 4096;
+};
+
+}  // namespace signalbox

@@ -1,0 +1,110 @@
+// The meaning of every shape operation, for one row. This is the definition: the interpreter runs it, and
+// the machine code of jit/ must give the same bits.
+#pragma once
+
+#include <cfloat>
+#include <cmath>
+#include <limits>
+
+#include "runtime/plan/shape.hpp"
+
+namespace signalbox::eval {
+
+using plan::Evidence;
+using plan::ShapeOp;
+
+struct Signal {
+  double value = 0.0;  // +0.0 whenever evidence is not `value`, so that results compare as bits
+  Evidence evidence = Evidence::value;
+};
+
+inline constexpr double part_above_whole_tolerance = 1e-9;  // float sums of the same terms in another order
+
+inline Signal unknown(Evidence why) { return {0.0, why}; }
+inline Signal truth(bool yes) { return {yes ? 1.0 : 0.0, Evidence::value}; }
+inline Evidence worse(Evidence a, Evidence b) { return a > b ? a : b; }
+
+// `mod` and `pow` go through these two for every tier (the JIT calls them by pointer).
+double math_mod(double a, double b);
+double math_pow(double a, double b);
+
+// A comparison with anything but a value is unknown, except past a window's bound, where it is false.
+template <class Less>
+Signal compare_op(Signal a, Signal b, Less holds) {
+  if (a.evidence == Evidence::outside || b.evidence == Evidence::outside) return truth(false);
+  const Evidence e = worse(a.evidence, b.evidence);
+  if (e != Evidence::value) return unknown(e);
+  if (!std::isfinite(a.value) || !std::isfinite(b.value)) return unknown(Evidence::invalid);
+  return truth(holds(a.value, b.value));
+}
+
+inline Signal apply_op(ShapeOp op, Signal a, Signal b, Signal c) {
+  const auto arithmetic = [&](double v) {
+    const Evidence e = worse(a.evidence, b.evidence);
+    return e == Evidence::value ? Signal{v, e} : unknown(e);
+  };
+  switch (op) {
+    case ShapeOp::input:
+    case ShapeOp::param: return a;
+    case ShapeOp::add: return arithmetic(a.value + b.value);
+    case ShapeOp::sub: return arithmetic(a.value - b.value);
+    case ShapeOp::mul: return arithmetic(a.value * b.value);
+    case ShapeOp::div: return arithmetic(a.value / b.value);
+    case ShapeOp::mod: return arithmetic(math_mod(a.value, b.value));
+    case ShapeOp::pow: return arithmetic(math_pow(a.value, b.value));
+    case ShapeOp::neg: return a.evidence == Evidence::value ? Signal{-a.value, a.evidence} : a;
+    case ShapeOp::abs: return a.evidence == Evidence::value ? Signal{std::fabs(a.value), a.evidence} : a;
+    // NaN stays NaN, as in Prometheus; the limit wins only where it is strictly inside.
+    case ShapeOp::clamp_min: return arithmetic(a.value < b.value || std::isnan(b.value) ? b.value : a.value);
+    case ShapeOp::clamp_max: return arithmetic(a.value > b.value || std::isnan(b.value) ? b.value : a.value);
+    case ShapeOp::fallback: return a.evidence == Evidence::value ? a : b;
+    case ShapeOp::ratio: {
+      const Evidence e = worse(a.evidence, b.evidence);
+      if (e != Evidence::value) return unknown(e);
+      if (b.value == 0.0) return unknown(Evidence::no_traffic);
+      if (!(b.value > 0.0) || !(a.value >= 0.0) || !std::isfinite(b.value) ||
+          !(a.value <= b.value * (1.0 + part_above_whole_tolerance)))
+        return unknown(Evidence::invalid);
+      return {a.value / b.value, Evidence::value};
+    }
+    case ShapeOp::at_least: {
+      if (a.evidence != Evidence::value) return a;
+      if (b.evidence != Evidence::value) return unknown(b.evidence);
+      if (c.evidence != Evidence::value) return unknown(c.evidence);
+      return b.value >= c.value ? a : unknown(Evidence::too_few);
+    }
+    case ShapeOp::finite:
+      if (a.evidence == Evidence::value && std::isinf(a.value)) return {std::copysign(DBL_MAX, a.value), a.evidence};
+      return a;
+    case ShapeOp::gt: return compare_op(a, b, [](double x, double y) { return x > y; });
+    case ShapeOp::ge: return compare_op(a, b, [](double x, double y) { return x >= y; });
+    case ShapeOp::lt: return compare_op(a, b, [](double x, double y) { return x < y; });
+    case ShapeOp::le: return compare_op(a, b, [](double x, double y) { return x <= y; });
+    case ShapeOp::eq: return compare_op(a, b, [](double x, double y) { return x == y; });
+    case ShapeOp::ne: return compare_op(a, b, [](double x, double y) { return x != y; });
+    case ShapeOp::both: {
+      const bool a_false = a.evidence == Evidence::value && a.value == 0.0;
+      const bool b_false = b.evidence == Evidence::value && b.value == 0.0;
+      if (a_false || b_false) return truth(false);
+      const Evidence e = worse(a.evidence, b.evidence);
+      return e == Evidence::value ? truth(true) : unknown(e);
+    }
+    case ShapeOp::either: {
+      const bool a_true = a.evidence == Evidence::value && a.value != 0.0;
+      const bool b_true = b.evidence == Evidence::value && b.value != 0.0;
+      if (a_true || b_true) return truth(true);
+      const Evidence e = worse(a.evidence, b.evidence);
+      return e == Evidence::value ? truth(false) : unknown(e);
+    }
+    case ShapeOp::negate: return a.evidence == Evidence::value ? truth(a.value == 0.0) : a;
+  }
+  return unknown(Evidence::invalid);
+}
+
+// A NaN's payload and sign depend on operand order, which compilers may change: results carry one NaN.
+inline Signal canonical(Signal s) {
+  if (std::isnan(s.value)) s.value = std::numeric_limits<double>::quiet_NaN();
+  return s;
+}
+
+}  // namespace signalbox::eval

@@ -1,0 +1,47 @@
+// Prometheus text (0.0.4) and OpenMetrics (1.0.0): what a /metrics page or a recorded file says, as samples.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "runtime/base/labels.hpp"
+#include "runtime/base/limits.hpp"
+#include "runtime/base/result.hpp"
+#include "runtime/base/time.hpp"
+
+namespace signalbox::formats {
+
+enum class ExpositionFormat {
+  prometheus,   // timestamps in whole milliseconds
+  openmetrics,  // timestamps in seconds with fractions; must end with "# EOF"
+};
+
+// By content type when it names one ("application/openmetrics-text"); else by a final "# EOF" line.
+ExpositionFormat detect_exposition(std::string_view content_type, std::string_view body);
+
+struct ExpositionSample {
+  Labels labels;  // with __name__
+  double value = 0;
+  std::optional<Instant> time;
+};
+struct ExpositionFamily {
+  std::string name;  // as in the TYPE line
+  std::string type;  // counter gauge histogram summary untyped unknown info stateset gaugehistogram
+  std::string unit;
+};
+struct ExpositionSink {
+  std::function<void(ExpositionSample&&)> sample;
+  std::function<void(const ExpositionFamily&)> family = {};  // once a TYPE or UNIT line, optional
+};
+
+// Calls the sink in the order of the text. The first fault ends it with `malformed` and "line L, column C: …";
+// what was handed over before stays with the caller, who decides whether half a page counts (a scrape does not).
+// Bounds (`limit_exceeded`): scrape_samples (0 in `max_samples`: no bound), labels_per_series, label_name_bytes,
+// label_value_bytes. HTML is recognised and said. Exemplars are read over. A truncated OpenMetrics text (no
+// "# EOF") is malformed. Values: all that strconv reads there, "NaN", "+Inf", "-Inf", "Inf" in any case, hex floats.
+Result<void> parse_exposition(std::string_view text, ExpositionFormat format, const Limits& limits,
+                              std::size_t max_samples, const ExpositionSink& sink);
+
+}  // namespace signalbox::formats

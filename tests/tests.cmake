@@ -1,0 +1,16 @@
+# Tests by what they prove. Each .cpp under tests/unit and tests/property is one test program.
+enable_testing()
+find_package(GTest REQUIRED)
+include(GoogleTest)
+
+# signalbox_test(FILE LIBRARY…)
+function(signalbox_test file)
+  get_filename_component(name ${file} NAME_WE)
+  add_executable(${name} ${PROJECT_SOURCE_DIR}/tests/${file})
+  target_link_libraries(${name} PRIVATE ${ARGN} GTest::gtest_main signalbox_warnings)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS quick)
+endfunction()
+
+signalbox_test(unit/base_test.cpp sb_base)
