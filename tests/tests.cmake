@@ -14,3 +14,8 @@ function(signalbox_test file)
 endfunction()
 
 signalbox_test(unit/base_test.cpp sb_base)
+
+signalbox_test(wire/demo_shop_test.cpp sb_base nlohmann_json::nlohmann_json)
+target_compile_definitions(demo_shop_test PRIVATE DEMO_SHOP="$<TARGET_FILE:demo_shop>"
+  DEMO_LOAD="$<TARGET_FILE:demo_load>" NAB2OM="$<TARGET_FILE:nab2om>")
+add_dependencies(demo_shop_test demo_shop demo_load nab2om)
