@@ -46,8 +46,10 @@ fragment NUM: [0-9] [0-9_]* ('.' [0-9] [0-9_]*)? ([eE] [+-]? [0-9]+)?;
 NAME: WORD (':' WORD)*;
 fragment WORD: [A-Za-z_] [A-Za-z0-9_]*;
 QUOTED: '`' ~[`\r\n]+ '`';
-STRING: '"' (~["\\\r\n] | '\\' .)* '"' | '\'' (~['\\\r\n] | '\\' .)* '\'';
-BAD_STRING: ["'`] ~[\r\n]*;
+STRING: '"' DOUBLE '"' | '\'' SINGLE '\'';
+BAD_STRING: '"' DOUBLE | '\'' SINGLE | '`' ~[`\r\n]*;
+fragment DOUBLE: (~["\\\r\n] | '\\' ~[\r\n])*;
+fragment SINGLE: (~['\\\r\n] | '\\' ~[\r\n])*;
 
 LBRACE: '{'; RBRACE: '}'; LPAREN: '('; RPAREN: ')'; LBRACKET: '['; RBRACKET: ']';
 EQ: '=='; NE: '!='; LE: '<='; GE: '>='; LT: '<'; GT: '>';

@@ -68,7 +68,7 @@ targetClause: versionClause | deployedClause | actionClause | secretClause | tim
 versionClause: VERSION name STRING;
 deployedClause: DEPLOYED METRIC condition;
 actionClause: ACTION name IS name LBRACE name STRING (BODY LBRACE bodyField* RBRACE)? RBRACE;
-bodyField: anyWord (name | STRING | amount);
+bodyField: anyWord (STRING | amount);
 
 policyDecl: POLICY name ON name perLabels? LBRACE policyClause* RBRACE;
 policyClause

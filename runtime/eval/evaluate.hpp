@@ -1,0 +1,131 @@
+// The reference interpreter: the plan's nodes at one instant, as columns. Pure: given the leaves, the anchors and
+// the holds before, every column and the holds after are determined.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/base/labels.hpp"
+#include "runtime/base/time.hpp"
+#include "runtime/eval/kernel.hpp"
+#include "runtime/plan/plan.hpp"
+
+namespace signalbox::eval {
+
+// Rows of a declaration or an expression, side by side. A row without a value is known and says why.
+struct Column {
+  std::shared_ptr<const std::vector<Labels>> rows = std::make_shared<const std::vector<Labels>>();
+  std::vector<double> value;           // +0.0 where evidence is not `value`
+  std::vector<std::uint8_t> evidence;  // plan::Evidence
+  std::size_t size() const { return value.size(); }
+};
+
+// What a leaf is asked: a window with its ends worked out.
+struct LeafQuery {
+  const plan::Leaf* leaf = nullptr;
+  Instant at;             // the instant of evaluation, the leaf's offset already taken off
+  Duration lookback;
+  Semantics semantics = Semantics::prometheus2;
+  // raw_increase: closed pieces; increments that lie whole in one of them are added. Empty pieces: see `why`.
+  std::vector<std::pair<Instant, Instant>> pieces;
+};
+
+// Where leaves come from: the local store, a Prometheus, a host's function.
+class LeafProvider {
+ public:
+  virtual ~LeafProvider() = default;
+  // A row for each series that the selector finds among those known at `at` (first sample not later than it), in an
+  // order that depends on the data alone. Evidence: `stale` when there are samples but none recent enough or the series
+  // has ended, `no_data` when there are too few for the function. Rows keep __name__ only for LeafFn::sample.
+  virtual Column read(const LeafQuery& query) = 0;
+  // Every series the selector finds at `at`, whatever its state: the rows of a window that is `outside`.
+  virtual std::vector<Labels> known(const plan::Leaf& leaf, Instant at) = 0;
+};
+
+// Events that anchored windows refer to, as decide/ knows them.
+struct Anchors {
+  struct Deploy {
+    std::optional<Instant> at;                             // of the latest foreign deploy
+    std::vector<std::pair<Instant, Instant>> excluded;     // `before` leaves these out: anchor to outcome of episodes
+  };
+  std::vector<Deploy> deploys;   // by target
+  std::optional<Instant> done;   // where `since done` starts: done + after
+};
+
+// How long a condition has held, for one row of one hold.
+struct HoldCell {
+  std::uint32_t streak = 0;    // true ticks since the last false
+  std::uint32_t unknowns = 0;  // unknown ticks in a row, up to now
+  std::uint64_t history = 0;   // `of`: bit i set: the tick i ticks ago was true
+  Duration held;               // `time`: known-true time
+  bool was_true = false;       // the last known tick was true
+  Instant last_tick;
+  bool operator==(const HoldCell&) const = default;
+};
+struct HoldKey {
+  plan::Index node = 0;
+  std::string scope;  // "" or the policy instance on whose behalf (verify)
+  Labels row;
+  auto operator<=>(const HoldKey&) const = default;
+};
+using HoldTable = std::map<HoldKey, HoldCell>;
+
+// One tick of one hold: moves `cell` on and answers the held condition. True counts, false resets, unknown does neither
+// but the (unknown_at_most + 1)-th in a row resets; ticks missed since cell.last_tick are unknown. The answer is `held`
+// as truth while the condition is known, and unknown with the condition's evidence while it is not.
+void advance_hold(const plan::Hold& hold, Duration step, Instant tick, double value, plan::Evidence evidence, HoldCell& cell,
+                  double& out_value, plan::Evidence& out_evidence);
+
+enum class Tier { interpreter, compiled, automatic };
+
+// Runs shapes: by the interpreter, or by kernels compiled once a shape. `automatic` compiles a shape when a call has many
+// rows; failure to compile is said once through `notice` and interpreted from then on.
+class ShapeRunner {
+ public:
+  ShapeRunner(const plan::Plan& plan, Tier tier, std::function<Result<std::unique_ptr<KernelCompiler>>()> load,
+              std::function<void(const Error&)> notice);
+  void run(plan::Index shape, const double* params, const ColumnView* inputs, double* out_value, std::uint8_t* out_evidence,
+           std::size_t rows);
+  std::size_t compiled_functions() const { return compiled_; }
+  std::size_t code_bytes() const;
+
+ private:
+  const plan::Plan& plan_;
+  Tier tier_;
+  std::function<Result<std::unique_ptr<KernelCompiler>>()> load_;
+  std::function<void(const Error&)> notice_;
+  std::unique_ptr<KernelCompiler> compiler_;
+  bool failed_ = false;
+  std::size_t compiled_ = 0;
+  std::vector<KernelFn> kernels_;  // by shape; null: not compiled
+};
+
+// The columns of one instant, worked out when they are asked for, each once.
+class Evaluation {
+ public:
+  struct Context {
+    const plan::Plan* plan = nullptr;
+    LeafProvider* leaves = nullptr;
+    ShapeRunner* shapes = nullptr;
+    Semantics semantics = Semantics::prometheus2;
+    Instant at;                    // the evaluated instant: the tick's
+    Anchors anchors;
+    std::string scope;             // of holds
+    HoldTable* holds = nullptr;    // moved on by hold nodes that are asked for; null: holds answer their inner condition
+  };
+  explicit Evaluation(Context context) : context_(std::move(context)) {}
+  const Column& column(plan::Index node);
+  const Context& context() const { return context_; }
+
+ private:
+  Column compute(plan::Index node);
+  Context context_;
+  std::map<plan::Index, Column> memo_;
+};
+
+}  // namespace signalbox::eval
