@@ -15,7 +15,57 @@ endfunction()
 
 signalbox_test(unit/base_test.cpp sb_base)
 
+if(TARGET signalbox_jit)
+  find_package(benchmark REQUIRED)
+  signalbox_test(property/jit_equality_test.cpp sb_eval)
+  target_compile_definitions(jit_equality_test PRIVATE SIGNALBOX_JIT_PATH="$<TARGET_FILE:signalbox_jit>")
+  add_dependencies(jit_equality_test signalbox_jit)
+  signalbox_test(unit/jit_cage_test.cpp sb_jit sb_eval)
+  add_executable(kernel_bench ${PROJECT_SOURCE_DIR}/tests/bench/kernel_bench.cpp)
+  target_compile_definitions(kernel_bench PRIVATE SIGNALBOX_JIT_PATH="$<TARGET_FILE:signalbox_jit>")
+  target_link_libraries(kernel_bench PRIVATE sb_eval benchmark::benchmark signalbox_warnings)
+  add_dependencies(kernel_bench signalbox_jit)
+endif()
+
 signalbox_test(wire/demo_shop_test.cpp sb_base nlohmann_json::nlohmann_json)
 target_compile_definitions(demo_shop_test PRIVATE DEMO_SHOP="$<TARGET_FILE:demo_shop>"
   DEMO_LOAD="$<TARGET_FILE:demo_load>" NAB2OM="$<TARGET_FILE:nab2om>")
 add_dependencies(demo_shop_test demo_shop demo_load nab2om)
+
+signalbox_test(unit/exposition_test.cpp sb_formats)
+signalbox_test(unit/prometheus_json_test.cpp sb_formats)
+signalbox_test(property/exposition_roundtrip_test.cpp sb_formats)
+signalbox_test(wire/exposition_wire_test.cpp sb_formats)
+set_tests_properties(exposition_wire_test PROPERTIES LABELS wire)
+
+# signalbox_fuzz(FILE "CORPUS FOLDERS" LIBRARY…): replays the corpus everywhere. A fuzzer of it comes from
+#   cmake -DCMAKE_CXX_COMPILER=clang++-19 -DSIGNALBOX_FUZZ=ON -DCMAKE_CXX_FLAGS="-fsanitize=fuzzer-no-link,address,undefined"
+function(signalbox_fuzz file folders)
+  get_filename_component(name ${file} NAME_WE)
+  add_executable(${name} ${PROJECT_SOURCE_DIR}/tests/${file})
+  target_link_libraries(${name} PRIVATE ${ARGN} signalbox_warnings)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  list(TRANSFORM folders PREPEND ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/)
+  if(SIGNALBOX_FUZZ)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_test(NAME ${name} COMMAND ${name} -runs=0 ${folders})
+  else()
+    target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cpp)
+    add_test(NAME ${name} COMMAND ${name} ${folders})
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS quick)
+endfunction()
+
+signalbox_fuzz(fuzz/exposition_fuzz.cpp "exposition;prometheus_json" sb_formats)
+
+add_library(sb_test_support STATIC ${PROJECT_SOURCE_DIR}/tests/support/crash_disk.cpp
+  ${PROJECT_SOURCE_DIR}/tests/support/sockets.cpp)
+target_include_directories(sb_test_support PUBLIC ${PROJECT_SOURCE_DIR})
+target_link_libraries(sb_test_support PUBLIC sb_base Threads::Threads PRIVATE signalbox_warnings)
+signalbox_test(unit/posix_disk_test.cpp sb_net)
+signalbox_test(unit/listener_test.cpp sb_net sb_test_support)
+signalbox_test(unit/event_loop_test.cpp sb_net sb_test_support)
+
+signalbox_test(unit/store_test.cpp sb_store)
+signalbox_test(unit/histogram_quantile_test.cpp sb_eval)
+signalbox_test(property/window_property_test.cpp sb_store)
