@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,7 +19,8 @@ enum class ExpositionFormat {
   openmetrics,  // timestamps in seconds with fractions; must end with "# EOF"
 };
 
-// By content type when it names one ("application/openmetrics-text"); else by a final "# EOF" line.
+// By content type when it names one ("application/openmetrics-text", or "version=0.0.4"); else by a final
+// "# EOF" line.
 ExpositionFormat detect_exposition(std::string_view content_type, std::string_view body);
 
 struct ExpositionSample {
@@ -33,15 +35,22 @@ struct ExpositionFamily {
 };
 struct ExpositionSink {
   std::function<void(ExpositionSample&&)> sample;
-  std::function<void(const ExpositionFamily&)> family = {};  // once a TYPE or UNIT line, optional
+  // Once a TYPE or UNIT line, with what the lines just before it said of the same name. Optional.
+  std::function<void(const ExpositionFamily&)> family = {};
 };
 
-// Calls the sink in the order of the text. The first fault ends it with `malformed` and "line L, column C: …";
-// what was handed over before stays with the caller, who decides whether half a page counts (a scrape does not).
-// Bounds (`limit_exceeded`): scrape_samples (0 in `max_samples`: no bound), labels_per_series, label_name_bytes,
-// label_value_bytes. HTML is recognised and said. Exemplars are read over. A truncated OpenMetrics text (no
-// "# EOF") is malformed. Values: all that strconv reads there, "NaN", "+Inf", "-Inf", "Inf" in any case, hex floats.
+// Calls the sink in the order of the text. The first fault ends it with `malformed` and "line L, column C: …"
+// (columns count bytes); what was handed over before stays with the caller, who decides whether half a page
+// counts (a scrape does not). Bounds (`limit_exceeded`): scrape_samples (0 in `max_samples`: no bound),
+// labels_per_series (the name apart), label_name_bytes, label_value_bytes. HTML is recognised and said.
+// Exemplars are read over. A truncated OpenMetrics text (no "# EOF") is malformed. Values: all that strconv
+// reads there, "NaN", "+Inf", "-Inf", "Inf" in any case, hex floats; no "_" between digits. Whether series
+// repeat or families are split is not looked at.
 Result<void> parse_exposition(std::string_view text, ExpositionFormat format, const Limits& limits,
                               std::size_t max_samples, const ExpositionSink& sink);
+
+// The samples in their order, without TYPE lines, ended by "# EOF". Reading it back gives the same samples
+// bit for bit (of NaNs only that they are). `invalid_argument`: names or values the format cannot carry.
+Result<std::string> write_openmetrics(std::span<const ExpositionSample> samples);
 
 }  // namespace signalbox::formats
