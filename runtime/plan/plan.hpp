@@ -70,7 +70,7 @@ enum class Join : std::uint8_t {
 struct Matching {
   Join join = Join::only;
   std::vector<std::string> labels;
-  enum class Group : std::uint8_t { none, left, right } group = Group::none;
+  enum class Group : std::uint8_t { one_to_one, left, right } group = Group::one_to_one;
   std::vector<std::string> include;  // taken over from the "one" side
   Evidence absent = Evidence::no_data;  // of an absent side, for `unite`
   bool operator==(const Matching&) const = default;
