@@ -1,0 +1,103 @@
+#include "runtime/eval/histogram_quantile.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace signalbox::eval {
+namespace {
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+// A bound of NaN has no place in Prometheus' order either; first of all keeps the order strict.
+bool bound_before(const Bucket& a, const Bucket& b) {
+  if (std::isnan(a.upper_bound) || std::isnan(b.upper_bound))
+    return std::isnan(a.upper_bound) && !std::isnan(b.upper_bound);
+  return a.upper_bound < b.upper_bound;
+}
+
+void merge_equal_bounds(std::vector<Bucket>& sorted) {
+  std::size_t last = 0;
+  for (std::size_t i = 1; i < sorted.size(); ++i) {
+    if (sorted[i].upper_bound == sorted[last].upper_bound) {
+      sorted[last].count += sorted[i].count;
+    } else {
+      sorted[++last] = sorted[i];
+    }
+  }
+  sorted.resize(last + 1);
+}
+
+// Equal but for the noise that summing rates in another order leaves.
+bool nearly_equal(double a, double b) {
+  constexpr double tolerance = 1e-12;
+  constexpr double least_normal = std::numeric_limits<double>::min();
+  if (std::isnan(a) && std::isnan(b)) return true;
+  if (a == b) return true;
+  const double magnitude = std::fabs(a) + std::fabs(b);
+  const double difference = std::fabs(a - b);
+  if (a == 0 || b == 0 || magnitude < least_normal) return difference < tolerance * least_normal;
+  return difference / std::min(magnitude, std::numeric_limits<double>::max()) < tolerance;
+}
+
+// Cumulative counts cannot fall; where scrapes or rates make them, the larger one before holds.
+void force_monotonic(std::vector<Bucket>& buckets, Semantics semantics) {
+  double highest = buckets[0].count;
+  for (std::size_t i = 1; i < buckets.size(); ++i) {
+    double& count = buckets[i].count;
+    if (semantics == Semantics::prometheus2) {
+      if (count > highest) {
+        highest = count;
+      } else if (count < highest) {
+        count = highest;
+      }
+    } else if (nearly_equal(highest, count) || count < highest) {
+      count = highest;
+    } else {
+      highest = count;
+    }
+  }
+}
+
+}  // namespace
+
+std::optional<double> histogram_quantile(double q, std::vector<Bucket> buckets, Semantics semantics) {
+  if (buckets.empty()) return std::nullopt;
+  if (std::isnan(q)) return nan;
+  if (q < 0) return -infinity;
+  if (q > 1) return infinity;
+  std::stable_sort(buckets.begin(), buckets.end(), bound_before);
+  if (buckets.back().upper_bound != infinity) return nan;
+  merge_equal_bounds(buckets);
+  force_monotonic(buckets, semantics);
+  if (buckets.size() < 2) return nan;
+  const double observations = buckets.back().count;
+  if (observations == 0) return nan;
+
+  double rank = q * observations;
+  // Written out: where counts are NaN the answer depends on which ones the search looks at.
+  const std::size_t last = buckets.size() - 1;
+  std::size_t at = 0;
+  for (std::size_t end = last; at < end;) {
+    const std::size_t middle = (at + end) / 2;
+    if (buckets[middle].count >= rank) {
+      end = middle;
+    } else {
+      at = middle + 1;
+    }
+  }
+  if (at == last) return buckets[last - 1].upper_bound;
+  const double upper = buckets[at].upper_bound;
+  if (at == 0 && upper <= 0) return upper;
+  double lower = 0;
+  double count = buckets[at].count;
+  if (at > 0) {
+    lower = buckets[at - 1].upper_bound;
+    count -= buckets[at - 1].count;
+    rank -= buckets[at - 1].count;
+  }
+  return lower + (upper - lower) * (rank / count);
+}
+
+}  // namespace signalbox::eval
