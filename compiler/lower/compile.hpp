@@ -1,0 +1,61 @@
+// Text in, plan out. The one door to the compiler: it opens no file, reads no clock and starts no thread.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/sema/modules.hpp"
+#include "compiler/source/diagnostic.hpp"
+#include "runtime/base/limits.hpp"
+#include "runtime/plan/plan.hpp"
+#include "runtime/plan/rehearsal.hpp"
+
+namespace signalbox::lower {
+
+struct CompileOptions {
+  std::map<std::string, std::string> params;  // --param NAME=VALUE
+  sema::ModuleLoader loader;                  // for `use`; the library's modules need none
+  Limits limits;
+};
+
+// Where declarations stand, for what is found out about a plan afterwards. By index of the plan's tables.
+struct PolicySpans {
+  source::Span name, when, verify, cooldown, events;
+};
+struct SloSpans {
+  source::Span name, objective, traffic;
+  std::vector<source::Span> rows, defers;
+};
+struct Places {
+  std::vector<SloSpans> slos;
+  std::vector<PolicySpans> policies;
+  std::vector<source::Span> targets, sources, actions;
+  std::vector<std::vector<source::Span>> given;  // by rehearsal
+};
+
+struct Compiled {
+  source::SourceSet sources;
+  source::Diagnostics diagnostics;
+  std::optional<plan::Plan> plan;  // nothing after an error
+  std::vector<plan::Rehearsal> rehearsals;
+  Places places;
+};
+
+struct Input {
+  std::string name, text;
+};
+// The files together are one program.
+Compiled compile(std::vector<Input> inputs, const CompileOptions& options);
+
+// An expression for `eval`: a plan with nothing but nodes. Declarations of `program` (settings, slos) are seen when given.
+struct CompiledQuery {
+  source::SourceSet sources;
+  source::Diagnostics diagnostics;
+  std::optional<plan::Plan> plan;
+  plan::Index root = plan::none;
+};
+CompiledQuery compile_query(const std::string& text, const CompileOptions& options);
+
+}  // namespace signalbox::lower

@@ -1,0 +1,34 @@
+// The functions of the language: one table of names, one rule of typing each.
+#pragma once
+
+#include "compiler/sema/typer.hpp"
+
+namespace signalbox::sema {
+
+class Functions {
+ public:
+  explicit Functions(Typer& typer) : t_(typer) {}
+  TypedPtr call(const syntax::Expr& e);
+
+ private:
+  TypedPtr range_function(const syntax::Expr& e, RangeFn fn);
+  TypedPtr aggregate(const syntax::Expr& e, plan::Aggregate op);
+  TypedPtr count_true(const syntax::Expr& e);
+  TypedPtr quantifier(const syntax::Expr& e, bool all);
+  TypedPtr histogram_quantile(const syntax::Expr& e);
+  TypedPtr percentile(const syntax::Expr& e, int percent);
+  TypedPtr clamp(const syntax::Expr& e);
+  TypedPtr clamp_one(const syntax::Expr& e, plan::ShapeOp op);
+  TypedPtr absolute(const syntax::Expr& e);
+  TypedPtr absent(const syntax::Expr& e);
+  TypedPtr time(const syntax::Expr& e);
+  TypedPtr unknown(const syntax::Expr& e);
+
+  bool arity(const syntax::Expr& e, std::size_t n, const char* form);
+  RowType group_rows(const syntax::Expr& e, const RowType& rows, bool& good);
+  std::vector<std::string> group_labels(const syntax::Expr& e);
+
+  Typer& t_;
+};
+
+}  // namespace signalbox::sema
