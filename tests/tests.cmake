@@ -74,3 +74,7 @@ target_sources(prometheus_parity_test PRIVATE ${PROJECT_SOURCE_DIR}/tests/wire/p
 set_tests_properties(prometheus_parity_test PROPERTIES LABELS wire)
 signalbox_test(unit/sqlite_store_test.cpp sb_journal sb_net sb_test_support)
 signalbox_test(property/store_crash_test.cpp sb_journal sb_test_support)
+
+signalbox_test(unit/evaluate_test.cpp sb_eval)
+signalbox_test(unit/hold_test.cpp sb_eval)
+signalbox_test(property/kleene_property_test.cpp sb_eval)

@@ -1,5 +1,5 @@
-// The reference interpreter: the plan's nodes at one instant, as columns. Pure: given the leaves, the anchors and
-// the holds before, every column and the holds after are determined.
+// The reference interpreter: the plan's nodes at one instant, as columns. Pure: given the leaves, the anchors
+// and the holds before, every column and the holds after are determined.
 #pragma once
 
 #include <functional>
@@ -17,9 +17,15 @@
 
 namespace signalbox::eval {
 
+// Shared between columns and from tick to tick: while the label sets stay, so does the pointer, and what was
+// worked out from them (joins, groups) is not worked out again.
+using Rows = std::shared_ptr<const std::vector<Labels>>;
+Rows no_rows();
+Rows one_row();  // without labels: a scalar's
+
 // Rows of a declaration or an expression, side by side. A row without a value is known and says why.
 struct Column {
-  std::shared_ptr<const std::vector<Labels>> rows = std::make_shared<const std::vector<Labels>>();
+  Rows rows = no_rows();
   std::vector<double> value;           // +0.0 where evidence is not `value`
   std::vector<std::uint8_t> evidence;  // plan::Evidence
   std::size_t size() const { return value.size(); }
@@ -28,10 +34,10 @@ struct Column {
 // What a leaf is asked: a window with its ends worked out.
 struct LeafQuery {
   const plan::Leaf* leaf = nullptr;
-  Instant at;             // the instant of evaluation, the leaf's offset already taken off
+  Instant at;  // the instant of evaluation, the leaf's offset already taken off
   Duration lookback;
   Semantics semantics = Semantics::prometheus2;
-  // raw_increase: closed pieces; increments that lie whole in one of them are added. Empty pieces: see `why`.
+  // raw_increase: closed pieces; increments that lie whole in one of them are added. Never empty for it.
   std::vector<std::pair<Instant, Instant>> pieces;
 };
 
@@ -39,22 +45,25 @@ struct LeafQuery {
 class LeafProvider {
  public:
   virtual ~LeafProvider() = default;
-  // A row for each series that the selector finds among those known at `at` (first sample not later than it), in an
-  // order that depends on the data alone. Evidence: `stale` when there are samples but none recent enough or the series
-  // has ended, `no_data` when there are too few for the function. Rows keep __name__ only for LeafFn::sample.
+  // A row for each series that the selector finds among those known at `at` (first sample not later than it),
+  // in an order that depends on the data alone. Evidence: `stale` when there are samples but none recent
+  // enough or the series has ended, `no_data` when there are too few for the function. Rows keep __name__
+  // only for LeafFn::sample.
   virtual Column read(const LeafQuery& query) = 0;
-  // Every series the selector finds at `at`, whatever its state: the rows of a window that is `outside`.
-  virtual std::vector<Labels> known(const plan::Leaf& leaf, Instant at) = 0;
+  // Every series the selector finds at `at`, whatever its state, with the labels that read() would give: the
+  // rows of a window that is `outside`.
+  virtual Rows known(const plan::Leaf& leaf, Instant at) = 0;
 };
 
 // Events that anchored windows refer to, as decide/ knows them.
 struct Anchors {
   struct Deploy {
-    std::optional<Instant> at;                             // of the latest foreign deploy
-    std::vector<std::pair<Instant, Instant>> excluded;     // `before` leaves these out: anchor to outcome of episodes
+    std::optional<Instant> at;  // of the latest foreign deploy
+    std::vector<std::pair<Instant, Instant>>
+        excluded;  // `before` leaves these out: anchor to outcome of episodes
   };
-  std::vector<Deploy> deploys;   // by target
-  std::optional<Instant> done;   // where `since done` starts: done + after
+  std::vector<Deploy> deploys;  // by target
+  std::optional<Instant> done;  // where `since done` starts: done + after
 };
 
 // How long a condition has held, for one row of one hold.
@@ -75,35 +84,51 @@ struct HoldKey {
 };
 using HoldTable = std::map<HoldKey, HoldCell>;
 
-// One tick of one hold: moves `cell` on and answers the held condition. True counts, false resets, unknown does neither
-// but the (unknown_at_most + 1)-th in a row resets; ticks missed since cell.last_tick are unknown. The answer is `held`
-// as truth while the condition is known, and unknown with the condition's evidence while it is not.
-void advance_hold(const plan::Hold& hold, Duration step, Instant tick, double value, plan::Evidence evidence, HoldCell& cell,
-                  double& out_value, plan::Evidence& out_evidence);
+// One tick of one hold: moves `cell` on and answers the held condition. True counts, false resets, unknown
+// does neither but the (unknown_at_most + 1)-th in a row resets; ticks missed since cell.last_tick are
+// unknown. The answer is `held` as truth while the condition is known, and unknown with the condition's
+// evidence while it is not.
+void advance_hold(const plan::Hold& hold, Duration step, Instant tick, double value, plan::Evidence evidence,
+                  HoldCell& cell, double& out_value, plan::Evidence& out_evidence);
 
 enum class Tier { interpreter, compiled, automatic };
 
-// Runs shapes: by the interpreter, or by kernels compiled once a shape. `automatic` compiles a shape when a call has many
-// rows; failure to compile is said once through `notice` and interpreted from then on.
+// Runs shapes: by the interpreter, or by kernels compiled once a shape. `automatic` compiles a shape when a
+// call has many rows; failure to compile is said once through `notice` and interpreted from then on.
 class ShapeRunner {
  public:
-  ShapeRunner(const plan::Plan& plan, Tier tier, std::function<Result<std::unique_ptr<KernelCompiler>>()> load,
+  ShapeRunner(const plan::Plan& plan, Tier tier,
+              std::function<Result<std::unique_ptr<KernelCompiler>>()> load,
               std::function<void(const Error&)> notice);
-  void run(plan::Index shape, const double* params, const ColumnView* inputs, double* out_value, std::uint8_t* out_evidence,
-           std::size_t rows);
+  void run(plan::Index shape, const double* params, const ColumnView* inputs, double* out_value,
+           std::uint8_t* out_evidence, std::size_t rows);
   std::size_t compiled_functions() const { return compiled_; }
   std::size_t code_bytes() const;
 
  private:
+  struct Slot {
+    KernelFn kernel = nullptr;
+    bool tried = false;
+  };
+  KernelFn kernel(plan::Index shape, std::size_t rows);
+  void say(const Error& error);
+
   const plan::Plan& plan_;
   Tier tier_;
   std::function<Result<std::unique_ptr<KernelCompiler>>()> load_;
   std::function<void(const Error&)> notice_;
   std::unique_ptr<KernelCompiler> compiler_;
-  bool failed_ = false;
+  bool load_failed_ = false;
+  bool said_ = false;
   std::size_t compiled_ = 0;
-  std::vector<KernelFn> kernels_;  // by shape; null: not compiled
+  std::vector<Slot> slots_;  // by shape
 };
+
+// What one evaluation leaves for the next: joins, groups, and the slices that a window shares with the one a
+// tick earlier (eval_cache.hpp). It belongs to one plan and one provider; dropping it costs time and changes
+// no result.
+struct EvalCache;
+std::shared_ptr<EvalCache> make_eval_cache();
 
 // The columns of one instant, worked out when they are asked for, each once.
 class Evaluation {
@@ -113,17 +138,27 @@ class Evaluation {
     LeafProvider* leaves = nullptr;
     ShapeRunner* shapes = nullptr;
     Semantics semantics = Semantics::prometheus2;
-    Instant at;                    // the evaluated instant: the tick's
+    Instant at;  // the evaluated instant: the tick's
     Anchors anchors;
-    std::string scope;             // of holds
-    HoldTable* holds = nullptr;    // moved on by hold nodes that are asked for; null: holds answer their inner condition
+    std::string scope;  // of holds
+    HoldTable* holds =
+        nullptr;  // moved on by hold nodes that are asked for; null: holds answer their inner condition
+    std::shared_ptr<EvalCache> cache;  // null: the evaluation starts with an empty one
   };
-  explicit Evaluation(Context context) : context_(std::move(context)) {}
+  explicit Evaluation(Context context);
+  // Valid as long as the evaluation.
   const Column& column(plan::Index node);
   const Context& context() const { return context_; }
 
  private:
   Column compute(plan::Index node);
+  Column read_leaf(const plan::Leaf& leaf);
+  Column run_map(plan::Index node);
+  Column group(plan::Index node);
+  Column absent(const plan::Node& node);
+  Column hold(plan::Index node);
+  Column slices(plan::Index node);
+
   Context context_;
   std::map<plan::Index, Column> memo_;
 };

@@ -1,0 +1,252 @@
+#include "runtime/eval/aggregate.hpp"
+
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+
+#include "runtime/eval/histogram_quantile.hpp"
+#include "runtime/eval/ops.hpp"
+
+namespace signalbox::eval {
+namespace {
+
+using plan::Aggregate;
+using plan::Node;
+using plan::NodeKind;
+
+std::optional<double> parse_bound(std::string_view text) {
+  if (!text.empty() && text.front() == '+') {
+    text.remove_prefix(1);
+    if (!text.empty() && text.front() == '-') return std::nullopt;
+  }
+  double bound = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bound);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return bound;
+}
+
+Labels group_key(const Node& node, const Labels& row) {
+  switch (node.kind) {
+    case NodeKind::aggregate:
+    case NodeKind::count_true:
+      return node.without ? row.drop(node.labels) : row.keep(node.labels);
+    case NodeKind::quantile: {
+      static const std::vector<std::string> bound{"le"};
+      return row.drop(bound);
+    }
+    default:
+      return row.drop(node.labels);
+  }
+}
+
+Column column_over(const Rows& rows) {
+  Column out;
+  out.rows = rows;
+  out.value.assign(rows->size(), 0.0);
+  out.evidence.assign(rows->size(), static_cast<std::uint8_t>(Evidence::value));
+  return out;
+}
+
+Evidence evidence_at(const Column& column, std::size_t row) {
+  return static_cast<Evidence>(column.evidence[row]);
+}
+
+void set(Column& out, std::size_t row, Signal signal) {
+  out.value[row] = signal.value;
+  out.evidence[row] = static_cast<std::uint8_t>(signal.evidence);
+}
+
+// Neumaier's sum, which keeps apart what the larger operand swallows; an infinite sum has nothing left to
+// keep.
+struct Compensated {
+  double sum = 0, lost = 0;
+  void add(double value) {
+    const double next = sum + value;
+    if (std::isinf(next)) {
+      lost = 0;
+    } else if (std::fabs(sum) >= std::fabs(value)) {
+      lost += (sum - next) + value;
+    } else {
+      lost += (value - next) + sum;
+    }
+    sum = next;
+  }
+};
+
+// Rows of a group are folded in row order, which the result's last bits depend on.
+struct Fold {
+  Evidence worst = Evidence::value;
+  double count = 0;
+  double value = 0;   // sum, extreme, or running mean of 2.x
+  Compensated exact;  // of 3.x
+  bool running = false;
+
+  void first(double v) {
+    value = v;
+    exact.sum = v;
+  }
+  void add(Aggregate fn, double v, Semantics semantics) {
+    ++count;
+    if (count == 1) return first(v);
+    switch (fn) {
+      case Aggregate::sum:
+        value += v;
+        exact.add(v);
+        break;
+      case Aggregate::avg:
+        if (semantics == Semantics::prometheus2) {
+          add_to_mean(v);
+        } else {
+          add_to_exact_mean(v);
+        }
+        break;
+      case Aggregate::min:
+        if (v < value || std::isnan(value)) value = v;
+        break;
+      case Aggregate::max:
+        if (v > value || std::isnan(value)) value = v;
+        break;
+      case Aggregate::count:
+        break;
+    }
+  }
+  // An infinite mean stays, until NaN or the opposite infinity comes: subtracting it from itself would give
+  // NaN.
+  static bool stays_infinite(double mean, double v) {
+    return std::isinf(mean) && !std::isnan(v) && (!std::isinf(v) || (v > 0) == (mean > 0));
+  }
+  void add_to_mean(double v) {
+    if (stays_infinite(value, v)) return;
+    value += v / count - value / count;
+  }
+  // A compensated sum, until it would overflow; from there on a running mean of it.
+  void add_to_exact_mean(double v) {
+    if (!running) {
+      Compensated next = exact;
+      next.add(v);
+      if (!std::isinf(next.sum)) {
+        exact = next;
+        return;
+      }
+      running = true;
+      exact.sum /= count - 1;
+      exact.lost /= count - 1;
+    }
+    const double share = (count - 1) / count;
+    exact.sum *= share;
+    exact.lost *= share;
+    exact.add(v / count);
+  }
+  double result(Aggregate fn, Semantics semantics) const {
+    if (fn == Aggregate::count) return count;
+    if (semantics == Semantics::prometheus2 || fn == Aggregate::min || fn == Aggregate::max) return value;
+    if (fn == Aggregate::sum || running) return exact.sum + exact.lost;
+    return exact.sum / count + exact.lost / count;
+  }
+};
+
+}  // namespace
+
+Grouping group_rows(const Node& node, const std::vector<Labels>& rows) {
+  Grouping out;
+  std::vector<Labels> groups;
+  std::unordered_map<Labels, std::uint32_t, LabelsHash> by_key;
+  out.group.reserve(rows.size());
+  for (const Labels& row : rows) {
+    if (node.kind == NodeKind::quantile) {
+      const std::optional<double> bound = parse_bound(row.get("le"));
+      out.bounds.push_back(bound.value_or(0));
+      if (!bound) {
+        out.group.push_back(Grouping::nowhere);
+        continue;
+      }
+    }
+    const auto [entry, fresh] =
+        by_key.try_emplace(group_key(node, row), static_cast<std::uint32_t>(groups.size()));
+    if (fresh) groups.push_back(entry->first);
+    out.group.push_back(entry->second);
+  }
+  out.rows = std::make_shared<const std::vector<Labels>>(std::move(groups));
+  return out;
+}
+
+Column aggregate(Aggregate fn, const Column& input, const Grouping& grouping, Semantics semantics) {
+  std::vector<Fold> folds(grouping.rows->size());
+  for (std::size_t row = 0; row < input.size(); ++row) {
+    Fold& fold = folds[grouping.group[row]];
+    const Evidence evidence = evidence_at(input, row);
+    if (evidence == Evidence::value) {
+      fold.add(fn, input.value[row], semantics);
+    } else {
+      fold.worst = worse(fold.worst, evidence);
+    }
+  }
+  Column out = column_over(grouping.rows);
+  for (std::size_t group = 0; group < folds.size(); ++group) {
+    const Fold& fold = folds[group];
+    set(out, group,
+        fold.count > 0 ? Signal{fold.result(fn, semantics), Evidence::value} : unknown(fold.worst));
+  }
+  return out;
+}
+
+Column count_true(const Column& condition, const Grouping& grouping) {
+  Column out = column_over(grouping.rows);
+  std::vector<Evidence> worst(out.size(), Evidence::value);
+  std::vector<bool> known(out.size(), false);
+  for (std::size_t row = 0; row < condition.size(); ++row) {
+    const std::uint32_t group = grouping.group[row];
+    const Evidence evidence = evidence_at(condition, row);
+    if (evidence == Evidence::value) {
+      known[group] = true;
+      if (condition.value[row] != 0.0) out.value[group] += 1;
+    } else {
+      worst[group] = worse(worst[group], evidence);
+    }
+  }
+  for (std::size_t group = 0; group < out.size(); ++group)
+    if (!known[group]) set(out, group, unknown(worst[group]));
+  return out;
+}
+
+Column quantify(bool all, const Column& condition, const Grouping& grouping) {
+  Column out = column_over(grouping.rows);
+  const ShapeOp op = all ? ShapeOp::both : ShapeOp::either;
+  std::vector<Signal> folded(out.size(), truth(all));
+  for (std::size_t row = 0; row < condition.size(); ++row) {
+    Signal& so_far = folded[grouping.group[row]];
+    so_far = apply_op(op, so_far, {condition.value[row], evidence_at(condition, row)}, {});
+  }
+  for (std::size_t group = 0; group < out.size(); ++group) set(out, group, folded[group]);
+  return out;
+}
+
+Column quantiles(const Column& q, const Column& buckets, const Grouping& grouping, Semantics semantics) {
+  Column out = column_over(grouping.rows);
+  std::vector<std::vector<Bucket>> of_group(out.size());
+  std::vector<Evidence> worst(out.size(), Evidence::value);
+  for (std::size_t row = 0; row < buckets.size(); ++row) {
+    const std::uint32_t group = grouping.group[row];
+    if (group == Grouping::nowhere) continue;
+    const Evidence evidence = evidence_at(buckets, row);
+    if (evidence == Evidence::value) {
+      of_group[group].push_back({grouping.bounds[row], buckets.value[row]});
+    } else {
+      worst[group] = worse(worst[group], evidence);
+    }
+  }
+  const Evidence q_evidence = q.size() > 0 ? evidence_at(q, 0) : Evidence::no_data;
+  for (std::size_t group = 0; group < out.size(); ++group) {
+    if (q_evidence != Evidence::value) {
+      set(out, group, unknown(q_evidence));
+      continue;
+    }
+    const auto value = histogram_quantile(q.value[0], std::move(of_group[group]), semantics);
+    set(out, group, value ? Signal{*value, Evidence::value} : unknown(worst[group]));
+  }
+  return out;
+}
+
+}  // namespace signalbox::eval

@@ -1,0 +1,41 @@
+// What evaluations leave behind for later ones. Every entry is checked against the row pointers it was made
+// from.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "runtime/eval/aggregate.hpp"
+#include "runtime/eval/align.hpp"
+#include "runtime/eval/evaluate.hpp"
+
+namespace signalbox::eval {
+
+enum class Truth : std::uint8_t { no, yes, unknown };
+// A condition at the end of one slice.
+struct SliceStates {
+  Rows rows;
+  std::vector<Truth> states;
+};
+
+struct EvalCache {
+  struct Aligned {
+    std::vector<Rows> inputs;
+    std::shared_ptr<const Alignment> alignment;
+  };
+  struct Grouped {
+    Rows input;
+    std::shared_ptr<const Grouping> grouping;
+  };
+  std::map<plan::Index, Aligned> alignments;                     // by node
+  std::map<plan::Index, Grouped> groupings;                      // by node
+  std::map<plan::Index, std::map<Instant, SliceStates>> slices;  // by slices node and slice end
+  std::vector<bool> anchored;  // by node: depends on anchors, which move; filled on first need
+};
+
+// Whether anything under `node` depends on anchors.
+bool depends_on_anchors(const plan::Plan& plan, EvalCache& cache, plan::Index node);
+
+}  // namespace signalbox::eval

@@ -1,0 +1,262 @@
+#include "runtime/eval/evaluate.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "runtime/eval/eval_cache.hpp"
+#include "runtime/eval/leaf_window.hpp"
+#include "runtime/eval/ops.hpp"
+
+namespace signalbox::eval {
+namespace {
+
+using plan::Node;
+using plan::NodeKind;
+
+Column scalar(double value) {
+  Column out;
+  out.rows = one_row();
+  out.value = {value};
+  out.evidence = {static_cast<std::uint8_t>(Evidence::value)};
+  return out;
+}
+
+Column all_of(Rows rows, Evidence evidence) {
+  Column out;
+  out.value.assign(rows->size(), 0.0);
+  out.evidence.assign(rows->size(), static_cast<std::uint8_t>(evidence));
+  out.rows = std::move(rows);
+  return out;
+}
+
+bool is_bare(const Node& node) {
+  return !node.scalar && node.closed && node.rows.empty();
+}
+
+// A NaN's sign and payload depend on the machine and on operand order: columns carry one NaN, so that they
+// compare as bits.
+void canonicalise(Column& column) {
+  for (double& value : column.value)
+    if (std::isnan(value)) value = std::numeric_limits<double>::quiet_NaN();
+}
+
+// Gathers one input of a map; keeps what it gathered alive.
+struct Gathered {
+  std::vector<double> value;
+  std::vector<std::uint8_t> evidence;
+};
+ColumnView gather(const Column& input, const Alignment::Source& source, Evidence absent, Gathered& into) {
+  if (source.direct) return {input.value.data(), input.evidence.data(), 1};
+  if (source.broadcast) {
+    if (input.size() > 0) return {input.value.data(), input.evidence.data(), 0};
+    into.value = {0.0};
+    into.evidence = {static_cast<std::uint8_t>(absent)};
+    return {into.value.data(), into.evidence.data(), 0};
+  }
+  into.value.reserve(source.pick.size());
+  into.evidence.reserve(source.pick.size());
+  for (const std::uint32_t row : source.pick) {
+    const bool here = row != Alignment::absent;
+    into.value.push_back(here ? input.value[row] : 0.0);
+    into.evidence.push_back(here ? input.evidence[row] : static_cast<std::uint8_t>(absent));
+  }
+  return {into.value.data(), into.evidence.data(), 1};
+}
+
+}  // namespace
+
+Rows no_rows() {
+  static const Rows rows = std::make_shared<const std::vector<Labels>>();
+  return rows;
+}
+
+Rows one_row() {
+  static const Rows rows = std::make_shared<const std::vector<Labels>>(1);
+  return rows;
+}
+
+std::shared_ptr<EvalCache> make_eval_cache() {
+  return std::make_shared<EvalCache>();
+}
+
+bool depends_on_anchors(const plan::Plan& plan, EvalCache& cache, plan::Index node) {
+  for (auto at = static_cast<plan::Index>(cache.anchored.size()); at <= node; ++at) {
+    const Node& n = plan.nodes[at];
+    bool anchored =
+        std::any_of(n.inputs.begin(), n.inputs.end(), [&](plan::Index in) { return cache.anchored[in]; });
+    if (n.kind == NodeKind::leaf) {
+      const plan::WindowKind kind = plan.leaves[n.index].window.kind;
+      anchored = kind != plan::WindowKind::instant && kind != plan::WindowKind::trailing;
+    }
+    cache.anchored.push_back(anchored);
+  }
+  return cache.anchored[node];
+}
+
+Evaluation::Evaluation(Context context) : context_(std::move(context)) {
+  if (!context_.cache) context_.cache = make_eval_cache();
+}
+
+// Inputs first, without recursion: a plan may be deeper than the stack.
+const Column& Evaluation::column(plan::Index wanted) {
+  std::vector<plan::Index> open{wanted};
+  while (!open.empty()) {
+    const plan::Index node = open.back();
+    if (memo_.count(node) != 0) {
+      open.pop_back();
+      continue;
+    }
+    const std::size_t before = open.size();
+    // The slices' condition is asked for at other instants, never at this one.
+    if (context_.plan->nodes[node].kind != NodeKind::slices) {
+      for (const plan::Index input : context_.plan->nodes[node].inputs)
+        if (memo_.count(input) == 0) open.push_back(input);
+    }
+    if (open.size() != before) continue;
+    open.pop_back();
+    Column computed = compute(node);
+    canonicalise(computed);
+    memo_.emplace(node, std::move(computed));
+  }
+  return memo_.at(wanted);
+}
+
+Column Evaluation::compute(plan::Index index) {
+  const Node& node = context_.plan->nodes[index];
+  switch (node.kind) {
+    case NodeKind::constant:
+      return scalar(node.params[0]);
+    case NodeKind::time:
+      return scalar(context_.at.unix_seconds());
+    case NodeKind::leaf:
+      return read_leaf(context_.plan->leaves[node.index]);
+    case NodeKind::map:
+      return run_map(index);
+    case NodeKind::aggregate:
+    case NodeKind::count_true:
+    case NodeKind::any:
+    case NodeKind::all:
+    case NodeKind::quantile:
+      return group(index);
+    case NodeKind::absent:
+      return absent(node);
+    case NodeKind::hold:
+      return hold(index);
+    case NodeKind::slices:
+      return slices(index);
+  }
+  return {};
+}
+
+Column Evaluation::read_leaf(const plan::Leaf& leaf) {
+  const LeafWindow window = resolve(leaf, context_);
+  if (window.instead != Evidence::value)
+    return all_of(context_.leaves->known(leaf, context_.at), window.instead);
+  return context_.leaves->read(window.query);
+}
+
+Column Evaluation::run_map(plan::Index index) {
+  const Node& node = context_.plan->nodes[index];
+  std::vector<const Column*> inputs;
+  std::vector<Rows> rows;
+  for (const plan::Index input : node.inputs) {
+    inputs.push_back(&memo_.at(input));
+    rows.push_back(inputs.back()->rows);
+  }
+  EvalCache::Aligned& kept = context_.cache->alignments[index];
+  if (!kept.alignment || kept.inputs != rows) {
+    std::vector<JoinInput> join;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const Node& input = context_.plan->nodes[node.inputs[i]];
+      join.push_back({rows[i], input.scalar, is_bare(input)});
+    }
+    kept = {rows, std::make_shared<const Alignment>(align(node.matching, join))};
+  }
+  const std::shared_ptr<const Alignment> alignment = kept.alignment;
+
+  std::vector<Gathered> gathered(inputs.size());
+  std::vector<ColumnView> views(inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const bool is_scalar = context_.plan->nodes[node.inputs[i]].scalar;
+    views[i] = gather(*inputs[i], alignment->sources[i], is_scalar ? Evidence::no_data : node.matching.absent,
+                      gathered[i]);
+  }
+  Column out = all_of(alignment->rows, Evidence::value);
+  context_.shapes->run(node.index, node.params.data(), views.data(), out.value.data(), out.evidence.data(),
+                       out.size());
+  for (const std::uint32_t row : alignment->ambiguous) {
+    out.value[row] = 0.0;
+    out.evidence[row] = static_cast<std::uint8_t>(Evidence::invalid);
+  }
+  return out;
+}
+
+Column Evaluation::group(plan::Index index) {
+  const Node& node = context_.plan->nodes[index];
+  const Column& input = memo_.at(node.inputs[node.kind == NodeKind::quantile ? 1 : 0]);
+  const bool quantified = node.kind == NodeKind::any || node.kind == NodeKind::all;
+  // Of nothing, nothing is known: neither "none of them" nor "all of them".
+  if (quantified && input.size() == 0) return is_bare(node) ? all_of(one_row(), Evidence::no_data) : Column{};
+  EvalCache::Grouped& kept = context_.cache->groupings[index];
+  if (!kept.grouping || kept.input != input.rows)
+    kept = {input.rows, std::make_shared<const Grouping>(group_rows(node, *input.rows))};
+  const std::shared_ptr<const Grouping> grouping = kept.grouping;
+  switch (node.kind) {
+    case NodeKind::aggregate:
+      return aggregate(node.aggregate, input, *grouping, context_.semantics);
+    case NodeKind::count_true:
+      return count_true(input, *grouping);
+    case NodeKind::quantile:
+      return quantiles(memo_.at(node.inputs[0]), input, *grouping, context_.semantics);
+    default:
+      return quantify(node.kind == NodeKind::all, input, *grouping);
+  }
+}
+
+Column Evaluation::absent(const Node& node) {
+  const Column& input = memo_.at(node.inputs[0]);
+  const bool found = std::find(input.evidence.begin(), input.evidence.end(),
+                               static_cast<std::uint8_t>(Evidence::value)) != input.evidence.end();
+  Labels labels;
+  const Node& of = context_.plan->nodes[node.inputs[0]];
+  if (of.kind == NodeKind::leaf) {
+    const std::vector<Matcher>& matchers = context_.plan->leaves[of.index].matchers;
+    for (const Matcher& matcher : matchers) {
+      const auto uses = std::count_if(matchers.begin(), matchers.end(),
+                                      [&](const Matcher& other) { return other.label == matcher.label; });
+      if (uses == 1 && matcher.op == MatchOp::equal && matcher.label != metric_name_label)
+        labels = labels.with(matcher.label, matcher.value);
+    }
+  }
+  Column out = scalar(1.0);
+  if (!labels.empty()) out.rows = std::make_shared<const std::vector<Labels>>(1, labels);
+  if (found) {
+    out.value[0] = 0.0;
+    out.evidence[0] = static_cast<std::uint8_t>(Evidence::no_data);
+  }
+  return out;
+}
+
+Column Evaluation::hold(plan::Index index) {
+  const Node& node = context_.plan->nodes[index];
+  Column out = memo_.at(node.inputs[0]);
+  if (context_.holds == nullptr) return out;
+  const Duration step = context_.plan->tick;
+  HoldTable& holds = *context_.holds;
+  for (std::size_t row = 0; row < out.size(); ++row) {
+    auto evidence = static_cast<Evidence>(out.evidence[row]);
+    HoldCell& cell = holds[{index, context_.scope, (*out.rows)[row]}];
+    advance_hold(node.hold, step, context_.at, out.value[row], evidence, cell, out.value[row], evidence);
+    out.evidence[row] = static_cast<std::uint8_t>(evidence);
+  }
+  // A row that has been away for as long as resets a hold starts afresh when it comes back, with its cell or
+  // without.
+  const Duration forgotten = step * (std::int64_t{node.hold.unknown_at_most} + 2);
+  auto at = holds.lower_bound({index, context_.scope, Labels{}});
+  while (at != holds.end() && at->first.node == index && at->first.scope == context_.scope)
+    at = context_.at - at->second.last_tick >= forgotten ? holds.erase(at) : std::next(at);
+  return out;
+}
+
+}  // namespace signalbox::eval

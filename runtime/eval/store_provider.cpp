@@ -1,0 +1,130 @@
+#include "runtime/eval/store_provider.hpp"
+
+#include <algorithm>
+
+#include "runtime/eval/ops.hpp"
+
+namespace signalbox::eval {
+namespace {
+
+using plan::LeafFn;
+
+// Sets of known rows kept for one selector: the present one, and those that slices and offsets ask about.
+constexpr std::size_t kept_row_sets = 16;
+
+Signal latest_value(const store::SeriesStore& store, store::SeriesId id, const LeafQuery& query) {
+  const store::InstantValue at = store::instant_value(store, id, query.at, query.lookback, query.semantics);
+  return at.state == store::InstantValue::State::value ? Signal{at.value, Evidence::value}
+                                                       : unknown(Evidence::stale);
+}
+
+Signal range_value(const store::SeriesStore& store, store::SeriesId id, const LeafQuery& query,
+                   store::WindowSamples& samples) {
+  const Duration length = query.leaf->window.length;
+  store::select_window(store, id, query.at, length, query.semantics, samples);
+  const auto value = store::apply_range_fn(query.leaf->range_fn, samples, query.at, length, query.semantics);
+  if (value) return {*value, Evidence::value};
+  if (samples.times.empty()) return unknown(Evidence::stale);
+  const auto latest = store.latest(id, query.at);
+  return unknown(latest && store::is_stale_marker(latest->value) ? Evidence::stale : Evidence::no_data);
+}
+
+Signal raw_value(const store::SeriesStore& store, store::SeriesId id, const LeafQuery& query) {
+  store::RawIncrease all;
+  for (const auto& [first, last] : query.pieces) {
+    const store::RawIncrease piece = store.raw_increase(id, first, last);
+    all.sum += piece.sum;
+    all.steps += piece.steps;
+  }
+  return all.steps > 0 ? Signal{all.sum, Evidence::value} : unknown(Evidence::no_data);
+}
+
+Signal covered(const store::SeriesStore& store, store::SeriesId id, const LeafQuery& query,
+               store::WindowSamples& samples) {
+  // Closed at both ends, whatever the dialect: what is measured is how far the samples reach.
+  const Duration length = query.leaf->window.length;
+  store::select_window(store, id, query.at, length, Semantics::prometheus2, samples);
+  if (samples.times.empty()) return unknown(Evidence::no_data);
+  if (length.ms <= 0) return {1.0, Evidence::value};
+  const double span = static_cast<double>(samples.times.back() - samples.times.front());
+  return {std::clamp(span / static_cast<double>(length.ms), 0.0, 1.0), Evidence::value};
+}
+
+}  // namespace
+
+void StoreProvider::select(const std::vector<Matcher>& matchers, Selection& into) const {
+  std::vector<store::SeriesId> ids;
+  if (auto selected = store_.select(matchers)) ids = *std::move(selected);
+  // A series without samples is not known yet, and the next look may find it so.
+  const auto empty = [&](store::SeriesId id) { return !store_.first_time(id); };
+  const auto removed = std::erase_if(ids, empty);
+  std::sort(ids.begin(), ids.end(),
+            [&](store::SeriesId a, store::SeriesId b) { return store_.labels(a) < store_.labels(b); });
+  into.generation = removed > 0 ? 0 : generation_;
+  if (ids == into.ids) return;
+  into = {into.generation, std::move(ids), {}, {}, {}};
+  for (const store::SeriesId id : into.ids) into.first.push_back(*store_.first_time(id));
+  into.births = into.first;
+  std::sort(into.births.begin(), into.births.end());
+}
+
+const StoreProvider::Known& StoreProvider::known_at(const std::vector<Matcher>& matchers, Instant at) {
+  if (store_.series_count() != series_count_) {
+    series_count_ = store_.series_count();
+    ++generation_;
+  }
+  Selection& selection = selections_[matchers];
+  if (selection.generation != generation_) select(matchers, selection);
+  const auto count = static_cast<std::size_t>(
+      std::upper_bound(selection.births.begin(), selection.births.end(), at) - selection.births.begin());
+  const auto found = selection.known.find(count);
+  if (found != selection.known.end()) return found->second;
+
+  if (selection.known.size() >= kept_row_sets) selection.known.erase(selection.known.begin());
+  Known& known = selection.known[count];
+  std::vector<Labels> named, unnamed;
+  for (std::size_t i = 0; i < selection.ids.size(); ++i) {
+    if (selection.first[i] > at) continue;
+    known.ids.push_back(selection.ids[i]);
+    named.push_back(store_.labels(selection.ids[i]));
+    unnamed.push_back(named.back().without_name());
+  }
+  known.named = std::make_shared<const std::vector<Labels>>(std::move(named));
+  known.unnamed = std::make_shared<const std::vector<Labels>>(std::move(unnamed));
+  return known;
+}
+
+Rows StoreProvider::known(const plan::Leaf& leaf, Instant at) {
+  const Known& known = known_at(leaf.matchers, at);
+  return leaf.fn == LeafFn::sample ? known.named : known.unnamed;
+}
+
+Column StoreProvider::read(const LeafQuery& query) {
+  const Known& known = known_at(query.leaf->matchers, query.at);
+  Column out;
+  out.rows = query.leaf->fn == LeafFn::sample ? known.named : known.unnamed;
+  out.value.reserve(known.ids.size());
+  out.evidence.reserve(known.ids.size());
+  for (const store::SeriesId id : known.ids) {
+    Signal signal;
+    switch (query.leaf->fn) {
+      case LeafFn::sample:
+        signal = latest_value(store_, id, query);
+        break;
+      case LeafFn::range:
+        signal = range_value(store_, id, query, samples_);
+        break;
+      case LeafFn::raw_increase:
+        signal = raw_value(store_, id, query);
+        break;
+      case LeafFn::coverage:
+        signal = covered(store_, id, query, samples_);
+        break;
+    }
+    out.value.push_back(signal.value);
+    out.evidence.push_back(static_cast<std::uint8_t>(signal.evidence));
+  }
+  return out;
+}
+
+}  // namespace signalbox::eval

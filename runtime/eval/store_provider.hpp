@@ -1,0 +1,47 @@
+// Leaves from the in-process store, in the order of their labels: the same samples give the same order,
+// however they came in.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "runtime/eval/evaluate.hpp"
+#include "runtime/store/series_store.hpp"
+#include "runtime/store/window.hpp"
+
+namespace signalbox::eval {
+
+// A selector that the store refuses finds nothing; compilers refuse it first.
+class StoreProvider final : public LeafProvider {
+ public:
+  explicit StoreProvider(const store::SeriesStore& store) : store_(store) {}
+  Column read(const LeafQuery& query) override;
+  Rows known(const plan::Leaf& leaf, Instant at) override;
+  // To be called after the store has dropped series (retain_from): which ones it holds cannot be told from
+  // their number.
+  void refresh() { ++generation_; }
+
+ private:
+  struct Known {
+    std::vector<store::SeriesId> ids;
+    Rows named, unnamed;
+  };
+  struct Selection {
+    std::uint64_t generation = 0;
+    std::vector<store::SeriesId> ids;    // by labels
+    std::vector<Instant> first;          // by id's place
+    std::vector<Instant> births;         // the same, in rising time: how many are known at an instant
+    std::map<std::size_t, Known> known;  // by that number, which says which ones
+  };
+  const Known& known_at(const std::vector<Matcher>& matchers, Instant at);
+  void select(const std::vector<Matcher>& matchers, Selection& into) const;
+
+  const store::SeriesStore& store_;
+  std::uint64_t generation_ = 1;
+  std::size_t series_count_ = 0;
+  std::map<std::vector<Matcher>, Selection> selections_;
+  store::WindowSamples samples_;
+};
+
+}  // namespace signalbox::eval
