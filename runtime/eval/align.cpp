@@ -104,7 +104,8 @@ Joined many_to_one(const Matching& matching, const Sides& sides) {
   const std::size_t many = matching.group == Matching::Group::left ? 0 : sides.rows.size() - 1;
   std::vector<OneSide> ones;
   for (std::size_t side = 0; side < sides.rows.size(); ++side) {
-    if (side == many) continue;
+    // A family that meets itself has lost its second input, and is still its own "one" side.
+    if (side == many && sides.rows.size() > 1) continue;
     OneSide& one = ones.emplace_back(OneSide{side, {}});
     const std::vector<Labels>& rows = *sides.rows[side];
     for (std::uint32_t row = 0; row < rows.size(); ++row) {
@@ -128,18 +129,16 @@ Joined many_to_one(const Matching& matching, const Sides& sides) {
     }
     if (!met) continue;
     Labels labels = rows[row].without_name();
-    if (!ones.empty()) {
-      const Labels& source = (*sides.rows[ones.front().side])[partners.front().row];
-      for (const std::string& name : matching.include) labels = labels.with(name, source.get(name));
-    }
+    const Labels& source = (*sides.rows[ones.front().side])[partners.front().row];
+    for (const std::string& name : matching.include) labels = labels.with(name, source.get(name));
     const auto [entry, fresh] = by_labels.try_emplace(std::move(labels), 0);
     if (!fresh) {
       out.ambiguous[entry->second] = true;
       continue;
     }
     entry->second = out.add(entry->first);
-    out.picks[many][entry->second] = row;
     for (std::size_t i = 0; i < ones.size(); ++i) out.picks[ones[i].side][entry->second] = partners[i].row;
+    out.picks[many][entry->second] = row;
     out.ambiguous[entry->second] = ambiguous;
   }
   return out;

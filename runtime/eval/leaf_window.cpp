@@ -65,7 +65,10 @@ LeafWindow resolve(const plan::Leaf& leaf, const Evaluation::Context& context) {
       if (!anchors.done || context.at < *anchors.done) {
         out.instead = Evidence::no_data;
       } else {
-        query.pieces = {{*anchors.done, context.at}};
+        // With a length it is a trailing window that is clipped to what came after.
+        const bool clipped = window.length.ms > 0;
+        const Instant from = clipped ? std::max(*anchors.done, context.at - window.length) : *anchors.done;
+        query.pieces = {{from, context.at}};
       }
       break;
   }

@@ -92,7 +92,8 @@ struct SmallPlan {
     plan::Shape shape;
     shape.inputs = static_cast<std::uint32_t>(inputs.size());
     for (std::uint32_t i = 0; i < shape.inputs; ++i) shape.code.push_back({ShapeOp::input, i, 0, 0, 0});
-    shape.code.push_back({op, 0, 0, 1, 2});
+    const auto used = [&](std::uint32_t operand) { return operand < shape.inputs ? operand : 0; };
+    shape.code.push_back({op, 0, 0, used(1), used(2)});
     plan.shapes.push_back(shape);
     Node node;
     node.kind = NodeKind::map;

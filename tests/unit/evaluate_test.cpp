@@ -173,6 +173,13 @@ TEST_F(AnchoredWindow, SinceDoneStartsAtDone) {
   EXPECT_EQ(p.at(130, since), Shown{"{} 20"});
 }
 
+TEST_F(AnchoredWindow, SinceDoneWithALengthIsATrailingWindowClipped) {
+  const Index clipped = p.raw("c", WindowKind::since_done, seconds(60));
+  p.anchors.done = at_s(100);
+  EXPECT_EQ(p.at(130, clipped), Shown{"{} 30"});
+  EXPECT_EQ(p.at(200, clipped), Shown{"{} 60"});
+}
+
 TEST_F(AnchoredWindow, TrailingRawIncreaseIsClosed) {
   EXPECT_EQ(p.at(100, p.raw("c", WindowKind::trailing, seconds(30))), Shown{"{} 30"});
 }
@@ -287,6 +294,16 @@ TEST_F(TwoFamilies, GroupLeftWithTwoPartnersIsInvalid) {
   Matching matching = joined(Join::on, {"b"});
   matching.group = Matching::Group::left;
   EXPECT_EQ(p.at(0, p.map(ShapeOp::add, {x, y}, matching)),
+            (Shown{"{a=\"1\",b=\"p\"} invalid", "{a=\"2\",b=\"p\"} invalid"}));
+}
+
+TEST_F(TwoFamilies, AFamilyGroupedWithItselfNeedsOnePartnerToo) {
+  Matching matching = joined(Join::on, {"a"});
+  matching.group = Matching::Group::left;
+  EXPECT_EQ(p.at(0, p.map(ShapeOp::neg, {x}, matching)),
+            (Shown{"{a=\"1\",b=\"p\"} -1", "{a=\"2\",b=\"p\"} -2"}));
+  matching.labels = {"b"};
+  EXPECT_EQ(p.at(0, p.map(ShapeOp::neg, {x}, matching)),
             (Shown{"{a=\"1\",b=\"p\"} invalid", "{a=\"2\",b=\"p\"} invalid"}));
 }
 
