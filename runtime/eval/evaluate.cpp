@@ -96,6 +96,7 @@ bool depends_on_anchors(const plan::Plan& plan, EvalCache& cache, plan::Index no
 
 Evaluation::Evaluation(Context context) : context_(std::move(context)) {
   if (!context_.cache) context_.cache = make_eval_cache();
+  if (context_.given) memo_ = *context_.given;
 }
 
 // Inputs first, without recursion: a plan may be deeper than the stack.
@@ -192,6 +193,30 @@ Column Evaluation::run_map(plan::Index index) {
   return out;
 }
 
+namespace {
+
+// The `all` of a verify: rows outside `satisfied` may be unknown, rows of it may not be absent.
+Column quantify_satisfied(const Column& condition, const std::vector<Labels>& satisfied, const Grouping& grouping) {
+  Column input = condition;
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < input.size(); ++i) {
+    const bool ours = std::find(satisfied.begin(), satisfied.end(), (*input.rows)[i]) != satisfied.end();
+    found += ours;
+    if (ours || satisfied.empty() || input.evidence[i] == 0) continue;
+    input.value[i] = 1.0;
+    input.evidence[i] = 0;
+  }
+  Column out = quantify(true, input, grouping);
+  for (std::size_t i = 0; i < out.size() && found < satisfied.size(); ++i) {
+    if (out.evidence[i] == 0 && out.value[i] == 0.0) continue;
+    out.value[i] = 0.0;
+    out.evidence[i] = static_cast<std::uint8_t>(Evidence::no_data);
+  }
+  return out;
+}
+
+}  // namespace
+
 Column Evaluation::group(plan::Index index) {
   const Node& node = context_.plan->nodes[index];
   const Column& input = memo_.at(node.inputs[node.kind == NodeKind::quantile ? 1 : 0]);
@@ -210,6 +235,8 @@ Column Evaluation::group(plan::Index index) {
     case NodeKind::quantile:
       return quantiles(memo_.at(node.inputs[0]), input, *grouping, context_.semantics);
     default:
+      if (node.kind == NodeKind::all && context_.satisfied != nullptr && node.inputs[0] == context_.family)
+        return quantify_satisfied(input, *context_.satisfied, *grouping);
       return quantify(node.kind == NodeKind::all, input, *grouping);
   }
 }

@@ -1,0 +1,402 @@
+// Policies: from a condition to an episode, its one effect, and what became of it.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "runtime/decide/decide.hpp"
+#include "runtime/decide/record.hpp"
+
+namespace signalbox::decide {
+
+using plan::Evidence;
+using plan::Index;
+
+namespace {
+
+std::string json_text(const std::string& s) {
+  std::string out = "\"";
+  for (char c : s) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) < 0x20) out += fmt::format("\\u{:04x}", static_cast<int>(c));
+    else out += c;
+  }
+  return out + "\"";
+}
+
+bool lacks_data(Evidence e) { return e == Evidence::no_data || e == Evidence::stale || e == Evidence::invalid; }
+
+// How long a condition must hold, for the default end of an unanchored episode.
+Duration hold_time(const plan::Plan& plan, Index node) {
+  const plan::Node& n = plan.nodes[node];
+  if (n.kind != plan::NodeKind::hold) return {};
+  return n.hold.kind == plan::Hold::Kind::time ? n.hold.time : plan.tick * n.hold.count;
+}
+
+}  // namespace
+
+Index below_hold(const plan::Plan& plan, Index node) {
+  while (plan.nodes[node].kind == plan::NodeKind::hold) node = plan.nodes[node].inputs[0];
+  return node;
+}
+
+RowValue row_of(const eval::Column& column, const Labels& labels) {
+  for (std::size_t i = 0; i < column.size(); ++i) {
+    if ((*column.rows)[i] == labels || (column.size() == 1 && (*column.rows)[i].empty()))
+      return {column.value[i], static_cast<Evidence>(column.evidence[i])};
+  }
+  return {};
+}
+
+std::vector<Labels> Decider::satisfied_rows(Index index, const Labels& instance, eval::Evaluation& evaluation) const {
+  const plan::Policy& policy = plan_.policies[index];
+  std::vector<Labels> out;
+  if (policy.family == plan::none) return out;
+  const eval::Column& rows = evaluation.column(policy.family);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Labels& row = (*rows.rows)[i];
+    const bool ours = std::all_of(instance.pairs().begin(), instance.pairs().end(), [&](const auto& p) { return row.get(p.first) == p.second; });
+    if (ours && rows.evidence[i] == 0 && rows.value[i] != 0.0) out.push_back(row);
+  }
+  return out;
+}
+
+void Decider::decide_policies(const Evaluate& evaluate) {
+  std::erase_if(out_.state.actions, [&](Instant t) { return now_ - t > hours(1); });
+  for (Index i = 0; i < plan_.policies.size(); ++i) {
+    const plan::Policy& policy = plan_.policies[i];
+    if (policy.when == plan::none) continue;
+    eval::Evaluation& evaluation = evaluate("", std::nullopt, nullptr, plan::none);
+    const eval::Column& when = evaluation.column(policy.when);
+    std::set<Labels> seen;
+    for (std::size_t r = 0; r < when.size(); ++r) {
+      const Labels instance = (*when.rows)[r];
+      const bool known = out_.state.policies.count({policy.name, instance}) != 0;
+      if (!known && seen.size() >= policy.max_instances) {
+        say("limit", policy.name, instance, "", "", fmt::format("more than {} instances: this one is not watched", policy.max_instances));
+        continue;
+      }
+      seen.insert(instance);
+      decide_policy(i, instance, when.value[r], static_cast<Evidence>(when.evidence[r]), evaluate);
+    }
+    std::vector<Labels> absent;
+    for (const auto& [key, p] : out_.state.policies)
+      if (key.first == policy.name && seen.count(key.second) == 0) absent.push_back(key.second);
+    for (const Labels& instance : absent) decide_policy(i, instance, 0, Evidence::no_data, evaluate);
+  }
+}
+
+void Decider::decide_policy(Index index, const Labels& instance, double value, Evidence evidence, const Evaluate& evaluate) {
+  const plan::Policy& policy = plan_.policies[index];
+  PolicyState& p = out_.state.policies[{policy.name, instance}];
+  p.instance = instance;
+  std::erase_if(p.effects, [&](Instant t) { return now_ - t > policy.limit_per; });
+  const bool known = evidence == Evidence::value;
+  const bool holds = known && value != 0.0;
+  missing_rule(index, p, evidence);
+
+  if (p.episode && p.episode->state == EpisodeState::executing) carry_on(index, p);
+  else if (p.episode && p.episode->state == EpisodeState::verifying) verify(index, p, evaluate);
+
+  eval::Evaluation& evaluation = evaluate("", std::nullopt, nullptr, plan::none);
+  std::optional<Instant> anchor;
+  if (policy.anchor != plan::none) anchor = out_.state.targets[plan_.targets[policy.anchor].name].deploy;
+  if (p.episode && p.episode->state == EpisodeState::refused) {
+    if (known && !holds) {
+      end(index, p, EpisodeState::lapsed, "the condition is no longer true", false);
+    } else if (holds) {
+      propose(index, p, p.episode->anchor.value_or(p.episode->started), evaluation);
+    }
+  } else if (p.episode && is_outcome(p.episode->state) && policy.anchor == plan::none) {
+    // An unanchored episode lives on until its reason is gone.
+    bool ends = false;
+    if (policy.until != plan::none) {
+      const RowValue until = row_of(evaluation.column(policy.until), instance);
+      ends = until.evidence == Evidence::value && until.value != 0.0;
+    } else if (known) {
+      p.clear_for = holds ? Duration{} : p.clear_for + plan_.tick;
+      ends = !holds && p.clear_for >= hold_time(plan_, policy.when);
+    }
+    if (ends) {
+      p.episode.reset();
+      p.clear_for = {};
+    }
+  }
+  const bool live = p.episode && (!is_outcome(p.episode->state) || policy.anchor == plan::none);
+  if (holds && !live) {
+    if (policy.anchor == plan::none) {
+      propose(index, p, now_, evaluation);
+    } else if (anchor && (!p.episode || p.episode->anchor != anchor)) {
+      propose(index, p, *anchor, evaluation);
+    }
+  }
+  const RowValue inner = row_of(evaluation.column(below_hold(plan_, policy.when)), instance);
+  const bool on_its_way = inner.evidence == Evidence::value && inner.value != 0.0 && refusal(index, p).empty() &&
+                          !(p.episode && is_outcome(p.episode->state) && p.episode->anchor == anchor && anchor);
+  const bool acting = p.episode && (p.episode->state == EpisodeState::executing || p.episode->state == EpisodeState::verifying);
+  pending_[{index, instance}] = on_its_way || acting;
+}
+
+void Decider::decide_again(const std::string& policy, const Labels& instance, const Evaluate& evaluate) {
+  for (Index i = 0; i < plan_.policies.size(); ++i) {
+    if (plan_.policies[i].name != policy) continue;
+    const RowValue when = row_of(evaluate("", std::nullopt, nullptr, plan::none).column(plan_.policies[i].when), instance);
+    decide_policy(i, instance, when.value, when.evidence, evaluate);
+  }
+}
+
+void Decider::missing_rule(Index index, PolicyState& p, Evidence evidence) {
+  const plan::Policy& policy = plan_.policies[index];
+  if (!lacks_data(evidence)) {
+    if (evidence == Evidence::value) p.unknown_ticks = 0, p.missing_told = false;
+    return;
+  }
+  ++p.unknown_ticks;
+  if (p.unknown_ticks <= 2 || p.missing_told || policy.missing_page == plan::none) return;
+  p.missing_told = true;
+  const std::string why = fmt::format("{} cannot tell whether to act: its data is {}", policy.name, plan::evidence_name(evidence));
+  say("missing", policy.name, p.instance, "page", "", why);
+  tell(policy.missing_page, "page", policy.name, p.instance, "", why, policy.runbook);
+}
+
+// Why the policy may not act now; "" when it may. The one choke point of all effects.
+std::string Decider::refusal(Index index, const PolicyState& p) const {
+  const plan::Policy& policy = plan_.policies[index];
+  const plan::Target& target = plan_.targets[policy.target];
+  const plan::Mode mode = std::min(policy.mode, observed_.mode_ceiling);
+  if (observed_.kill_switch) return "the kill switch is on";
+  if (mode == plan::Mode::observe) return "mode observe: it only watches";
+  if (mode == plan::Mode::dry_run) return fmt::format("mode dry_run: it would have done {}", target.actions[policy.action].name);
+  std::size_t effects = 0;
+  for (const auto& [key, other] : out_.state.policies) {
+    for (const plan::Policy& q : plan_.policies) {
+      if (q.name != key.first || q.target != policy.target || &other == &p || !other.episode) continue;
+      if (other.episode->state == EpisodeState::executing || other.episode->state == EpisodeState::verifying)
+        return fmt::format("{} is acting on {}", q.name, target.name);
+    }
+    if (key.first != policy.name) continue;
+    for (Instant t : other.effects) effects += now_ - t <= policy.limit_per;
+    if (other.cooldown_until && now_ < *other.cooldown_until)
+      return fmt::format("cooling down until {}", to_rfc3339(*other.cooldown_until));
+  }
+  if (effects >= policy.limit) return fmt::format("the limit of {} per {} is reached", policy.limit, to_string(policy.limit_per));
+  if (out_.state.actions.size() >= observed_.actions_per_hour)
+    return fmt::format("{} actions in the last hour, over all policies: something is wrong", out_.state.actions.size());
+  return {};
+}
+
+void Decider::propose(Index index, PolicyState& p, Instant identity, eval::Evaluation& evaluation) {
+  const plan::Policy& policy = plan_.policies[index];
+  const bool again = p.episode && p.episode->state == EpisodeState::refused;
+  const State before = out_.state;
+  if (!again) {
+    Episode e;
+    e.id = episode_id(policy.name, plan_.targets[policy.target].name, p.instance, identity);
+    if (policy.anchor != plan::none) e.anchor = identity;
+    e.started = now_;
+    p.episode = std::move(e);
+  }
+  Episode& e = *p.episode;
+  e.satisfied = satisfied_rows(index, p.instance, evaluation);
+  std::string why = refusal(index, p);
+  const bool acts = why.empty() && write_intent(index, p, why);
+  const std::string numbers = explain_readings(plan_, policy.when, evaluation, e.satisfied);
+  if (!acts) {
+    const bool said = again && e.reason == why;
+    e.reason = why;
+    if (said) return;
+    const std::string sentence = fmt::format("{} wanted {} on {} and was refused: {}{}{}", policy.name, plan_.targets[policy.target].actions[policy.action].name,
+                                             plan_.targets[policy.target].name, why, numbers.empty() ? "" : "; ", numbers);
+    say("refused", policy.name, p.instance, "", e.id, sentence);
+    out_.records.push_back(make_record(plan_, "refused", policy.when, index, p, before, observed_, evaluation, sentence, out_.state.next_record++));
+    return;
+  }
+  const std::string to = e.intent->to_version.empty() ? "" : fmt::format(" to {}", e.intent->to_version);
+  const std::string sentence = fmt::format("{} does {}{} on {}{}{}", policy.name, plan_.targets[policy.target].actions[policy.action].name, to,
+                                           plan_.targets[policy.target].name, numbers.empty() ? "" : ": ", numbers);
+  e.reason = sentence;
+  say("decided", policy.name, p.instance, "", e.id, sentence);
+  out_.records.push_back(make_record(plan_, "decided", policy.when, index, p, before, observed_, evaluation, sentence, out_.state.next_record++));
+  out_.effects.push_back({index, p.instance, policy.target, policy.action, e.intent->key, e.intent->body});
+}
+
+// "Previous" is made absolute here, and what is gone back to must be known and not be what an action went away from.
+bool Decider::write_intent(Index index, PolicyState& p, std::string& why) {
+  const plan::Policy& policy = plan_.policies[index];
+  const plan::Target& target = plan_.targets[policy.target];
+  const plan::Action& action = target.actions[policy.action];
+  TargetState& t = out_.state.targets[target.name];
+  Episode& e = *p.episode;
+  Intent intent;
+  intent.key = fmt::format("{}-{}", e.id, e.effects + 1);
+  intent.written = now_;
+  intent.from_version = t.version;
+  intent.attempts = 1;
+  std::string body = "{";
+  for (const plan::BodyValue& v : action.body) {
+    using Kind = plan::BodyValue::Kind;
+    std::string text;
+    switch (v.kind) {
+      case Kind::text: text = json_text(v.text); break;
+      case Kind::number: text = shortest(v.number); break;
+      case Kind::episode: text = json_text(e.id); break;
+      case Kind::current_version:
+        if (t.version.empty()) {
+          why = fmt::format("nobody knows which version runs on {}", target.name);
+          return false;
+        }
+        text = json_text(t.version);
+        break;
+      case Kind::previous_version: {
+        const auto good = std::find_if(t.versions.rbegin(), t.versions.rend(), [&](const std::string& x) { return x != t.version && t.rejected.count(x) == 0; });
+        if (t.version.empty() || good == t.versions.rend()) {
+          why = fmt::format("no earlier version of {} is known that was not rolled back itself", target.name);
+          return false;
+        }
+        intent.to_version = *good;
+        text = json_text(*good);
+        break;
+      }
+    }
+    body += fmt::format("{}{}:{}", body.size() > 1 ? "," : "", json_text(v.key), text);
+  }
+  intent.body = body + "}";
+  ++e.effects;
+  e.state = EpisodeState::executing;
+  e.intent = intent;
+  e.done.reset();
+  e.seen_known = false;
+  p.effects.push_back(now_);
+  p.cooldown_until = now_ + policy.cooldown;
+  out_.state.actions.push_back(now_);
+  t.own = OwnEffect{intent.to_version.empty() ? t.version : intent.to_version, now_, now_ + observed_.intent_lifetime + policy.verify.within, false};
+  return true;
+}
+
+// An effect that was started and is not done: its answer was lost, it must be sent again, or the target has not shown it.
+void Decider::carry_on(Index index, PolicyState& p) {
+  const plan::Policy& policy = plan_.policies[index];
+  const plan::Target& target = plan_.targets[policy.target];
+  const plan::Action& action = target.actions[policy.action];
+  Intent& intent = *p.episode->intent;
+  const std::optional<std::string>& version = observed_.versions[policy.target];
+  const bool agrees = version && !intent.to_version.empty() && *version == intent.to_version;
+  if (intent.answered) {
+    if (target.version_url.empty() || intent.to_version.empty() || agrees || observed_.assumed) return became_done(index, p);
+    if (now_ - intent.written > policy.verify.within)
+      end(index, p, EpisodeState::failed, fmt::format("{} said yes and still runs {}", target.name, version.value_or("an unknown version")), true);
+    return;
+  }
+  if (observed_.in_flight.count(intent.key) != 0) return;
+  if (now_ - intent.written > observed_.intent_lifetime)
+    return end(index, p, EpisodeState::failed, fmt::format("{} was not answered for {}: nobody knows whether it happened", action.name, to_string(observed_.intent_lifetime)), true);
+  switch (action.delivery) {
+    case plan::Delivery::unsafe:
+      return end(index, p, EpisodeState::failed, fmt::format("the answer to {} was lost, and it is not safe to send twice", action.name), true);
+    case plan::Delivery::once:
+      if (agrees) return became_done(index, p);
+      if (!version) return;
+      if (*version != intent.from_version)
+        return end(index, p, EpisodeState::failed, fmt::format("{} runs {}, which is neither what was there nor what was asked for", target.name, *version), true);
+      break;
+    case plan::Delivery::idempotent: break;
+  }
+  if (observed_.kill_switch) return;
+  ++intent.attempts;
+  out_.effects.push_back({index, p.instance, policy.target, policy.action, intent.key, intent.body});
+}
+
+void Decider::became_done(Index index, PolicyState& p) {
+  const plan::Policy& policy = plan_.policies[index];
+  Episode& e = *p.episode;
+  e.state = EpisodeState::verifying;
+  e.done = now_;
+  e.intent->answered = true;
+  const std::string sentence = fmt::format("{} on {} is done{}", plan_.targets[policy.target].actions[policy.action].name, plan_.targets[policy.target].name,
+                                           e.intent->to_version.empty() ? "" : fmt::format(": it runs {}", e.intent->to_version));
+  say("executed", policy.name, p.instance, "", e.id, sentence);
+  out_.records.push_back(make_note(plan_, "executed", index, p, now_, sentence, out_.state.next_record++));
+}
+
+void Decider::verify(Index index, PolicyState& p, const Evaluate& evaluate) {
+  const plan::Policy& policy = plan_.policies[index];
+  Episode& e = *p.episode;
+  const Instant from = *e.done + policy.verify.after, deadline = *e.done + policy.verify.within;
+  if (now_ < from) return;
+  eval::Evaluation& evaluation = evaluate(e.id, from, &e.satisfied, policy.verify.family);
+  const RowValue v = row_of(evaluation.column(policy.verify.condition), p.instance);
+  if (v.evidence == Evidence::value) e.seen_known = true;
+  const bool good = v.evidence == Evidence::value && v.value != 0.0;
+  if (!good && now_ < deadline) return;
+  const std::string numbers = explain_readings(plan_, policy.verify.condition, evaluation, e.satisfied);
+  const std::string tail = numbers.empty() ? "" : ": " + numbers;
+  if (good) end(index, p, EpisodeState::verified, "it helped" + tail, false);
+  else if (e.seen_known) end(index, p, EpisodeState::not_helped, fmt::format("it did not help within {}{}", to_string(policy.verify.within), tail), true);
+  else end(index, p, EpisodeState::unverified, fmt::format("nothing could be measured within {}", to_string(policy.verify.within)), true);
+}
+
+void Decider::end(Index index, PolicyState& p, EpisodeState outcome, std::string reason, bool tell_somebody) {
+  const plan::Policy& policy = plan_.policies[index];
+  Episode& e = *p.episode;
+  e.state = outcome;
+  e.reason = reason;
+  e.ended = now_;
+  TargetState& t = out_.state.targets[plan_.targets[policy.target].name];
+  if (policy.anchor != plan::none && e.anchor) out_.state.targets[plan_.targets[policy.anchor].name].episodes.emplace_back(*e.anchor, now_);
+  if (outcome == EpisodeState::verified && e.intent && !e.intent->to_version.empty()) t.rejected.insert(e.intent->from_version);
+  const std::string sentence = fmt::format("{}: {}", policy.name, reason);
+  say(episode_state_name(outcome), policy.name, p.instance, "", e.id, sentence);
+  out_.records.push_back(make_note(plan_, episode_state_name(outcome), index, p, now_, sentence, out_.state.next_record++));
+  const bool again = (outcome == EpisodeState::not_helped || outcome == EpisodeState::unverified) && e.effects < policy.repeat && policy.anchor == plan::none;
+  if (again) {
+    e.state = EpisodeState::refused;  // looked at again while `when` holds
+    e.ended.reset();
+    return;
+  }
+  if (!tell_somebody) return;
+  const std::string message = policy.verify.message.empty() ? sentence : fmt::format("{} ({})", policy.verify.message, sentence);
+  say("escalated", policy.name, p.instance, "page", e.id, message);
+  tell(policy.verify.escalate, "page", policy.name, p.instance, e.id, message, policy.runbook);
+}
+
+void Decider::answered(const std::string& policy_name, const Labels& instance, const std::string& key, const Answer& answer,
+                       const std::optional<std::string>& version) {
+  const auto it = out_.state.policies.find({policy_name, instance});
+  if (it == out_.state.policies.end()) return;
+  PolicyState& p = it->second;
+  if (!p.episode || !p.episode->intent || p.episode->intent->key != key || p.episode->state != EpisodeState::executing) return;
+  Index index = plan::none;
+  for (Index i = 0; i < plan_.policies.size(); ++i)
+    if (plan_.policies[i].name == policy_name) index = i;
+  if (index == plan::none) return;
+  const plan::Policy& policy = plan_.policies[index];
+  const plan::Action& action = plan_.targets[policy.target].actions[policy.action];
+  if (version) observed_.versions[policy.target] = version;
+  switch (answer.kind) {
+    case Answer::Kind::succeeded:
+      p.episode->intent->answered = true;
+      return carry_on(index, p);
+    case Answer::Kind::rejected:
+      return end(index, p, EpisodeState::failed, fmt::format("{} refused {}: {}", plan_.targets[policy.target].name, action.name, answer.text), true);
+    case Answer::Kind::unreachable:
+    case Answer::Kind::unknown:
+      if (action.delivery == plan::Delivery::unsafe)
+        end(index, p, EpisodeState::failed, fmt::format("{} on {}: {}, and it is not safe to send twice", action.name, plan_.targets[policy.target].name, answer.text), true);
+      return;
+  }
+}
+
+void Decider::delivered(const std::string& id, bool accepted, const std::string& text) {
+  const auto it = out_.state.messages.find(id);
+  if (it == out_.state.messages.end()) return;
+  Message& m = it->second;
+  if (accepted) {
+    out_.state.messages.erase(it);
+    return;
+  }
+  ++m.attempts;
+  m.not_before = now_ + Duration{std::min<std::int64_t>(60'000, 1000ll << std::min(m.attempts, 6u))};
+  if (m.attempts == 1 || m.attempts % 10 == 0)
+    say("undelivered", m.declaration, m.labels, m.kind, m.episode, fmt::format("{} could not be told ({}): trying again", m.receiver_name, text));
+}
+
+}  // namespace signalbox::decide
