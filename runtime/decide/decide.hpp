@@ -28,7 +28,7 @@ struct Effect {
   plan::Index policy = plan::none;
   Labels instance;
   plan::Index target = plan::none, action = plan::none;
-  std::string key, body;
+  std::string key, body, to_version;
 };
 
 // What is true of the world at this tick besides measurements. Read before deciding, recorded with the decision.
@@ -59,7 +59,9 @@ struct Decision {
   std::vector<Event> events;
   std::vector<Effect> effects;
   struct Recorded {  // what the journal keeps: see record.hpp
-    std::string id, kind, bytes;
+    std::string id, kind;
+    std::uint64_t number = 0;
+    std::string bytes;
   };
   std::vector<Recorded> records;
 };

@@ -216,7 +216,7 @@ void Decider::propose(Index index, PolicyState& p, Instant identity, eval::Evalu
   e.reason = sentence;
   say("decided", policy.name, p.instance, "", e.id, sentence);
   out_.records.push_back(make_record(plan_, "decided", policy.when, index, p, before, observed_, evaluation, sentence, out_.state.next_record++));
-  out_.effects.push_back({index, p.instance, policy.target, policy.action, e.intent->key, e.intent->body});
+  out_.effects.push_back({index, p.instance, policy.target, policy.action, e.intent->key, e.intent->body, e.intent->to_version});
 }
 
 // "Previous" is made absolute here, and what is gone back to must be known and not be what an action went away from.
@@ -302,7 +302,7 @@ void Decider::carry_on(Index index, PolicyState& p) {
   }
   if (observed_.kill_switch) return;
   ++intent.attempts;
-  out_.effects.push_back({index, p.instance, policy.target, policy.action, intent.key, intent.body});
+  out_.effects.push_back({index, p.instance, policy.target, policy.action, intent.key, intent.body, intent.to_version});
 }
 
 void Decider::became_done(Index index, PolicyState& p) {

@@ -237,7 +237,7 @@ Decision::Recorded make_record(const plan::Plan& plan, std::string kind, Index r
   }
   record.tree = condition_tree(plan, root, evaluation);
   const std::string id = record.id;
-  return {id, std::move(kind), to_bytes(record)};
+  return {id, std::move(kind), number, to_bytes(record)};
 }
 
 Decision::Recorded make_note(const plan::Plan& plan, std::string kind, Index policy, const PolicyState& p, Instant time, std::string sentence,
@@ -252,7 +252,7 @@ Decision::Recorded make_note(const plan::Plan& plan, std::string kind, Index pol
   record.instance = p.instance;
   record.time = time;
   const std::string id = record.id;
-  return {id, std::move(kind), to_bytes(record)};
+  return {id, std::move(kind), number, to_bytes(record)};
 }
 
 namespace {

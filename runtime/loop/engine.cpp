@@ -1,0 +1,351 @@
+#include "runtime/loop/engine.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <list>
+
+namespace signalbox::loop {
+
+using decide::Decision;
+using decide::Observed;
+using plan::Index;
+
+Engine::Engine(const plan::Plan& plan, Host& host, eval::LeafProvider& leaves, World& world, EngineObserver& observer, EngineOptions options)
+    : plan_(plan), host_(host), leaves_(leaves), world_(world), observer_(observer), options_(std::move(options)),
+      shapes_(plan, options_.tier, options_.load_compiler, [this](const Error& e) { observer_.notice(e); }),
+      cache_(eval::make_eval_cache()), semantics_(plan.semantics.value_or(options_.semantics)) {}
+
+Engine::~Engine() { *alive_ = false; }
+
+void Engine::start(std::function<void(Result<void>)> ready) {
+  host_.store.read_fence([this, alive = alive_, ready = std::move(ready)](Result<std::uint64_t> fence) {
+    if (!*alive) return;
+    if (!fence) return ready(fence.error());
+    fence_ = *fence + 1;
+    StoreTransaction t;
+    t.fence = fence_;
+    t.puts.push_back({"owner", std::to_string(fence_)});
+    host_.store.commit(std::move(t), [this, alive, ready](CommitOutcome outcome) {
+      if (!*alive) return;
+      if (outcome == CommitOutcome::conflict)
+        return ready(Error{ErrorCode::conflict, "another Signalbox took this state while this one was starting", "stop one of them"});
+      if (outcome == CommitOutcome::unknown)
+        return ready(Error{ErrorCode::outcome_unknown, "the state store does not say whether it is ours", "start again"});
+      read_state(ready);
+    });
+  });
+}
+
+void Engine::read_state(std::function<void(Result<void>)> ready) {
+  host_.store.read("state/", [this, alive = alive_, ready = std::move(ready)](Result<std::vector<StoreEntry>> entries) {
+    if (!*alive) return;
+    if (!entries) return ready(entries.error());
+    entries_.clear();
+    std::map<std::string, std::string> named;
+    for (StoreEntry& e : *entries) {
+      entries_[e.key] = e.value;
+      named[e.key.substr(6)] = e.value;
+    }
+    Result<decide::State> state = decide::from_entries(named);
+    if (!state) return ready(state.error());
+    state_ = std::move(*state);
+    if (options_.initial_versions) {
+      for (Index i = 0; i < plan_.targets.size(); ++i) {
+        decide::TargetState& t = state_.targets[plan_.targets[i].name];
+        if (t.versions.empty()) t.versions = options_.initial_versions(i);
+      }
+    }
+    // Receivers may have moved in the tables since a message was written.
+    for (auto& [id, m] : state_.messages) {
+      m.receiver = plan::none;
+      for (Index r = 0; r < plan_.receivers.size(); ++r)
+        if (plan_.receivers[r].name == m.receiver_name) m.receiver = r;
+    }
+    status_.ready = true;
+    ready({});
+  });
+}
+
+void Engine::tick(Instant at, std::function<void()> done) {
+  if (!status_.ready || status_.fenced || stopping_) return done();
+  if (busy_) {
+    ++status_.missed;
+    return done();
+  }
+  busy_ = true;
+  heartbeats(at);
+  world_.gather(at, [this, alive = alive_, at, done = std::move(done)] {
+    if (!*alive) return;
+    read_versions([this, alive, at, done](std::vector<std::optional<std::string>> versions) {
+      if (*alive) decide_tick(at, std::move(versions), done);
+    });
+  });
+}
+
+void Engine::read_versions(std::function<void(std::vector<std::optional<std::string>>)> done) {
+  struct Gathering {
+    std::vector<std::optional<std::string>> versions;
+    std::size_t waiting = 0;
+    std::function<void(std::vector<std::optional<std::string>>)> done;
+  };
+  auto g = std::make_shared<Gathering>();
+  g->versions.resize(plan_.targets.size());
+  g->done = std::move(done);
+  g->waiting = 1;
+  for (Index i = 0; i < plan_.targets.size(); ++i) {
+    if (plan_.targets[i].version_url.empty()) continue;
+    ++g->waiting;
+    world_.read_version(i, [g, i](Result<std::string> version) {
+      if (version) g->versions[i] = *version;
+      if (--g->waiting == 0) g->done(std::move(g->versions));
+    });
+  }
+  if (--g->waiting == 0) g->done(std::move(g->versions));
+}
+
+Observed Engine::observe(Instant at, std::vector<std::optional<std::string>> versions) {
+  Observed o;
+  o.tick = at;
+  o.versions = std::move(versions);
+  o.versions.resize(plan_.targets.size());
+  o.mode_ceiling = options_.mode_ceiling;
+  o.actions_per_hour = options_.limits.actions_per_hour;
+  o.intent_lifetime = options_.limits.intent_lifetime;
+  o.in_flight = in_flight_;
+  o.assumed = options_.assumed;
+  if (!options_.kill_switch.empty()) {
+    // A switch that cannot be read is on.
+    const Result<bool> on = host_.disk.exists(options_.kill_switch);
+    o.kill_switch = !on || *on;
+  }
+  return o;
+}
+
+void Engine::decide_tick(Instant at, std::vector<std::optional<std::string>> versions, std::function<void()> done) {
+  ++status_.ticks;
+  status_.last_tick = at;
+  decide::Decider decider(plan_, state_, observe(at, std::move(versions)));
+  const eval::HoldTable before = holds_;
+  std::list<std::pair<std::string, eval::Evaluation>> evaluations;
+  eval::Evaluation::Context context;
+  context.plan = &plan_;
+  context.leaves = &leaves_;
+  context.shapes = &shapes_;
+  context.semantics = semantics_;
+  context.at = at;
+  context.cache = cache_;
+  {
+    eval::Evaluation targets(context);
+    decider.observe_targets([&](Index node) -> std::optional<double> {
+      const decide::RowValue v = decide::row_of(targets.column(node), {});
+      return v.evidence == plan::Evidence::value ? std::optional(v.value) : std::nullopt;
+    });
+  }
+  context.holds = &holds_;
+  context.holds_before = &before;
+  context.anchors.deploys = decider.deploys();
+  const auto evaluate = [&](const std::string& scope, std::optional<Instant> since, const std::vector<Labels>* satisfied, Index family) -> eval::Evaluation& {
+    const std::string key = since ? fmt::format("{}@{}", scope, since->ms) : scope;
+    for (auto& [known, evaluation] : evaluations)
+      if (known == key) return evaluation;
+    eval::Evaluation::Context c = context;
+    c.scope = scope;
+    c.anchors.done = since;
+    c.satisfied = satisfied;
+    c.family = family;
+    evaluations.emplace_back(key, eval::Evaluation(std::move(c)));
+    return evaluations.back().second;
+  };
+  decider.decide_policies(evaluate);
+  decider.decide_slos(evaluate);
+  observer_.tick_done(at, evaluate("", std::nullopt, nullptr, plan::none), decider.state());
+  commit(std::move(decider).take(), std::move(done));
+}
+
+void Engine::decide_arrivals() {
+  if (busy_ || arrivals_.empty() || status_.fenced) return;
+  busy_ = true;
+  std::vector<Arrival> arrivals;
+  arrivals.swap(arrivals_);
+  decide::Decider decider(plan_, state_, observe(std::max(host_.clock.now(), status_.last_tick), {}));
+  for (const Arrival& a : arrivals) {
+    if (!a.message.empty()) decider.delivered(a.message, !a.refusal, a.refusal.value_or(""));
+    else decider.answered(a.policy, a.instance, a.key, a.answer, a.version);
+  }
+  commit(std::move(decider).take(), [] {});
+}
+
+// The decision becomes ours when the store has it. Only what changed is written.
+void Engine::commit(Decision decision, std::function<void()> done) {
+  StoreTransaction t;
+  t.fence = fence_;
+  std::map<std::string, std::string> after;
+  for (auto& [key, value] : decide::to_entries(decision.state)) after["state/" + key] = value;
+  for (const auto& [key, value] : after) {
+    const auto known = entries_.find(key);
+    if (known == entries_.end() || known->second != value) t.puts.push_back({key, value});
+  }
+  for (const auto& [key, value] : entries_)
+    if (after.count(key) == 0) t.puts.push_back({key, std::nullopt});
+  for (const Decision::Recorded& r : decision.records) t.puts.push_back({fmt::format("record/{}/{:012}", r.id, r.number), r.bytes});
+  if (!decision.records.empty()) {
+    const std::string digest = plan::digest(plan_);
+    if (!plan_kept_) t.puts.push_back({"plan/" + digest, plan::to_bytes(plan_, true)});
+  }
+  if (t.puts.empty()) {
+    state_ = decision.state;
+    for (const decide::Event& e : decision.events) observer_.event(e);
+    start_effects(decision);
+    return finish(done);
+  }
+  ++status_.commits;
+  auto held = std::make_shared<Decision>(std::move(decision));
+  auto entries = std::make_shared<std::map<std::string, std::string>>(std::move(after));
+  host_.store.commit(std::move(t), [this, alive = alive_, held, entries, done = std::move(done)](CommitOutcome outcome) {
+    if (!*alive) return;
+    switch (outcome) {
+      case CommitOutcome::committed:
+        entries_ = std::move(*entries);
+        plan_kept_ = plan_kept_ || !held->records.empty();
+        return committed(std::move(*held), done);
+      case CommitOutcome::conflict:
+        status_.fenced = true;
+        observer_.notice({ErrorCode::conflict, "another Signalbox has taken over this state: this one decides no more", "stop one of them"});
+        return finish(done);
+      case CommitOutcome::unknown:
+        ++status_.unknown_commits;
+        return recover(std::move(*held), done);
+    }
+  });
+}
+
+void Engine::committed(Decision decision, const std::function<void()>& done) {
+  state_ = decision.state;
+  for (const decide::Event& e : decision.events) observer_.event(e);
+  start_effects(decision);
+  finish(done);
+}
+
+// The store does not know whether it took the decision: what it has is what counts.
+void Engine::recover(Decision decision, std::function<void()> done) {
+  auto held = std::make_shared<Decision>(std::move(decision));
+  host_.store.read("state/", [this, alive = alive_, held, done = std::move(done)](Result<std::vector<StoreEntry>> entries) {
+    if (!*alive) return;
+    if (!entries) {
+      observer_.notice(entries.error());
+      // Nothing is known, so nothing is decided: the state read next time is the one that counts.
+      status_.ready = false;
+      host_.timer.at(host_.clock.now() + seconds(1), [this, alive] {
+        if (*alive && !status_.ready)
+          read_state([this](Result<void> r) {
+            if (!r) observer_.notice(r.error());
+          });
+      });
+      return finish(done);
+    }
+    std::map<std::string, std::string> found, wanted;
+    for (StoreEntry& e : *entries) found[e.key] = e.value;
+    for (auto& [key, value] : decide::to_entries(held->state)) wanted["state/" + key] = value;
+    entries_ = found;
+    if (found == wanted) return committed(std::move(*held), done);
+    std::map<std::string, std::string> named;
+    for (const auto& [key, value] : found) named[key.substr(6)] = value;
+    Result<decide::State> state = decide::from_entries(named);
+    if (state) state_ = std::move(*state);
+    else observer_.notice(state.error());
+    for (auto& [id, m] : state_.messages)
+      for (Index r = 0; r < plan_.receivers.size(); ++r)
+        if (plan_.receivers[r].name == m.receiver_name) m.receiver = r;
+    finish(done);
+  });
+}
+
+void Engine::start_effects(const Decision& decision) {
+  for (const decide::Effect& effect : decision.effects) {
+    if (stopping_) continue;  // the intent is durable: the next start carries on
+    if (!in_flight_.insert(effect.key).second) continue;
+    if (!options_.kill_switch.empty() && !options_.assumed) {
+      const Result<bool> on = host_.disk.exists(options_.kill_switch);
+      if (!on || *on) {
+        in_flight_.erase(effect.key);
+        observer_.notice({ErrorCode::refused, fmt::format("the kill switch is on: {} is not sent", effect.key)});
+        continue;
+      }
+    }
+    ++status_.effects;
+    const plan::Target& target = plan_.targets[effect.target];
+    world_.perform(effect, [this, alive = alive_, effect, versioned = !target.version_url.empty()](decide::Answer answer) {
+      if (!*alive) return;
+      Arrival a;
+      a.policy = plan_.policies[effect.policy].name;
+      a.instance = effect.instance;
+      a.key = effect.key;
+      a.answer = std::move(answer);
+      const auto arrive = [this, alive, a](std::optional<std::string> version) {
+        if (!*alive) return;
+        in_flight_.erase(a.key);
+        arrivals_.push_back(a);
+        arrivals_.back().version = std::move(version);
+        decide_arrivals();
+      };
+      if (a.answer.kind != decide::Answer::Kind::succeeded || !versioned) return arrive(std::nullopt);
+      world_.read_version(effect.target, [arrive](Result<std::string> version) {
+        arrive(version ? std::optional(*version) : std::nullopt);
+      });
+    });
+  }
+  send_messages();
+}
+
+void Engine::send_messages() {
+  if (stopping_) return;
+  const Instant now = std::max(host_.clock.now(), status_.last_tick);
+  const std::map<std::string, decide::Message> messages = state_.messages;  // a receiver may answer at once
+  for (const auto& [id, m] : messages) {
+    if (m.not_before > now || !being_told_.insert(id).second) continue;
+    const auto arrive = [this, alive = alive_, id = id](std::optional<std::string> refusal) {
+      if (!*alive) return;
+      being_told_.erase(id);
+      Arrival a;
+      a.message = id;
+      a.refusal = std::move(refusal);
+      arrivals_.push_back(std::move(a));
+      decide_arrivals();
+    };
+    if (m.receiver == plan::none) arrive(std::nullopt);
+    else world_.notify(m.receiver, m, arrive);
+  }
+}
+
+void Engine::heartbeats(Instant at) {
+  for (Index r = 0; r < plan_.receivers.size(); ++r) {
+    const Duration every = plan_.receivers[r].heartbeat;
+    if (every.ms <= 0) continue;
+    const auto last = last_heartbeat_.find(r);
+    if (last != last_heartbeat_.end() && at - last->second < every) continue;
+    last_heartbeat_[r] = at;
+    world_.heartbeat(r, at);
+  }
+}
+
+void Engine::finish(const std::function<void()>& done) {
+  busy_ = false;
+  status_.messages_waiting = state_.messages.size();
+  done();
+  decide_arrivals();
+  if (busy_) return;
+  send_messages();
+  if (busy_) return;
+  std::vector<std::function<void()>> idle;
+  idle.swap(when_idle_);
+  for (const auto& f : idle) f();
+}
+
+void Engine::stop(std::function<void()> done) {
+  stopping_ = true;
+  if (!busy_) return done();
+  when_idle_.push_back(std::move(done));
+}
+
+}  // namespace signalbox::loop
