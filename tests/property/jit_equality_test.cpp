@@ -1,0 +1,432 @@
+// The one promise of machine code: bit for bit what eval::interpret gives, for every shape and all data.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cfloat>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "runtime/eval/kernel.hpp"
+
+namespace signalbox {
+namespace {
+
+using plan::Shape;
+using plan::ShapeInstr;
+using plan::ShapeOp;
+using Random = std::mt19937_64;
+
+std::uint64_t below(Random& random, std::uint64_t n) {
+  return random() % n;
+}
+
+// An array that ends where memory ends: one element too far is a crash.
+template <class T>
+class Guarded {
+ public:
+  explicit Guarded(std::size_t n) : n_(n) {
+    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    bytes_ = (n * sizeof(T) + page - 1) / page * page + page;
+    base_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    EXPECT_NE(base_, MAP_FAILED);
+    auto* wall = static_cast<std::byte*>(base_) + bytes_ - page;
+    mprotect(wall, page, PROT_NONE);
+    data_ = reinterpret_cast<T*>(wall - n * sizeof(T));
+  }
+  Guarded(const Guarded&) = delete;
+  Guarded& operator=(const Guarded&) = delete;
+  ~Guarded() { munmap(base_, bytes_); }
+  T* data() { return data_; }
+  std::size_t size() const { return n_; }
+  T& operator[](std::size_t i) { return data_[i]; }
+
+ private:
+  std::size_t n_, bytes_ = 0;
+  void* base_ = nullptr;
+  T* data_ = nullptr;
+};
+
+const std::vector<double>& odd_numbers() {
+  static const std::vector<double> all = {
+      0.0,
+      -0.0,
+      1.0,
+      -1.0,
+      2.0,
+      0.5,
+      3.0,
+      100.0,
+      0.1,
+      -0.3,
+      1e-9,
+      1.0 + 1e-9,
+      1.0 + 2e-9,
+      1e300,
+      -1e300,
+      DBL_MAX,
+      -DBL_MAX,
+      DBL_MIN,
+      0x1p-1074,
+      -0x1p-1074,
+      0x1.fffffffffffffp-1023,
+      HUGE_VAL,
+      -HUGE_VAL,
+      std::bit_cast<double>(0x7ff8000000000000),  // the quiet NaN
+      std::bit_cast<double>(0xfff8000000000000),
+      std::bit_cast<double>(0x7ff8dead0000beef),
+      std::bit_cast<double>(0x7ff0000000000002),  // Prometheus' stale marker, a signalling NaN
+      std::bit_cast<double>(0xfff4000000000001)};
+  return all;
+}
+
+double any_number(Random& random) {
+  switch (below(random, 4)) {
+    case 0:
+      return std::bit_cast<double>(random());
+    case 1:
+      return static_cast<double>(below(random, 12));
+    case 2:
+      return static_cast<double>(random()) * 0x1p-60 - 5.0;
+    default:
+      return odd_numbers()[below(random, odd_numbers().size())];
+  }
+}
+
+struct Columns {
+  void add(std::size_t rows, std::size_t step) {
+    const std::size_t length = step == 0 ? 1 : (rows == 0 ? 0 : (rows - 1) * step + 1);
+    values.push_back(std::make_unique<Guarded<double>>(length));
+    evidences.push_back(std::make_unique<Guarded<std::uint8_t>>(length));
+    views.push_back({values.back()->data(), evidences.back()->data(), step});
+  }
+  std::vector<std::unique_ptr<Guarded<double>>> values;
+  std::vector<std::unique_ptr<Guarded<std::uint8_t>>> evidences;
+  std::vector<eval::ColumnView> views;
+};
+
+Columns any_columns(Random& random, std::uint32_t count, std::size_t rows) {
+  Columns columns;
+  const bool all_one = below(random, 2) == 0;
+  for (std::uint32_t c = 0; c < count; ++c) {
+    // Other steps than 0 and 1 are rare and legal.
+    const std::uint64_t dice = below(random, 16);
+    columns.add(rows, all_one ? 1 : dice == 0 ? 3 : dice < 6 ? 0 : 1);
+    for (std::size_t i = 0; i < columns.values[c]->size(); ++i) {
+      (*columns.values[c])[i] = any_number(random);
+      (*columns.evidences[c])[i] = static_cast<std::uint8_t>(
+          below(random, 3) > 0 ? 0 : below(random, static_cast<std::uint64_t>(plan::evidence_count)));
+    }
+  }
+  return columns;
+}
+
+ShapeInstr leaf(ShapeOp op, std::uint32_t index) {
+  return {.op = op, .index = index};
+}
+
+Shape any_shape(Random& random, std::size_t ops) {
+  Shape shape{.inputs = static_cast<std::uint32_t>(1 + below(random, 7)),
+              .params = static_cast<std::uint32_t>(below(random, 5)),
+              .code = {}};
+  shape.code.push_back(leaf(ShapeOp::input, static_cast<std::uint32_t>(below(random, shape.inputs))));
+  while (shape.code.size() < ops) {
+    const auto n = static_cast<std::uint32_t>(shape.code.size());
+    const std::uint64_t dice = below(random, 10);
+    if (dice < 2 || n < 3) {
+      shape.code.push_back(leaf(ShapeOp::input, static_cast<std::uint32_t>(below(random, shape.inputs))));
+    } else if (dice == 2 && shape.params > 0) {
+      shape.code.push_back(leaf(ShapeOp::param, static_cast<std::uint32_t>(below(random, shape.params))));
+    } else {
+      // Mostly recent operands: else most of a large shape would not reach its result.
+      const auto operand = [&] {
+        const std::uint64_t reach = below(random, 3) == 0 ? n : std::min<std::uint64_t>(n, 4);
+        return static_cast<std::uint32_t>(n - 1 - below(random, reach));
+      };
+      const auto op = static_cast<ShapeOp>(2 + below(random, plan::shape_op_count - 2));
+      shape.code.push_back({.op = op, .index = 0, .a = operand(), .b = operand(), .c = operand()});
+    }
+  }
+  return shape;
+}
+
+std::string text_of(const Shape& shape) {
+  std::string text;
+  for (const ShapeInstr& in : shape.code) {
+    text += std::string(plan::shape_op_name(in.op)) + "(";
+    const int arity = plan::shape_op_arity(in.op);
+    if (arity == 0) text += "#" + std::to_string(in.index);
+    if (arity > 0) text += std::to_string(in.a);
+    if (arity > 1) text += " " + std::to_string(in.b);
+    if (arity > 2) text += " " + std::to_string(in.c);
+    text += ") ";
+  }
+  return text;
+}
+
+testing::AssertionResult agree(const Shape& shape, eval::KernelFn kernel, const std::vector<double>& params,
+                               const Columns& columns, std::size_t rows) {
+  std::vector<double> want(rows);
+  std::vector<std::uint8_t> want_evidence(rows);
+  Guarded<double> got(rows);
+  Guarded<std::uint8_t> got_evidence(rows);
+  eval::interpret(shape, params.data(), columns.views.data(), want.data(), want_evidence.data(), rows);
+  kernel(params.data(), columns.views.data(), got.data(), got_evidence.data(), rows);
+  for (std::size_t i = 0; i < rows; ++i) {
+    const auto want_bits = std::bit_cast<std::uint64_t>(want[i]),
+               got_bits = std::bit_cast<std::uint64_t>(got[i]);
+    if (want_bits == got_bits && want_evidence[i] == got_evidence[i]) continue;
+    return testing::AssertionFailure()
+           << fmt::format("row {} of {}: interpreted {:016x}/{}, compiled {:016x}/{}\n{}", i, rows, want_bits,
+                          want_evidence[i], got_bits, got_evidence[i], text_of(shape));
+  }
+  return testing::AssertionSuccess();
+}
+
+class JitEquality : public testing::Test {
+ protected:
+  static std::unique_ptr<eval::KernelCompiler> open(const Limits& limits = {}) {
+    auto compiler = eval::load_kernel_compiler(SIGNALBOX_JIT_PATH, limits);
+    if (compiler) return *std::move(compiler);
+    ADD_FAILURE() << compiler.error().message;
+    std::abort();
+  }
+};
+
+// All rows of a product of odd numbers and evidences, so that a single operation meets every case it has.
+TEST_F(JitEquality, EveryOperationOnEveryPair) {
+  const auto compiler = open();
+  const auto& numbers = odd_numbers();
+  const std::size_t states = numbers.size() * plan::evidence_count;
+  Columns columns;
+  for (int c = 0; c < 3; ++c) columns.add(states * states, 1);
+  Random random(3);
+  for (std::size_t i = 0; i < states * states; ++i) {
+    const std::size_t state[] = {i / states, i % states, below(random, states)};
+    for (std::size_t c = 0; c < 3; ++c) {
+      (*columns.values[c])[i] = numbers[state[c] / plan::evidence_count];
+      (*columns.evidences[c])[i] = static_cast<std::uint8_t>(state[c] % plan::evidence_count);
+    }
+  }
+  for (int op = 2; op < plan::shape_op_count; ++op) {
+    // Each operand as a column, as a comparison (kept as a bit in machine code), as another's result.
+    for (int form = 0; form < 4; ++form) {
+      Shape shape{.inputs = 3, .params = 0, .code = {}};
+      for (std::uint32_t c = 0; c < 3; ++c) shape.code.push_back(leaf(ShapeOp::input, c));
+      ShapeInstr last{.op = static_cast<ShapeOp>(op), .index = 0, .a = 0, .b = 1, .c = 2};
+      if (form == 1) {
+        shape.code.push_back({.op = ShapeOp::gt, .a = 0, .b = 2});
+        last.a = 3;
+      } else if (form == 2) {
+        shape.code.push_back({.op = ShapeOp::ne, .a = 1, .b = 1});
+        last.b = 3;
+      } else if (form == 3) {
+        shape.code.push_back({.op = ShapeOp::both, .a = 0, .b = 1});
+        shape.code.push_back({.op = ShapeOp::ge, .a = 1, .b = 0});
+        last = {.op = last.op, .a = 3, .b = 4, .c = 1};
+      }
+      shape.code.push_back(last);
+      const auto kernel = compiler->compile(shape);
+      ASSERT_TRUE(kernel) << kernel.error().message;
+      ASSERT_TRUE(agree(shape, *kernel, {}, columns, states * states));
+    }
+  }
+}
+
+// An operation that changes no number still quiets a signalling NaN, and pow tells the difference.
+TEST_F(JitEquality, QuietingIsNotOptimisedAway) {
+  const auto compiler = open();
+  Columns columns;
+  columns.add(64, 1);
+  for (std::size_t i = 0; i < 64; ++i) {
+    (*columns.values[0])[i] = odd_numbers()[i % odd_numbers().size()];
+    (*columns.evidences[0])[i] = 0;
+  }
+  for (const ShapeOp op : {ShapeOp::add, ShapeOp::sub, ShapeOp::mul, ShapeOp::div, ShapeOp::mod}) {
+    for (const ShapeOp constant : {ShapeOp::gt, ShapeOp::eq, ShapeOp::ne, ShapeOp::ge}) {
+      Shape shape{.inputs = 1, .params = 1, .code = {leaf(ShapeOp::input, 0), leaf(ShapeOp::param, 0)}};
+      shape.code.push_back({.op = constant, .a = 1, .b = 1});  // 2: constant whenever it is known
+      shape.code.push_back({.op = op, .a = 0, .b = 2});
+      shape.code.push_back({.op = ShapeOp::sub, .a = 1, .b = 1});  // 4: zero, behind a parameter
+      shape.code.push_back({.op = ShapeOp::pow, .a = 3, .b = 4});
+      const auto kernel = compiler->compile(shape);
+      ASSERT_TRUE(kernel) << kernel.error().message;
+      ASSERT_TRUE(agree(shape, *kernel, {1.0}, columns, 64));
+    }
+  }
+}
+
+// SIGNALBOX_SHAPES=n and SIGNALBOX_SEED=n for a longer look.
+TEST_F(JitEquality, GeneratedShapes) {
+  const char* count_text = std::getenv("SIGNALBOX_SHAPES");
+  const char* seed_text = std::getenv("SIGNALBOX_SEED");
+  const int count = count_text != nullptr ? std::atoi(count_text) : 2500;
+  const std::uint64_t seed = seed_text != nullptr ? std::strtoull(seed_text, nullptr, 10) : 1;
+  std::unique_ptr<eval::KernelCompiler> compiler;
+  for (int s = 0; s < count; ++s) {
+    if (s % 2000 == 0) compiler = open();
+    Random random(seed * 1'000'003 + static_cast<std::uint64_t>(s));
+    // Small shapes find as much and compile sooner; one in twelve is large.
+    const Shape shape =
+        any_shape(random, below(random, 12) == 0 ? 4 + below(random, 57) : 3 + below(random, 8));
+    ASSERT_TRUE(plan::well_formed(shape));
+    const auto kernel = compiler->compile(shape);
+    ASSERT_TRUE(kernel) << kernel.error().message << "\n" << text_of(shape);
+    std::vector<double> params;
+    for (std::uint32_t p = 0; p < shape.params; ++p) params.push_back(any_number(random));
+    for (const std::size_t rows : {0, 1, 2, 3, 7, 64, 1000}) {
+      const Columns columns = any_columns(random, shape.inputs, rows);
+      ASSERT_TRUE(agree(shape, *kernel, params, columns, rows)) << "shape " << s << " of seed " << seed;
+    }
+  }
+}
+
+TEST_F(JitEquality, LargeShapesCompiledPlainly) {
+  const auto compiler = open();
+  for (const std::size_t ops : {511, 513, 1200}) {
+    Random random(ops);
+    const Shape shape = any_shape(random, ops);
+    const auto kernel = compiler->compile(shape);
+    ASSERT_TRUE(kernel) << kernel.error().message;
+    for (const std::size_t rows : {1, 7, 1000}) {
+      const Columns columns = any_columns(random, shape.inputs, rows);
+      ASSERT_TRUE(agree(shape, *kernel, {0.5, 1.0, -2.0, 7.0, 1e300}, columns, rows));
+    }
+  }
+}
+
+TEST_F(JitEquality, NoColumns) {
+  const auto compiler = open();
+  const Shape shape{
+      .inputs = 0,
+      .params = 2,
+      .code = {leaf(ShapeOp::param, 1), leaf(ShapeOp::param, 0), {.op = ShapeOp::div, .a = 0, .b = 1}}};
+  const auto kernel = compiler->compile(shape);
+  ASSERT_TRUE(kernel) << kernel.error().message;
+  for (const std::size_t rows : {0, 1, 300}) EXPECT_TRUE(agree(shape, *kernel, {3.0, 1.0}, {}, rows));
+}
+
+TEST_F(JitEquality, ManyColumns) {
+  const auto compiler = open();
+  Shape shape{.inputs = 900, .params = 0, .code = {}};
+  for (std::uint32_t c = 0; c < shape.inputs; ++c) shape.code.push_back(leaf(ShapeOp::input, c));
+  for (std::uint32_t c = 1; c < shape.inputs; ++c) {
+    const auto n = static_cast<std::uint32_t>(shape.code.size());
+    shape.code.push_back({.op = c % 2 == 0 ? ShapeOp::fallback : ShapeOp::add, .a = n - 1, .b = c - 1});
+  }
+  const auto kernel = compiler->compile(shape);
+  ASSERT_TRUE(kernel) << kernel.error().message;
+  Random random(5);
+  const Columns columns = any_columns(random, shape.inputs, 100);
+  EXPECT_TRUE(agree(shape, *kernel, {}, columns, 100));
+}
+
+const Shape one_column{.inputs = 1, .params = 0, .code = {leaf(ShapeOp::input, 0)}};
+
+TEST_F(JitEquality, CodeIsCountedAndBounded) {
+  Limits limits;
+  limits.jit_code_bytes = 100'000;
+  const auto compiler = open(limits);
+  EXPECT_EQ(compiler->code_bytes(), 0u);
+  std::vector<eval::KernelFn> kernels;
+  for (;;) {
+    const std::size_t before = compiler->code_bytes();
+    const auto kernel = compiler->compile(one_column);
+    EXPECT_LE(compiler->code_bytes(), limits.jit_code_bytes);
+    if (!kernel) {
+      EXPECT_EQ(kernel.error().code, ErrorCode::limit_exceeded);
+      EXPECT_NE(kernel.error().message.find("jit_code_bytes"), std::string::npos) << kernel.error().message;
+      EXPECT_EQ(compiler->code_bytes(), before);
+      break;
+    }
+    EXPECT_GT(compiler->code_bytes(), before);
+    kernels.push_back(*kernel);
+    ASSERT_LT(kernels.size(), 100u);
+  }
+  ASSERT_GT(kernels.size(), 3u);
+  Random random(9);
+  const Columns columns = any_columns(random, 1, 7);
+  for (const eval::KernelFn kernel : kernels) EXPECT_TRUE(agree(one_column, kernel, {}, columns, 7));
+  EXPECT_EQ(compiler->compile(one_column).error().code, ErrorCode::limit_exceeded);
+}
+
+TEST_F(JitEquality, ShapesAreCheckedBeforeAnyWork) {
+  Limits limits;
+  limits.jit_shape_ops = 10;
+  const auto compiler = open(limits);
+  Random random(1);
+  EXPECT_TRUE(compiler->compile(any_shape(random, 10)));
+  const auto large = compiler->compile(any_shape(random, 11));
+  ASSERT_FALSE(large);
+  EXPECT_EQ(large.error().code, ErrorCode::limit_exceeded);
+  EXPECT_NE(large.error().message.find("jit_shape_ops"), std::string::npos);
+  EXPECT_EQ(compiler->compile(Shape{}).error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(
+      compiler->compile({.inputs = 1, .params = 0, .code = {{.op = ShapeOp::neg, .a = 0}}}).error().code,
+      ErrorCode::invalid_argument);
+}
+
+// In a child, since neither prohibition can be lifted again.
+template <class Forbid>
+int compile_where(eval::KernelCompiler& compiler, Forbid forbid) {
+  const pid_t child = fork();
+  if (child == 0) {
+    if (!forbid()) _exit(77);
+    const std::size_t before = compiler.code_bytes();
+    for (int i = 0; i < 3; ++i) {
+      const auto kernel = compiler.compile(one_column);
+      if (kernel) _exit(1);
+      if (kernel.error().code != ErrorCode::refused) _exit(2);
+      if (kernel.error().message.find("executable") == std::string::npos) _exit(3);
+      if (compiler.code_bytes() != before) _exit(4);
+    }
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+TEST_F(JitEquality, RefusedUnderMemoryDenyWriteExecute) {
+  const auto compiler = open();
+  ASSERT_TRUE(compiler->compile(one_column));
+  constexpr int set_mdwe = 65, refuse_exec_gain = 1;  // newer than Debian 12's headers
+  const int result = compile_where(*compiler, [] { return prctl(set_mdwe, refuse_exec_gain, 0, 0, 0) == 0; });
+  if (result == 77)
+    GTEST_SKIP() << "this kernel has no PR_SET_MDWE; the next test forbids the same by seccomp";
+  EXPECT_EQ(result, 0);
+}
+
+TEST_F(JitEquality, RefusedWhereMprotectForbidsExecution) {
+  const auto compiler = open();
+  ASSERT_TRUE(compiler->compile(one_column));
+  const int result = compile_where(*compiler, [] {
+    sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mprotect, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[2])),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    sock_fprog program{.len = static_cast<unsigned short>(std::size(filter)), .filter = filter};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+  });
+  EXPECT_EQ(result, 0);
+}
+
+}  // namespace
+}  // namespace signalbox
