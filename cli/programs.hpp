@@ -1,0 +1,24 @@
+// Program files for the subcommands: read, compiled, and their diagnostics shown.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "compiler/lower/compile.hpp"
+
+namespace signalbox::cli {
+
+using Params = std::map<std::string, std::string>;
+
+// The files as one program; "-" is standard input. Modules of `use` are looked for beside the first file. A file that
+// cannot be read is a diagnostic (file-unreadable) like any other.
+lower::Compiled compile_files(const std::vector<std::string>& files, const Params& params);
+
+// To standard error, as text. Nothing when there is nothing to say.
+void print_diagnostics(const lower::Compiled& compiled);
+
+// At most `most` bytes; `limit_exceeded` past them.
+Result<std::string> read_text_file(const std::string& path, std::size_t most);
+
+}  // namespace signalbox::cli

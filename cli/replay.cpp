@@ -1,0 +1,142 @@
+// signalbox replay FILE --data …: what a program would have seen, decided and told over recorded history. Nothing is sent.
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "cli/commands.hpp"
+#include "cli/data.hpp"
+#include "cli/jit.hpp"
+#include "cli/output.hpp"
+#include "cli/programs.hpp"
+#include "runtime/decide/budget.hpp"
+#include "runtime/eval/store_provider.hpp"
+#include "runtime/loop/engine.hpp"
+#include "runtime/loop/history_world.hpp"
+#include "runtime/loop/virtual_host.hpp"
+
+namespace signalbox::cli {
+namespace {
+
+class Timeline : public loop::EngineObserver {
+ public:
+  explicit Timeline(const plan::Plan& plan) : plan_(plan) {}
+  std::vector<decide::Event> events;
+  std::vector<std::vector<decide::BudgetReading>> budgets;
+  Instant last;  // the tick that the budgets are read at
+
+  void event(const decide::Event& e) override { events.push_back(e); }
+  void notice(const Error& e) override { fmt::print(stderr, "signalbox: {}\n", e.message); }
+  void tick_done(Instant at, eval::Evaluation& evaluation, const decide::State&) override {
+    if (at != last) return;
+    for (plan::Index s = 0; s < plan_.slos.size(); ++s) budgets.push_back(decide::read_budget(plan_, s, evaluation));
+  }
+
+ private:
+  const plan::Plan& plan_;
+};
+
+nlohmann::ordered_json budget_json(const plan::Slo& slo, const decide::BudgetReading& b) {
+  nlohmann::ordered_json out = {{"name", slo.name}, {"labels", labels_json(b.labels)}};
+  if (b.evidence != plan::Evidence::value) out["evidence"] = plan::evidence_name(b.evidence);
+  out["spent"] = b.spent;
+  out["seen"] = b.seen;
+  out["allowance"] = b.allowance;
+  out["remaining"] = b.remaining;
+  out["provisional"] = b.provisional;
+  auto burns = nlohmann::ordered_json::object();
+  for (const auto& w : b.burns) {
+    if (w.evidence == plan::Evidence::value) burns[to_string(w.window)] = w.burn;
+    else burns[to_string(w.window)] = plan::evidence_name(w.evidence);
+  }
+  out["burn"] = burns;
+  out["coverage"] = b.coverage;
+  return out;
+}
+
+std::string budget_text(const plan::Slo& slo, const decide::BudgetReading& b) {
+  std::string out = fmt::format("{}{}  ", slo.name, b.labels.empty() ? "" : to_string(b.labels));
+  if (b.evidence != plan::Evidence::value) return out + fmt::format("no budget can be read: {}", plan::evidence_name(b.evidence));
+  out += fmt::format("{:.2f}% of the budget remains ({:.6g} of {:.6g} {} spent, {:.1f}% of {} seen{})", 100 * b.remaining, b.spent, b.allowance,
+                     slo.slices ? "slices" : "events", 100 * b.coverage, to_string(slo.period), b.provisional ? ", provisional" : "");
+  for (const auto& w : b.burns)
+    out += w.evidence == plan::Evidence::value ? fmt::format("  burn({}) {:.4g}", to_string(w.window), w.burn)
+                                               : fmt::format("  burn({}) {}", to_string(w.window), plan::evidence_name(w.evidence));
+  return out;
+}
+
+}  // namespace
+
+int run_replay(const ReplayOptions& options) {
+  const lower::Compiled program = compile_files({options.file}, options.params);
+  print_diagnostics(program);
+  if (!program.plan) return exit_program;
+  const plan::Plan& plan = *program.plan;
+  store::SeriesStore store{Limits{}};
+  HistoryRequest request;
+  request.location = options.data;
+  request.from = options.from;
+  request.to = options.to;
+  const Result<History> history = load_history(plan, request, store);
+  if (!history) {
+    fmt::print(stderr, "signalbox: {}\n", history.error().message);
+    if (!history.error().hint.empty()) fmt::print(stderr, "      help: {}\n", history.error().hint);
+    return exit_code_of(history.error());
+  }
+  if (history->samples == 0) {
+    fmt::print(stderr, "signalbox: there is no sample in {}\n", options.data);
+    return exit_no_data;
+  }
+  const Instant from = grid_ceil(options.from.value_or(history->first), plan.tick, plan.phase);
+  const Instant to = grid_floor(options.to.value_or(history->last), plan.tick, plan.phase);
+  if (to < from) {
+    fmt::print(stderr, "signalbox: no tick lies between {} and {}\n", to_rfc3339(from), to_rfc3339(to));
+    return exit_no_data;
+  }
+  eval::StoreProvider leaves(store);
+  loop::VirtualHost host(from);
+  Timeline timeline(plan);
+  timeline.last = to;
+  loop::EngineOptions engine_options;
+  engine_options.assumed = true;
+  engine_options.tier = options.tier;
+  engine_options.load_compiler = jit_loader();
+  engine_options.semantics = history->semantics;
+  engine_options.initial_versions = [](plan::Index) { return std::vector<std::string>{"the version before"}; };
+  loop::HistoryWorld world(plan, leaves, plan.semantics.value_or(history->semantics));
+  loop::Engine engine(plan, host.host, leaves, world, timeline, engine_options);
+  engine.start([](Result<void>) {});
+  const std::int64_t ticks = (to - from).ms / plan.tick.ms + 1;
+  const std::int64_t every = std::max<std::int64_t>(1, ticks / 20);
+  for (std::int64_t i = 0; i < ticks; ++i) {
+    const Instant at = from + plan.tick * i;
+    host.time.advance(at);
+    engine.tick(at, [] {});
+    if ((i + 1) % every == 0) fmt::print(stderr, "\rreplay {:3}%  {}", 100 * (i + 1) / ticks, to_rfc3339(at));
+  }
+  fmt::print(stderr, "\rreplay 100%  {} ticks of {}, {} samples        \n", ticks, to_string(plan.tick), history->samples);
+
+  if (options.json) {
+    nlohmann::ordered_json out = {{"program", options.file},
+                                  {"digest", plan::digest(plan)},
+                                  {"semantics", static_cast<int>(plan.semantics.value_or(history->semantics))},
+                                  {"from", to_rfc3339(from)},
+                                  {"to", to_rfc3339(to)},
+                                  {"assumed", "actions are taken to be done at once and to change nothing; nothing was sent"}};
+    out["events"] = nlohmann::ordered_json::array();
+    for (const decide::Event& e : timeline.events) out["events"].push_back(event_json(e));
+    out["slos"] = nlohmann::ordered_json::array();
+    for (std::size_t s = 0; s < timeline.budgets.size(); ++s)
+      for (const decide::BudgetReading& b : timeline.budgets[s]) out["slos"].push_back(budget_json(plan.slos[s], b));
+    fmt::print("{}\n", dump(out, 2));
+    return exit_ok;
+  }
+  fmt::print("{} to {}, a tick every {}. Nothing was sent: actions are taken to be done at once and to change nothing.\n", to_rfc3339(from),
+             to_rfc3339(to), to_string(plan.tick));
+  for (const decide::Event& e : timeline.events) fmt::print("{}\n", event_text(e));
+  if (timeline.events.empty()) fmt::print("Nothing happened.\n");
+  for (std::size_t s = 0; s < timeline.budgets.size(); ++s)
+    for (const decide::BudgetReading& b : timeline.budgets[s]) fmt::print("{}\n", budget_text(plan.slos[s], b));
+  return exit_ok;
+}
+
+}  // namespace signalbox::cli

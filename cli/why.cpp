@@ -1,0 +1,96 @@
+// signalbox why ID --state DIR: what was decided, and the numbers it was decided on.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "cli/commands.hpp"
+#include "cli/output.hpp"
+#include "runtime/decide/record.hpp"
+#include "runtime/journal/sqlite_store.hpp"
+#include "runtime/net/posix_disk.hpp"
+
+namespace signalbox::cli {
+namespace {
+
+// Whether the record's decision, made again from it and the plan it names, is the same to the byte.
+std::string recomputed(TransactionStore& store, const decide::Record& record, const std::string& bytes) {
+  std::string verdict = "its program is not in this state directory";
+  store.read("plan/" + record.digest, [&](Result<std::vector<StoreEntry>> entries) {
+    if (!entries || entries->empty()) return;
+    const Result<plan::Plan> plan = plan::from_bytes(entries->front().value);
+    if (!plan) {
+      verdict = plan.error().message;
+      return;
+    }
+    const Result<std::string> again = decide::recompute(*plan, record);
+    if (!again) verdict = again.error().message;
+    else verdict = *again == bytes ? "the same, byte for byte" : "another decision: this is a bug, please report it with the state directory";
+  });
+  return verdict;
+}
+
+}  // namespace
+
+int run_why(const WhyOptions& options) {
+  const auto disk = net::make_posix_disk();
+  const std::string path = options.state + "/signalbox.db";
+  const Result<bool> there = disk->exists(path);
+  if (!there || !*there) {
+    fmt::print(stderr, "signalbox: there is no state in {}\n      help: name the directory that `signalbox run --state` uses\n", options.state);
+    return exit_program;
+  }
+  auto store = journal::open_sqlite_store(*disk, path);
+  if (!store) {
+    fmt::print(stderr, "signalbox: {}\n", store.error().message);
+    return exit_program;
+  }
+  std::vector<std::pair<decide::Record, std::string>> records;
+  std::vector<std::string> known;
+  Error broken;
+  (*store)->read("record/", [&](Result<std::vector<StoreEntry>> entries) {
+    if (!entries) {
+      broken = entries.error();
+      return;
+    }
+    for (const StoreEntry& e : *entries) {
+      const std::string id = e.key.substr(7, e.key.rfind('/') - 7);
+      if (known.empty() || known.back() != id) known.push_back(id);
+      if (id.compare(0, options.id.size(), options.id) != 0) continue;
+      Result<decide::Record> r = decide::record_from_bytes(e.value);
+      if (r) records.emplace_back(std::move(*r), e.value);
+      else broken = r.error();
+    }
+  });
+  if (!broken.message.empty()) fmt::print(stderr, "signalbox: {}\n", broken.message);
+  if (records.empty()) {
+    fmt::print(stderr, "signalbox: nothing is recorded under '{}'\n", options.id);
+    if (known.empty()) fmt::print(stderr, "      help: nothing has been decided in {} yet\n", options.state);
+    else fmt::print(stderr, "      help: there is: {}\n", fmt::join(known, ", "));
+    return exit_no_data;
+  }
+  std::sort(records.begin(), records.end(), [](const auto& a, const auto& b) { return a.first.number < b.first.number; });
+  if (options.json) {
+    auto list = nlohmann::ordered_json::array();
+    for (const auto& [r, bytes] : records) {
+      nlohmann::ordered_json entry = {{"id", r.id},     {"number", r.number}, {"kind", r.kind},         {"policy", r.policy}, {"labels", labels_json(r.instance)},
+                                      {"time", to_rfc3339(r.time)}, {"why", r.sentence}, {"digest", r.digest}};
+      if (r.complete) entry["recomputed"] = recomputed(**store, r, bytes);
+      entry["tree"] = nlohmann::ordered_json::array();
+      for (const decide::TreeLine& line : r.tree)
+        entry["tree"].push_back({{"depth", line.depth}, {"text", line.text}, {"outcome", line.outcome}, {"numbers", line.numbers}});
+      list.push_back(std::move(entry));
+    }
+    fmt::print("{}\n", dump({{"records", list}}, 2));
+    return exit_ok;
+  }
+  for (const auto& [r, bytes] : records) {
+    fmt::print("{}  {}  {}\n", to_rfc3339(r.time), r.kind, r.sentence);
+    for (const decide::TreeLine& line : r.tree)
+      fmt::print("    {}{}: {}{}\n", std::string(2 * line.depth, ' '), line.text, line.outcome, line.numbers.empty() ? "" : " — " + line.numbers);
+    if (r.complete) fmt::print("    made again from the record and program {}: {}\n", r.digest.substr(0, 12), recomputed(**store, r, bytes));
+  }
+  return exit_ok;
+}
+
+}  // namespace signalbox::cli

@@ -1,0 +1,108 @@
+#include "runtime/loop/live_world.hpp"
+
+#include <fmt/format.h>
+
+#include "runtime/backends/http_target.hpp"
+#include "runtime/receivers/webhook.hpp"
+
+namespace signalbox::loop {
+
+using plan::Index;
+
+LiveWorld::LiveWorld(const plan::Plan& plan, Host& host, LiveData& data, const Limits& limits, Secrets secrets,
+                     std::function<void(const Error&)> notice)
+    : plan_(plan), host_(host), data_(data), limits_(limits), secrets_(std::move(secrets)), notice_(std::move(notice)) {
+  for (Index s = 0; s < plan.sources.size(); ++s) {
+    if (plan.sources[s].type != plan::SourceType::scrape) continue;
+    for (const std::string& url : plan.sources[s].urls) {
+      auto& scraper = data.scrapers[{plan.sources[s].name, url}];
+      if (!scraper) scraper = std::make_unique<sources::Scraper>(host.http, data.store, url, plan.sources[s].name, plan.sources[s].timeout, limits);
+      feeds_.push_back({s, url, scraper.get(), std::nullopt, false, false});
+    }
+  }
+}
+
+LiveWorld::~LiveWorld() { *alive_ = false; }
+
+std::string LiveWorld::secret(const std::string& name) const {
+  return name.empty() ? std::string() : secrets_(name).value_or("");
+}
+
+void LiveWorld::start() {
+  for (std::size_t f = 0; f < feeds_.size(); ++f) schedule(f);
+}
+
+void LiveWorld::schedule(std::size_t f) {
+  const Instant now = host_.clock.now();
+  const Duration every = plan_.sources[feeds_[f].source].every;
+  host_.timer.at(grid_floor(now, every, {}) + every, [this, alive = alive_, f] {
+    if (!*alive) return;
+    scrape_due(feeds_[f], host_.clock.now());
+    schedule(f);
+  });
+}
+
+void LiveWorld::scrape_due(Feed& feed, Instant at) {
+  const Instant due = grid_floor(at, plan_.sources[feed.source].every, {});
+  if (feed.in_flight || (feed.last && *feed.last >= due)) return;
+  feed.last = due;
+  feed.in_flight = true;
+  ++scrapes;
+  feed.scraper->scrape(due, [this, alive = alive_, &feed](Result<void> result) {
+    if (!*alive) return;
+    feed.in_flight = false;
+    if (!result) ++failed_scrapes;
+    if (!result && !feed.failing) notice_({result.error().code, fmt::format("{}: {}", feed.url, result.error().message), result.error().hint});
+    feed.failing = !result;
+    one_done();
+  });
+}
+
+void LiveWorld::one_done() {
+  for (const Feed& feed : feeds_)
+    if (feed.in_flight) return;
+  std::vector<std::function<void()>> waiting;
+  waiting.swap(waiting_);
+  for (const auto& f : waiting) f();
+}
+
+void LiveWorld::gather(Instant at, std::function<void()> done) {
+  if (at - last_retention_ > minutes(10)) {
+    last_retention_ = at;
+    data_.store.retain_from(at - plan::longest_window(plan_) - minutes(10));
+    data_.leaves.refresh();
+  }
+  waiting_.push_back(std::move(done));
+  for (Feed& feed : feeds_) scrape_due(feed, at);
+  one_done();
+}
+
+void LiveWorld::read_version(Index target, std::function<void(Result<std::string>)> done) {
+  backends::read_version(host_.http, plan_.targets[target], limits_, std::move(done));
+}
+
+void LiveWorld::perform(const decide::Effect& effect, std::function<void(decide::Answer)> done) {
+  const plan::Target& target = plan_.targets[effect.target];
+  backends::perform(host_.http, target, target.actions[effect.action], effect, secret(target.secret), limits_, std::move(done));
+}
+
+void LiveWorld::notify(Index receiver, const decide::Message& message, std::function<void(std::optional<std::string>)> done) {
+  const plan::Receiver& r = plan_.receivers[receiver];
+  // The log has every message as an event already.
+  if (r.type == plan::ReceiverType::log) return done(std::nullopt);
+  receivers::notify(host_.http, r, message, secret(r.secret), limits_, std::move(done));
+}
+
+void LiveWorld::heartbeat(Index receiver, Instant at) {
+  const plan::Receiver& r = plan_.receivers[receiver];
+  if (r.type == plan::ReceiverType::log) return;
+  receivers::heartbeat(host_.http, r, at, secret(r.secret), limits_, [this, alive = alive_, receiver](std::optional<std::string> refusal) {
+    if (!*alive) return;
+    bool& failing = heartbeat_failing_[receiver];
+    if (refusal && !failing)
+      notice_({ErrorCode::unreachable, fmt::format("{} does not take heartbeats: {}", plan_.receivers[receiver].name, *refusal), ""});
+    failing = refusal.has_value();
+  });
+}
+
+}  // namespace signalbox::loop
