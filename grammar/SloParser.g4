@@ -55,7 +55,7 @@ burnBlock: LBRACE burnRow+ RBRACE;
 burnRow: severity amount (OVER | IN) amount AMP amount;
 severity: PAGE | TICKET;
 floorClause: FLOOR amount BAD;
-sloMissingClause: MISSING (KEEP FOR amount)? THEN? severity;
+sloMissingClause: MISSING (KEEP FOR amount THEN)? severity;
 idleClause: IDLE name;
 pageClause: PAGE name+;
 ticketClause: TICKET name+;

@@ -51,6 +51,7 @@ void Declarations::lower_all(const std::vector<sema::Module>& modules, std::size
   for (std::size_t m = 0; m < modules.size(); ++m) {
     sema::Place place;
     place.module = m;
+    place.in_verify = true;
     for (const syntax::Let& let : modules[m].ast.lets)
       if (!let.has_params && let.value != nullptr) typer_.type(let.value, place);
   }
@@ -66,7 +67,9 @@ void Declarations::lower_all(const std::vector<sema::Module>& modules, std::size
       if (m < roots) lower_test(test, rehearsals);
 }
 
-Compiled compile(std::vector<Input> inputs, const CompileOptions& options) {
+namespace {
+
+Compiled compile_unsorted(std::vector<Input> inputs, const CompileOptions& options) {
   Compiled out;
   std::vector<std::uint32_t> roots;
   std::string program;
@@ -83,6 +86,14 @@ Compiled compile(std::vector<Input> inputs, const CompileOptions& options) {
   Declarations lowering(plan, out.places, out.sources, scope, options.limits, out.diagnostics);
   lowering.lower_all(modules, roots.size(), out.rehearsals);
   if (!out.diagnostics.has_errors()) out.plan = std::move(plan);
+  return out;
+}
+
+}  // namespace
+
+Compiled compile(std::vector<Input> inputs, const CompileOptions& options) {
+  Compiled out = compile_unsorted(std::move(inputs), options);
+  out.diagnostics.sort_by_place();
   return out;
 }
 

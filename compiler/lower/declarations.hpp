@@ -1,6 +1,8 @@
 // Declarations to the plan's tables: each clause required or at most once, amounts constant and of the right unit.
 #pragma once
 
+#include <set>
+
 #include "compiler/lower/compile.hpp"
 #include "compiler/lower/expressions.hpp"
 #include "compiler/sema/typer.hpp"
@@ -25,16 +27,17 @@ class Declarations {
   void lower_receiver(const syntax::ReceiverDecl& decl);
   void lower_target(const syntax::TargetDecl& decl);
   std::optional<plan::Action> lower_action(const syntax::ActionNode& node);
+  std::optional<Duration> answer_time(const syntax::AmountClause& clause, const sema::Place& place);
   bool check_url(const syntax::Text& url);
   // slos.cpp
   void count_slo(const syntax::SloDecl& decl);
-  bool check_counts(const sema::TypedPtr& t, const syntax::SloDecl& decl);
+  bool check_counts(const sema::TypedPtr& t, const syntax::SloDecl& decl, std::set<const sema::Typed*>& seen);
   void lower_slo(plan::Index index);
   void lower_rows(const syntax::BurnBlock& block, const sema::Place& place, plan::Index index);
   // policies.cpp
   void lower_policy(plan::Index index);
   void lower_verify(const syntax::PolicyDecl& decl, const syntax::VerifyNode& node, const sema::Place& place, plan::Policy& policy);
-  void find_anchor(const sema::TypedPtr& t, plan::Policy& policy, source::Span span);
+  void find_anchor(const sema::TypedPtr& t, plan::Policy& policy, std::set<const sema::Typed*>& seen);
   bool one_truth(const sema::TypedPtr& t, const std::vector<std::string>& per, source::Span span);
   // tests.cpp
   void lower_test(const syntax::TestDecl& decl, std::vector<plan::Rehearsal>& rehearsals);

@@ -95,16 +95,25 @@ Index Expressions::lower(const TypedPtr& t) {
 // One instruction and, where the rows stay the same, what it is made of: constants become parameters, conditions and
 // whatever has rows of its own become inputs.
 std::uint32_t Expressions::emit(const TypedPtr& t, bool root, ShapeCode& code, std::vector<Index>& inputs,
-                                std::vector<double>& params, std::map<Index, std::uint32_t>& seen) {
+                                std::vector<double>& params, Seen& seen) {
+  // What a `let` names is shared, and worked out once.
+  if (const auto known = seen.parts.find(t.get()); known != seen.parts.end() && !root) return known->second;
+  const std::uint32_t at = emit_part(t, root, code, inputs, params, seen);
+  seen.parts[t.get()] = at;
+  return at;
+}
+
+std::uint32_t Expressions::emit_part(const TypedPtr& t, bool root, ShapeCode& code, std::vector<Index>& inputs,
+                                     std::vector<double>& params, Seen& seen) {
   if (t->constant()) return code.param(params, t->exact ? t->exact->to_double() : t->value);
   const bool fuses = t->op == TypedOp::shape && (root || (t->matching.join == Join::only && t->type.sort != Sort::condition));
   if (!fuses) {
     const Index node = lower(t);
-    const auto known = seen.find(node);
-    if (known != seen.end()) return known->second;
+    const auto known = seen.inputs.find(node);
+    if (known != seen.inputs.end()) return known->second;
     inputs.push_back(node);
     const std::uint32_t at = code.input();
-    seen[node] = at;
+    seen.inputs[node] = at;
     return at;
   }
   std::uint32_t operands[3] = {0, 0, 0};
@@ -124,7 +133,7 @@ Index Expressions::shape_of(const TypedPtr& t) {
   ShapeCode code;
   std::vector<Index> inputs;
   std::vector<double> params;
-  std::map<Index, std::uint32_t> seen;
+  Seen seen;
   emit(t, true, code, inputs, params, seen);
   plan::Node n = typed_node(t, NodeKind::map);
   n.index = g_.shape(code.shape);
@@ -163,7 +172,14 @@ Index Expressions::burn_comparison(const TypedPtr& t) {
 }
 
 Index Expressions::count(const TypedPtr& t, const SloCounts& slo, const Window& window, LeafFn fn, bool fill) {
-  if (t->op == TypedOp::aggregate && t->aggregate == plan::Aggregate::sum) return count(t->args[0], slo, window, fn, fill);
+  std::map<const Typed*, Index> known;
+  return count_part(t, slo, window, fn, fill, known);
+}
+
+Index Expressions::count_part(const TypedPtr& t, const SloCounts& slo, const Window& window, LeafFn fn, bool fill,
+                              std::map<const Typed*, Index>& known) {
+  if (const auto done = known.find(t.get()); done != known.end()) return done->second;
+  if (t->op == TypedOp::aggregate && t->aggregate == plan::Aggregate::sum) return count_part(t->args[0], slo, window, fn, fill, known);
   if (t->op == TypedOp::selector) {
     plan::Leaf leaf;
     leaf.matchers = t->matchers;
@@ -173,7 +189,7 @@ Index Expressions::count(const TypedPtr& t, const SloCounts& slo, const Window& 
     leaf.window.offset = t->offset;
     return g_.aggregate(fn == LeafFn::coverage ? plan::Aggregate::max : plan::Aggregate::sum, g_.leaf_node(leaf, t->span), slo.per, t->span);
   }
-  const Index a = count(t->args[0], slo, window, fn, fill), b = count(t->args[1], slo, window, fn, fill);
+  const Index a = count_part(t->args[0], slo, window, fn, fill, known), b = count_part(t->args[1], slo, window, fn, fill, known);
   ShapeCode code;
   std::vector<double> params;
   std::uint32_t x = code.input(), y = code.input();
@@ -185,7 +201,7 @@ Index Expressions::count(const TypedPtr& t, const SloCounts& slo, const Window& 
   code.op(fn == LeafFn::coverage ? ShapeOp::clamp_min : t->shape_op, x, y);
   plan::Matching matching;
   matching.join = fill || fn == LeafFn::coverage ? Join::unite : Join::intersect;
-  return g_.map(code.shape, {a, b}, params, matching, a, t->span);
+  return known[t.get()] = g_.map(code.shape, {a, b}, params, matching, a, t->span);
 }
 
 Expressions::Counts Expressions::counts(const SloCounts& slo, const Window& window, bool raw) {

@@ -29,8 +29,12 @@ class Expressions {
 
   plan::Index lower(const sema::TypedPtr& t);
 
-  // For the clause that is being lowered: gates of its anchored burns.
-  void set_events(plan::EventsRule events) { events_ = events; }
+  // For the clause that is being lowered: gates of its anchored burns. What a `let` shares between clauses is lowered
+  // once for each gate.
+  void set_events(plan::EventsRule events) {
+    if (events.at_least != events_.at_least || events.bad != events_.bad) memo_.clear();
+    events_ = events;
+  }
   void set_slos(const std::vector<SloCounts>* slos) { slos_ = slos; }
 
   // bad and total of an SLO over a window: raw increments where `raw` or the window is anchored, rates otherwise.
@@ -45,13 +49,22 @@ class Expressions {
   plan::Index universe(const SloCounts& slo);
 
  private:
+  // What a shape under construction has already: instructions by what they stand for.
+  struct Seen {
+    std::map<plan::Index, std::uint32_t> inputs;
+    std::map<const sema::Typed*, std::uint32_t> parts;
+  };
   plan::Index shape_of(const sema::TypedPtr& t);
   std::uint32_t emit(const sema::TypedPtr& t, bool root, ShapeCode& code, std::vector<plan::Index>& inputs,
-                     std::vector<double>& params, std::map<plan::Index, std::uint32_t>& seen);
+                     std::vector<double>& params, Seen& seen);
+  std::uint32_t emit_part(const sema::TypedPtr& t, bool root, ShapeCode& code, std::vector<plan::Index>& inputs,
+                          std::vector<double>& params, Seen& seen);
   plan::Index leaf_of(const sema::TypedPtr& t);
   plan::Index slo_value(const sema::TypedPtr& t);
   plan::Index burn_comparison(const sema::TypedPtr& t);
   plan::Index count(const sema::TypedPtr& t, const SloCounts& slo, const plan::Window& window, plan::LeafFn fn, bool fill);
+  plan::Index count_part(const sema::TypedPtr& t, const SloCounts& slo, const plan::Window& window, plan::LeafFn fn, bool fill,
+                         std::map<const sema::Typed*, plan::Index>& known);
   plan::Node typed_node(const sema::TypedPtr& t, plan::NodeKind kind) const;
 
   Graph& g_;

@@ -87,9 +87,16 @@ Index Graph::node(plan::Node node, source::Span span) {
 Index Graph::origin(source::Span span) {
   const source::SourceText& text = sources_[span.file];
   const source::Position at = text.position(span.begin);
+  // What a person reads in a record; a whole declaration is not repeated there.
+  constexpr std::size_t most = 400;
   std::string excerpt;
   bool space = false;
   for (char c : sources_.text(span)) {
+    const bool starts_point = (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+    if (excerpt.size() >= most && starts_point) {
+      excerpt += "…";
+      break;
+    }
     if (c == ' ' || c == '\n' || c == '\t' || c == '\r') {
       space = !excerpt.empty();
       continue;

@@ -25,7 +25,8 @@ bool Declarations::one_truth(const TypedPtr& t, const std::vector<std::string>& 
   return false;
 }
 
-void Declarations::find_anchor(const TypedPtr& t, plan::Policy& policy, source::Span span) {
+void Declarations::find_anchor(const TypedPtr& t, plan::Policy& policy, std::set<const sema::Typed*>& seen) {
+  if (!seen.insert(t.get()).second) return;
   if (t->op == TypedOp::slo_value && (t->window.kind == WindowKind::since || t->window.kind == WindowKind::before)) {
     if (policy.anchor != plan::none && policy.anchor != t->window.target)
       diagnostics_.report(Code::bad_value, t->span, "a policy is anchored on the deploys of one target", "write a policy for each");
@@ -38,7 +39,7 @@ void Declarations::find_anchor(const TypedPtr& t, plan::Policy& policy, source::
     else if (t->window.kind == WindowKind::since)
       policy.bound = std::max(policy.bound, t->window.length);
   }
-  for (const TypedPtr& a : t->args) find_anchor(a, policy, span);
+  for (const TypedPtr& a : t->args) find_anchor(a, policy, seen);
 }
 
 void Declarations::lower_verify(const syntax::PolicyDecl& decl, const syntax::VerifyNode& node, const sema::Place& outer, plan::Policy& policy) {
@@ -103,7 +104,8 @@ void Declarations::lower_policy(plan::Index index) {
     spans.when = w->span;
     const TypedPtr t = typer_.condition(w->condition, place);
     if (t != nullptr && one_truth(t, p.per, w->condition->span)) {
-      find_anchor(t, p, w->span);
+      std::set<const sema::Typed*> seen;
+      find_anchor(t, p, seen);
       if (p.anchor != plan::none && p.bound.ms == 0 && p.target != plan::none && !diagnostics_.has_errors())
         diagnostics_.report(Code::unbounded_since, w->span, "nothing in `when` says how long after a deploy this may act",
                             "add: NAME.burn(since TARGET.deployed for 15m) > …");
@@ -128,7 +130,10 @@ void Declarations::lower_policy(plan::Index index) {
   }
   if (const auto* l = only(decl.limit, "limit")) {
     if (const auto n = typer_.count(l->count, place, "the limit", 1)) p.limit = *n;
-    if (const auto d = typer_.duration(l->per, place, "the limit's time")) p.limit_per = *d;
+    if (const auto d = typer_.duration(l->per, place, "the limit's time")) {
+      p.limit_per = *d;
+      if (d->ms == 0) diagnostics_.report(Code::bad_value, l->per->span, "a limit counts over a time above 0s", "as limit 2 per 1d");
+    }
   }
   if (const auto* c = only(decl.cooldown, "cooldown")) {
     spans.cooldown = c->span;

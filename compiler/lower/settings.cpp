@@ -23,7 +23,9 @@ std::optional<plan::Index> Declarations::name(const std::map<std::string, std::u
   const std::string near = source::nearest(n.text, known);
   diagnostics_.report(Code::unknown_name, n.span, fmt::format("no {} is called `{}`", what, n.text),
                       !near.empty() ? fmt::format("did you mean `{}`?", near)
-                      : known.empty() ? fmt::format("declare one: {} {} …", what, n.text)
+                      : known.empty() ? std::string_view(what).find(' ') != std::string_view::npos
+                                            ? "declare it"
+                                            : fmt::format("declare one: {} {} …", what, n.text)
                                       : fmt::format("there is: {}", fmt::join(known, ", ")));
   return std::nullopt;
 }
@@ -139,6 +141,13 @@ void Declarations::lower_source(const syntax::SourceDecl& decl) {
   plan_.sources.push_back(std::move(s));
 }
 
+std::optional<Duration> Declarations::answer_time(const syntax::AmountClause& clause, const sema::Place& place) {
+  const auto d = typer_.duration(clause.amount, place, "timeout");
+  if (!d || d->ms >= 10) return d;
+  diagnostics_.report(Code::bad_value, clause.amount->span, "`timeout` is at least 10ms", "as timeout 3s");
+  return std::nullopt;
+}
+
 void Declarations::lower_receiver(const syntax::ReceiverDecl& decl) {
   plan::Receiver r;
   r.name = decl.name.text;
@@ -158,7 +167,7 @@ void Declarations::lower_receiver(const syntax::ReceiverDecl& decl) {
   }
   if (const auto* c = only(decl.secret, "secret")) r.secret = c->name.text;
   if (const auto* c = only(decl.timeout, "timeout"))
-    if (const auto d = typer_.duration(c->amount, place, "timeout")) r.timeout = *d;
+    if (const auto d = answer_time(*c, place)) r.timeout = *d;
   if (const auto* c = only(decl.heartbeat, "heartbeat")) {
     const auto d = typer_.duration(c->amount, place, "heartbeat");
     if (d && d->ms < 1000) diagnostics_.report(Code::bad_value, c->amount->span, "a heartbeat is at most one a second");
@@ -239,7 +248,7 @@ void Declarations::lower_target(const syntax::TargetDecl& decl) {
   }
   if (const auto* s = only(decl.secret, "secret")) t.secret = s->name.text;
   if (const auto* c = only(decl.timeout, "timeout"))
-    if (const auto d = typer_.duration(c->amount, place, "timeout")) t.timeout = *d;
+    if (const auto d = answer_time(*c, place)) t.timeout = *d;
   for (const syntax::ActionNode& node : decl.action) {
     for (const plan::Action& other : t.actions)
       if (other.name == node.name.text)

@@ -13,11 +13,12 @@ using sema::TypedPtr;
 using source::Code;
 
 // Counts are selectors of counters, and sums and differences of them.
-bool Declarations::check_counts(const TypedPtr& t, const syntax::SloDecl& decl) {
+bool Declarations::check_counts(const TypedPtr& t, const syntax::SloDecl& decl, std::set<const sema::Typed*>& seen) {
   if (t == nullptr) return false;
+  if (!seen.insert(t.get()).second) return true;
   if (t->op == TypedOp::shape && (t->shape_op == plan::ShapeOp::add || t->shape_op == plan::ShapeOp::sub))
-    return check_counts(t->args[0], decl) && check_counts(t->args[1], decl);
-  if (t->op == TypedOp::aggregate && t->aggregate == plan::Aggregate::sum) return check_counts(t->args[0], decl);
+    return check_counts(t->args[0], decl, seen) && check_counts(t->args[1], decl, seen);
+  if (t->op == TypedOp::aggregate && t->aggregate == plan::Aggregate::sum) return check_counts(t->args[0], decl, seen);
   if (t->op != TypedOp::selector || t->range) {
     diagnostics_.report(Code::type_clash, t->span, "an indicator counts: it is made of counters, and sums of them",
                         "write the counters themselves, without rate( ): windows come from `burn`");
@@ -57,7 +58,9 @@ void Declarations::count_slo(const syntax::SloDecl& decl) {
       if (!budget || compare(*budget, Rational(0)) <= 0 || compare(*budget, Rational(1)) >= 0) {
         diagnostics_.report(Code::objective_out_of_range, o->ratio->span,
                             fmt::format("an objective lies between 0% and 100%, and this is {}", ratio->exact ? mul(*ratio->exact, Rational(100)).value_or(Rational(0)).to_string() + "%" : shortest(ratio->value)),
-                            "at 100% there is no budget to spend, and every threshold is zero");
+                            compare(ratio->exact.value_or(Rational(0)), Rational(1)) > 0 && ratio->value < 100
+                                ? fmt::format("did you mean {}%?", shortest(ratio->value))
+                                : "at 100% there is no budget to spend, and every threshold is zero");
       } else if (period && period->ms > 0) {
         c.budget = *budget;
         c.period = *period;
@@ -91,7 +94,9 @@ void Declarations::count_slo(const syntax::SloDecl& decl) {
       c.part = typer_.type(ind->part, place);
       c.whole = typer_.type(ind->whole, place);
       c.part_is_good = ind->kind == Kind::good;
-      good = check_counts(c.part, decl) && check_counts(c.whole, decl) && good;
+      std::set<const sema::Typed*> seen;
+      const bool part = check_counts(c.part, decl, seen), whole = check_counts(c.whole, decl, seen);
+      good = part && whole && good;
     } else if (ind->kind == Kind::share) {
       const TypedPtr h = typer_.type(ind->histogram, place);
       const TypedPtr bound = h == nullptr ? nullptr : typer_.type(ind->at_most, place);
@@ -249,7 +254,8 @@ void Declarations::lower_slo(plan::Index index) {
   if (const auto* t = only(decl.runbook, "runbook")) slo.runbook = t->text.value;
   if (const auto* f = only(decl.floor, "floor")) {
     const TypedPtr n = typer_.number(f->amount, place, "the floor");
-    if (n != nullptr) slo.floor = n->value;
+    if (n != nullptr && n->value < 0) diagnostics_.report(Code::bad_value, f->amount->span, "a floor counts events and is never negative", "as floor 10 bad");
+    else if (n != nullptr) slo.floor = n->value;
   }
   if (const auto* m = only(decl.missing, "missing")) {
     slo.missing = m->page ? plan::Severity::page : plan::Severity::ticket;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "runtime/base/labels.hpp"
 
@@ -30,22 +29,9 @@ constexpr OperatorRow operators[] = {
 bool is_comparison(ShapeOp op) { return op >= ShapeOp::gt && op <= ShapeOp::ne; }
 bool is_logic(ShapeOp op) { return op == ShapeOp::both || op == ShapeOp::either; }
 
-// The selectors below an expression, without the metric's name: what "the same selector on both sides" compares.
-void collect_selectors(const TypedPtr& t, std::set<std::vector<Matcher>>& out) {
-  if (t->op == TypedOp::selector) {
-    std::vector<Matcher> matchers;
-    for (const Matcher& m : t->matchers)
-      if (m.label != metric_name_label) matchers.push_back(m);
-    out.insert(std::move(matchers));
-  }
-  for (const TypedPtr& a : t->args) collect_selectors(a, out);
-}
-
-bool same_selector(const TypedPtr& a, const TypedPtr& b) {
-  std::set<std::vector<Matcher>> left, right;
-  collect_selectors(a, left);
-  collect_selectors(b, right);
-  return left.size() == 1 && left == right && a->type.rows.labels == b->type.rows.labels;
+// Two open families over the same series, the metric's name apart.
+bool same_series(const RowType& a, const RowType& b) {
+  return !a.closed && !b.closed && a.series != 0 && a.series == b.series && a.labels == b.labels;
 }
 
 }  // namespace
@@ -68,7 +54,7 @@ TypedPtr Typer::fold(const Expr& e, ShapeOp op, const TypedPtr& a, const TypedPt
       default: break;
     }
   }
-  if (op == ShapeOp::div && b->value == 0) return fail(Code::bad_value, e.span, "this divides by zero");
+  if ((op == ShapeOp::div || op == ShapeOp::mod) && b->value == 0) return fail(Code::bad_value, e.span, "this divides by zero");
   if (t->exact) {
     t->value = t->exact->to_double();
     return t;
@@ -150,6 +136,7 @@ bool Typer::join_rows(const Expr& e, bool logic, const TypedPtr& a, const TypedP
       return true;
     }
     out = m.group == syntax::Matching::Group::left ? x : y;
+    out.series = 0;
     for (const std::string& label : matching.include)
       if (std::find(out.labels.begin(), out.labels.end(), label) == out.labels.end()) out.labels.push_back(label);
     std::sort(out.labels.begin(), out.labels.end());
@@ -176,7 +163,7 @@ bool Typer::join_rows(const Expr& e, bool logic, const TypedPtr& a, const TypedP
          logic ? "bring both to the same labels: any by (…) (…), or all by (…) (…)" : "say how they meet: on (…) or ignoring (…)");
     return false;
   }
-  if (!same_selector(a, b)) {
+  if (!same_series(x, y)) {
     fail(Code::needs_matching, e.span, "the two sides are different series, and nothing says how they meet",
          logic ? "bring both to the same labels with sum by (…), any by (…) or all by (…)"
                : "write on (…) or ignoring (…) after the operator, or bring both to the same labels with sum by (…)");
@@ -203,7 +190,7 @@ TypedPtr Typer::binary(const Expr& e) {
   } else {
     if (a->type.sort == Sort::text && b->type.sort == Sort::text)
       return fail(Code::type_clash, e.span, "texts are compared in matchers only", "as in metric{env=\"prod\"}");
-    if (!is_number(a, e.args[0]->span, e.text.c_str()) || !is_number(b, e.args[1]->span, e.text.c_str())) return nullptr;
+    if (!is_number(a, e.args[0]->span, "`" + e.text + "`") || !is_number(b, e.args[1]->span, "`" + e.text + "`")) return nullptr;
   }
   auto t = make(TypedOp::shape, e.span);
   t->shape_op = op;

@@ -33,7 +33,18 @@ const std::vector<std::string> later = {
     "histogram_fraction", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
     "deg", "rad", "pi", "mad_over_time", "limitk", "limit_ratio", "info"};
 
+bool is_percentile(const std::string& name) {
+  return name.size() == 3 && name[0] == 'p' && name[1] >= '5' && name[1] <= '9' && name[2] >= '0' && name[2] <= '9';
+}
+
 }  // namespace
+
+bool is_function(const std::string& name) {
+  const auto is = [&](const auto& row) { return row.first == name; };
+  return find_range_fn(name) || std::any_of(std::begin(aggregates), std::end(aggregates), is) || is_percentile(name) ||
+         std::find(other_names.begin(), other_names.end(), name) != other_names.end() ||
+         std::find(later.begin(), later.end(), name) != later.end();
+}
 
 TypedPtr Functions::call(const Expr& e) {
   if (const auto fn = find_range_fn(e.text)) return range_function(e, *fn);
@@ -44,7 +55,7 @@ TypedPtr Functions::call(const Expr& e) {
   if (e.text == "all") return quantifier(e, true);
   if (e.grouping) return t_.fail(Code::bad_argument, e.grouping->span, fmt::format("`{}` has no grouping", e.text), "group an aggregation: sum by (region) (…)");
   if (e.text == "histogram_quantile") return histogram_quantile(e);
-  if (e.text.size() == 3 && e.text[0] == 'p' && e.text[1] >= '5' && e.text[1] <= '9' && e.text[2] >= '0' && e.text[2] <= '9')
+  if (is_percentile(e.text))
     return percentile(e, (e.text[1] - '0') * 10 + (e.text[2] - '0'));
   if (e.text == "clamp") return clamp(e);
   if (e.text == "clamp_min") return clamp_one(e, ShapeOp::clamp_min);
@@ -111,6 +122,12 @@ std::vector<std::string> Functions::group_labels(const Expr& e) {
   return labels;
 }
 
+// The series of an open family after some of its labels are gone.
+std::uint32_t Functions::without(const RowType& rows, const std::vector<std::string>& labels) {
+  if (rows.closed || rows.series == 0) return 0;
+  return t_.series(fmt::format("{} without {}", rows.series, fmt::join(labels, ",")));
+}
+
 // The rows of an aggregation by or without the labels of the call's grouping.
 RowType Functions::group_rows(const Expr& e, const RowType& rows, bool& good) {
   good = true;
@@ -133,6 +150,7 @@ RowType Functions::group_rows(const Expr& e, const RowType& rows, bool& good) {
     return out;
   }
   out.closed = rows.closed;
+  out.series = without(rows, labels);
   std::set_difference(rows.labels.begin(), rows.labels.end(), labels.begin(), labels.end(), std::back_inserter(out.labels));
   return out;
 }
@@ -141,7 +159,7 @@ TypedPtr Functions::aggregate(const Expr& e, plan::Aggregate op) {
   const std::string form = fmt::format("{} by (region) (…)", e.text);
   if (!arity(e, 1, form.c_str())) return nullptr;
   const TypedPtr a = t_.visit(e.args[0]);
-  if (a == nullptr || !t_.is_number(a, e.args[0]->span, e.text.c_str())) return nullptr;
+  if (a == nullptr || !t_.is_number(a, e.args[0]->span, "`" + e.text + "`")) return nullptr;
   if (a->type.rows.scalar)
     return t_.fail(Code::type_clash, e.args[0]->span, fmt::format("`{}` works on a family, and this is one number", e.text));
   bool good = true;
@@ -193,6 +211,7 @@ TypedPtr Functions::quantifier(const Expr& e, bool all) {
   t->args = {a};
   t->type.sort = Sort::condition;
   t->type.rows.closed = rows.closed;
+  t->type.rows.series = without(rows, t->labels);
   std::set_difference(rows.labels.begin(), rows.labels.end(), t->labels.begin(), t->labels.end(), std::back_inserter(t->type.rows.labels));
   return t;
 }
@@ -211,6 +230,7 @@ TypedPtr Functions::histogram_quantile(const Expr& e) {
   t->type.rows = b->type.rows;
   auto& labels = t->type.rows.labels;
   labels.erase(std::remove(labels.begin(), labels.end(), "le"), labels.end());
+  t->type.rows.series = without(b->type.rows, {"le"});
   return t;
 }
 
@@ -247,7 +267,8 @@ TypedPtr Functions::percentile(const Expr& e, int percent) {
   q->type.rows.scalar = true;
   auto t = t_.make(TypedOp::quantile, e.span);
   t->args = {q, summed};
-  t->type.unit = a->type.unit;
+  // Buckets are counted; what falls into them has the unit of the family.
+  t->type.unit = a->type.kind == MetricKind::bucket ? metric_facts(t_.scope_, a->text.substr(0, a->text.rfind("_bucket"))).unit : a->type.unit;
   t->type.rows.closed = true;
   t->type.rows.labels = t_.place_.per;
   return t;

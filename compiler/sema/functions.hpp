@@ -5,6 +5,9 @@
 
 namespace signalbox::sema {
 
+// Whether the language has, or will have, a function of this name.
+bool is_function(const std::string& name);
+
 class Functions {
  public:
   explicit Functions(Typer& typer) : t_(typer) {}
@@ -26,6 +29,7 @@ class Functions {
 
   bool arity(const syntax::Expr& e, std::size_t n, const char* form);
   RowType group_rows(const syntax::Expr& e, const RowType& rows, bool& good);
+  std::uint32_t without(const RowType& rows, const std::vector<std::string>& labels);
   std::vector<std::string> group_labels(const syntax::Expr& e);
 
   Typer& t_;

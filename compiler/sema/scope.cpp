@@ -1,5 +1,7 @@
 #include "compiler/sema/scope.hpp"
 
+#include "compiler/sema/functions.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -163,6 +165,12 @@ Scope build_scope(const std::vector<Module>& modules, std::size_t roots, const s
     const std::size_t home = m < roots ? 0 : m;
     if (scope.lets.size() <= m) scope.lets.resize(m + 1);
     for (const syntax::Let& let : ast.lets) {
+      if (is_function(let.name.text))
+        diagnostics.report(Code::duplicate_name, let.name.span, fmt::format("`{}` is a function of the language", let.name.text), "choose another name");
+      for (std::size_t i = 0; i < let.params.size(); ++i)
+        for (std::size_t k = 0; k < i; ++k)
+          if (let.params[i].text == let.params[k].text)
+            diagnostics.report(Code::duplicate_name, let.params[i].span, fmt::format("parameter `{}` stands twice", let.params[i].text), "rename one of them");
       const auto [it, fresh] = scope.lets[home].emplace(let.name.text, &let);
       if (!fresh)
         diagnostics.report(Code::duplicate_name, let.name.span, fmt::format("`let {}` stands twice", let.name.text), "rename one of them")
@@ -197,6 +205,12 @@ Scope build_scope(const std::vector<Module>& modules, std::size_t roots, const s
       } else {
         diagnostics.report(Code::missing_param, param.span, fmt::format("`{}` has no value", param.name.text),
                            fmt::format("give it one: --param {}=…", param.name.text));
+      }
+      for (std::size_t other = 0; other < scope.lets.size(); ++other) {
+        const auto let = scope.lets[other].find(param.name.text);
+        if (let == scope.lets[other].end()) continue;
+        diagnostics.report(Code::duplicate_name, param.name.span, fmt::format("`{}` is a parameter and a `let`", param.name.text), "rename one of them")
+            .notes.push_back({let->second->name.span, "the `let`"});
       }
       if (value == nullptr) value = text_constant("", param.span);
       scope.params[param.name.text] = value;

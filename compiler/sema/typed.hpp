@@ -33,6 +33,8 @@ struct RowType {
   bool scalar = false;
   bool closed = false;
   std::vector<std::string> labels;  // sorted
+  // Which series an open family has rows for: equal and not 0, equal rows. 0: not known.
+  std::uint32_t series = 0;
   bool single() const { return scalar || (closed && labels.empty()); }
 };
 std::string describe(const RowType& rows);
@@ -87,6 +89,7 @@ struct Typed {
   plan::Window window;
   bool window_bounded = true;  // `since E` without `for` is not
   std::vector<TypedPtr> args;
+  mutable std::uint32_t depth = 0;  // of the expression below and with this one; 0 until it is measured
 
   bool constant() const { return op == TypedOp::constant; }
 };

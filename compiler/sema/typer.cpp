@@ -75,7 +75,7 @@ TypedPtr Typer::as_condition(TypedPtr t, Span span) {
   return fail(Code::type_clash, span, "a condition is needed here, and this is a value", "compare it with something, as `> 0`");
 }
 
-bool Typer::is_number(const TypedPtr& t, Span span, const char* where) {
+bool Typer::is_number(const TypedPtr& t, Span span, const std::string& where) {
   if (t->type.sort == Sort::number) return true;
   if (t->type.sort == Sort::condition)
     fail(Code::type_clash, span, fmt::format("{} needs a value, and this is a condition", where),
@@ -88,7 +88,32 @@ bool Typer::is_number(const TypedPtr& t, Span span, const char* where) {
   return false;
 }
 
+std::uint32_t Typer::series(const std::string& description) {
+  return series_.emplace(description, static_cast<std::uint32_t>(series_.size() + 1)).first->second;
+}
+
+namespace {
+
+std::uint32_t measure(const Typed& t) {
+  if (t.depth != 0) return t.depth;
+  std::uint32_t below = 0;
+  for (const TypedPtr& a : t.args) below = std::max(below, measure(*a));
+  return t.depth = below + 1;
+}
+
+}  // namespace
+
+// What is built here is walked by recursion: a chain of `let`s must not be deeper than an expression may be.
 TypedPtr Typer::visit(const ExprPtr& expr) {
+  TypedPtr t = visit_kind(expr);
+  const std::size_t most = limits_.nesting * 5;
+  if (t != nullptr && measure(*t) > most)
+    return fail(Code::nesting_too_deep, expr->span, fmt::format("more than {} operations on top of each other once every `let` is filled in", most),
+                "keep fewer levels of `let`");
+  return t;
+}
+
+TypedPtr Typer::visit_kind(const ExprPtr& expr) {
   if (expr == nullptr) return nullptr;
   if (nodes_ > most_nodes_)
     return fail(Code::program_too_large, expr->span, fmt::format("more than {} parts once every `let` is filled in", most_nodes_),
@@ -168,7 +193,7 @@ TypedPtr Typer::use_let(const syntax::Let& let, std::size_t module, const std::v
     return nullptr;
   }
   if (args == nullptr) {
-    if (const auto known = memo_.find(&let); known != memo_.end()) {
+    if (const auto known = memo_.find({&let, place_.per, place_.in_verify}); known != memo_.end()) {
       ++nodes_;
       return known->second;
     }
@@ -184,7 +209,7 @@ TypedPtr Typer::use_let(const syntax::Let& let, std::size_t module, const std::v
   place_.module = outer;
   locals_.pop_back();
   open_lets_.pop_back();
-  if (args == nullptr) memo_[&let] = value;
+  if (args == nullptr) memo_[{&let, place_.per, place_.in_verify}] = value;
   return value;
 }
 
@@ -266,11 +291,19 @@ bool Typer::read_window(const Expr& arg, plan::Window& window, bool& bounded) {
     if (arg.args.empty()) return true;
     const auto length = duration(arg.args[0], place_, "the window");
     if (!length) return false;
+    if (length->ms == 0) {
+      fail(Code::bad_value, arg.args[0]->span, "a window has a length", "as since TARGET.deployed for 15m");
+      return false;
+    }
     window.length = *length;
     return true;
   }
   const auto length = duration(std::make_shared<Expr>(arg), place_, "the window");
   if (!length) return false;
+  if (length->ms == 0) {
+    fail(Code::bad_value, arg.span, "a window has a length", "as burn(5m)");
+    return false;
+  }
   window.kind = plan::WindowKind::trailing;
   window.length = *length;
   return true;
@@ -373,6 +406,10 @@ TypedPtr Typer::selector(const std::string& metric, const std::vector<syntax::Ma
   t->type.kind = facts.kind;
   t->type.rows.labels = facts.labels;
   t->type.rows.closed = facts.only;
+  std::string description;
+  for (const Matcher& m : t->matchers)
+    if (m.label != metric_name_label) description += fmt::format("{}{}{}:{},", m.label, match_op_text(m.op), m.value.size(), m.value);
+  t->type.rows.series = series("{" + description + "}");
   return t;
 }
 
@@ -462,6 +499,7 @@ TypedPtr Typer::hold(const Expr& e) {
   if (h.kind == syntax::Hold::Kind::time) {
     const auto time = duration(h.amount, place_, "`for`");
     if (!time) return nullptr;
+    if (time->ms == 0) return fail(Code::bad_value, h.amount->span, "a hold lasts longer than 0s", "as for 2m, or for 3 ticks");
     t->hold.kind = plan::Hold::Kind::time;
     t->hold.time = *time;
   } else {
@@ -503,15 +541,20 @@ std::optional<Duration> Typer::duration(const ExprPtr& expr, const Place& place,
     const bool million = expr->text.size() > 1 && expr->text.back() == 'M';
     fail(Code::unit_clash, expr->span, fmt::format("{} is a duration, and this is {}", what, describe(t->type.unit)),
          million ? fmt::format("`{}` is {}; minutes are written {}m", expr->text, text, expr->text.substr(0, expr->text.size() - 1))
+         : std::string_view(what) == "`for`" ? fmt::format("write for {} ticks, or give it a unit: {}m", text, text)
                  : fmt::format("give it a unit: {}s, {}m", text, text));
     return std::nullopt;
   }
-  const double ms = t->value * 1000.0;
-  if (!(std::fabs(ms) < 3.2e12) || ms != std::floor(ms)) {
+  const auto exact = t->exact ? mul(*t->exact, Rational(1000)) : std::nullopt;
+  if (!exact || !exact->is_whole() || !(std::fabs(t->value) < 3.2e9)) {
     fail(Code::bad_value, expr->span, fmt::format("{} is not a whole number of milliseconds below 100 years", what));
     return std::nullopt;
   }
-  return Duration{static_cast<std::int64_t>(ms)};
+  if (exact->num() < 0) {
+    fail(Code::bad_value, expr->span, fmt::format("{} is never negative", what));
+    return std::nullopt;
+  }
+  return Duration{static_cast<std::int64_t>(exact->num())};
 }
 
 TypedPtr Typer::number(const ExprPtr& expr, const Place& place, const char* what) {

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "compiler/sema/scope.hpp"
@@ -40,6 +41,7 @@ class Typer {
   using Locals = std::map<std::string, TypedPtr>;
 
   TypedPtr visit(const syntax::ExprPtr& expr);
+  TypedPtr visit_kind(const syntax::ExprPtr& expr);
   TypedPtr literal(const syntax::Expr& e);
   TypedPtr reference(const syntax::Expr& e);
   TypedPtr use_let(const syntax::Let& let, std::size_t module, const std::vector<TypedPtr>* args, Span span);
@@ -61,7 +63,9 @@ class Typer {
   std::shared_ptr<Typed> make(TypedOp op, Span span);
   TypedPtr fail(source::Code code, Span span, std::string message, std::string hint = {});
   TypedPtr as_condition(TypedPtr t, Span span);
-  bool is_number(const TypedPtr& t, Span span, const char* where);
+  bool is_number(const TypedPtr& t, Span span, const std::string& where);
+  // The same number for the same description of series, never 0.
+  std::uint32_t series(const std::string& description);
 
   const Scope& scope_;
   const Limits& limits_;
@@ -69,7 +73,9 @@ class Typer {
   Place place_;
   std::vector<Locals> locals_;
   std::vector<const syntax::Let*> open_lets_;
-  std::map<const syntax::Let*, TypedPtr> memo_;
+  // What a let without parameters means depends on where it stands: percentiles keep the labels of `per`.
+  std::map<std::tuple<const syntax::Let*, std::vector<std::string>, bool>, TypedPtr> memo_;
+  std::map<std::string, std::uint32_t> series_;
   std::map<const syntax::Let*, bool> used_;
   std::size_t most_nodes_, nodes_ = 0;
 };

@@ -65,8 +65,13 @@ Diagnostic& Diagnostics::report(Code code, Span span, std::string message, std::
   if (code_level(code) == Level::error) ++errors_;
   if (list_.size() >= most_) {
     ++dropped_;
-    overflow_ = {};
-    return overflow_;
+    // An error is never hidden behind warnings.
+    const auto warning = std::find_if(list_.rbegin(), list_.rend(), [](const Diagnostic& d) { return d.level() == Level::warning; });
+    if (code_level(code) == Level::warning || warning == list_.rend()) {
+      overflow_ = {};
+      return overflow_;
+    }
+    list_.erase(std::next(warning).base());
   }
   list_.push_back({code, span, std::move(message), std::move(hint), {}});
   return list_.back();

@@ -6,18 +6,28 @@ namespace signalbox::source {
 
 SourceText::SourceText(std::string name, std::string text) : name_(std::move(name)), text_(std::move(text)) {
   line_starts_.push_back(0);
-  for (std::uint32_t i = 0; i < text_.size(); ++i)
+  std::uint32_t points = 0;
+  for (std::uint32_t i = 0; i < text_.size(); ++i) {
+    if (i % 256 == 0) points_.push_back(points);
+    if ((static_cast<unsigned char>(text_[i]) & 0xc0) != 0x80) ++points;
     if (text_[i] == '\n') line_starts_.push_back(i + 1);
+  }
+}
+
+std::uint32_t SourceText::points_before(std::uint32_t byte) const {
+  if (points_.empty()) return 0;
+  const std::uint32_t mark = std::min(byte / 256, static_cast<std::uint32_t>(points_.size() - 1));
+  std::uint32_t points = points_[mark];
+  for (std::uint32_t i = mark * 256; i < byte; ++i)
+    if ((static_cast<unsigned char>(text_[i]) & 0xc0) != 0x80) ++points;
+  return points;
 }
 
 Position SourceText::position(std::uint32_t byte) const {
   byte = std::min<std::uint32_t>(byte, static_cast<std::uint32_t>(text_.size()));
   const auto after = std::upper_bound(line_starts_.begin(), line_starts_.end(), byte);
   const auto line = static_cast<std::uint32_t>(after - line_starts_.begin());
-  std::uint32_t column = 1;
-  for (std::uint32_t i = line_starts_[line - 1]; i < byte; ++i)
-    if ((static_cast<unsigned char>(text_[i]) & 0xc0) != 0x80) ++column;
-  return {line, column};
+  return {line, points_before(byte) - points_before(line_starts_[line - 1]) + 1};
 }
 
 std::string_view SourceText::line(std::uint32_t number) const {
@@ -70,7 +80,7 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
   for (const std::string& candidate : candidates) {
     // Damerau-Levenshtein, transpositions counting one; rows of the usual table.
     const std::size_t n = word.size(), m = candidate.size();
-    if (n > 64 || m > 64) continue;
+    if (n > 64 || m > 64 || (n > m ? n - m : m - n) >= best_distance) continue;
     std::vector<std::vector<std::size_t>> d(n + 1, std::vector<std::size_t>(m + 1));
     for (std::size_t i = 0; i <= n; ++i) d[i][0] = i;
     for (std::size_t j = 0; j <= m; ++j) d[0][j] = j;

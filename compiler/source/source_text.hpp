@@ -33,7 +33,10 @@ class SourceText {
 
  private:
   std::string name_, text_;
+  std::uint32_t points_before(std::uint32_t byte) const;
+
   std::vector<std::uint32_t> line_starts_;
+  std::vector<std::uint32_t> points_;  // code points before every 256th byte: a line may be as long as the text
 };
 
 // The texts of one compilation; Span::file is an index.

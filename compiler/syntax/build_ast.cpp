@@ -1,6 +1,8 @@
 // Parse tree to AST, in the order of the grammar: names and literals, expressions, then each declaration.
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "compiler/syntax/antlr.hpp"
 #include "compiler/syntax/ast.hpp"
 
@@ -30,8 +32,8 @@ class Builder {
     if (token->getType() == SloLexer::QUOTED) text = text.substr(1, text.size() - 2);
     return {std::move(text), parsed_.span(token)};
   }
-  Name name(P::NameContext* c) const { return c == nullptr || c->getStart() == nullptr ? Name{} : token_name(c->getStart()); }
-  Name word(P::AnyWordContext* c) const { return c == nullptr || c->getStart() == nullptr ? Name{} : token_name(c->getStart()); }
+  Name name(P::NameContext* c) const { return whole(c) ? token_name(c->getStart()) : Name{}; }
+  Name word(P::AnyWordContext* c) const { return whole(c) ? token_name(c->getStart()) : Name{}; }
   std::vector<Name> labels(P::LabelListContext* c) const {
     std::vector<Name> out;
     if (c != nullptr)
@@ -128,6 +130,11 @@ ExprPtr Builder::literal(antlr4::Token* token) {
     e->value = e->exact ? e->exact->to_double()
                         : std::strtod(plain.c_str(), nullptr) * static_cast<double>(num) / static_cast<double>(den);
   };
+  const auto check_range = [&] {
+    const bool zero = raw.substr(0, raw.find_first_of("eE")).find_first_of("123456789") == std::string::npos;
+    if (std::isfinite(e->value) && (zero || e->value != 0)) return;
+    diagnostics_.report(Code::bad_number, e->span, fmt::format("`{}` is too {} for a number", raw, std::isfinite(e->value) ? "small" : "large"));
+  };
   switch (token->getType()) {
     case SloLexer::NUMBER: {
       long long scale = 1;
@@ -135,11 +142,13 @@ ExprPtr Builder::literal(antlr4::Token* token) {
       if (raw.back() == 'M') scale = 1'000'000;
       if (raw.back() == 'G') scale = 1'000'000'000;
       scaled(scale == 1 ? std::string_view(raw) : std::string_view(raw).substr(0, raw.size() - 1), scale, 1);
+      check_range();
       break;
     }
     case SloLexer::PERCENT:
       e->unit = LiteralUnit::ratio;
       scaled(std::string_view(raw).substr(0, raw.size() - 1), 1, 100);
+      check_range();
       break;
     case SloLexer::DURATION:
       e->unit = LiteralUnit::time;
@@ -163,6 +172,7 @@ ExprPtr Builder::literal(antlr4::Token* token) {
         if (unit[0] == c || (c == 'k' && unit[0] == 'K')) break;
       }
       scaled(std::string_view(raw).substr(0, digits), scale, 1);
+      check_range();
       break;
     }
     default:  // STRING
@@ -683,7 +693,7 @@ File Builder::program(P::ProgramContext* program) {
   out.file = file_;
   for (auto* item : program->item()) {
     const Span at = parsed_.span(item);
-    if (auto* k = item->useSetting(); whole(k)) out.uses.push_back({path(k->path()), at});
+    if (auto* k = item->useSetting(); whole(k) && whole(k->path()) && whole(k->path()->name())) out.uses.push_back({path(k->path()), at});
     if (auto* k = item->paramSetting(); whole(k)) {
       Param p{name(k->name(0)), name(k->name(1)), nullptr, at};
       if (k->STRING() != nullptr) p.fallback = literal(k->STRING()->getSymbol());

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
-#include <array>
-#include <set>
+#include <algorithm>
+#include <iterator>
 
 #include "compiler/syntax/antlr.hpp"
 
@@ -115,6 +115,18 @@ const char* declaration_word(size_t rule) {
   }
 }
 
+constexpr size_t block_rules[] = {SloParser::RuleSourceDecl, SloParser::RuleReceiverDecl, SloParser::RuleSloDecl,
+                                  SloParser::RuleTargetDecl, SloParser::RulePolicyDecl,   SloParser::RuleTestDecl,
+                                  SloParser::RuleBurnBlock};
+bool is_block(size_t rule) { return std::find(std::begin(block_rules), std::end(block_rules), rule) != std::end(block_rules); }
+
+std::string with_article(const char* word) {
+  return fmt::format("{} {}", std::string_view(word) == "slo" ? "an" : "a", word);
+}
+
+// A word of the language, hard or soft.
+bool is_word(size_t type) { return type >= SloLexer::USE && type <= SloLexer::TO; }
+
 bool contains(const std::vector<size_t>& list, size_t type) {
   for (size_t t : list)
     if (t == type) return true;
@@ -130,8 +142,17 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
     if (inErrorRecoveryMode(parser)) return;
     beginErrorCondition(parser);
     Token* token = e.getOffendingToken() != nullptr ? e.getOffendingToken() : parser->getCurrentToken();
+    if (is_echo(parser)) return;
+    if (dynamic_cast<const antlr4::FailedPredicateException*>(&e) != nullptr &&
+        parser->getContext()->getRuleIndex() == SloParser::RulePrimary)
+      return report_bare_word(parser, parser->getTokenStream()->LT(-1));
     // A prediction fails at its first token; the token that made it fail is the current or a later one.
-    if (const auto* no_way = dynamic_cast<const antlr4::NoViableAltException*>(&e)) token = no_way->getOffendingToken();
+    if (const auto* no_way = dynamic_cast<const antlr4::NoViableAltException*>(&e)) {
+      Token* start = no_way->getStartToken();
+      if (start->getTokenIndex() < token->getTokenIndex() && is_word(start->getType()) && !is_hard(start->getType()) &&
+          wanted(parser) == Wanted::operand)
+        return report_bare_word(parser, start);
+    }
     explain(parser, token);
   }
 
@@ -157,13 +178,43 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
     if (rule != SloParser::RuleProgram && contains(item_heads, next) && rule == SloParser::RuleBurnBlock) return;
     if (!inErrorRecoveryMode(parser)) {
       beginErrorCondition(parser);
-      explain_head(parser, parser->getCurrentToken(), rule, heads);
+      if (!is_echo(parser)) explain_head(parser, parser->getCurrentToken(), rule, heads);
     }
     parser->consume();
     skip_to_clause(parser, context);
   }
 
  private:
+  // After a fault the text is read on from the next word that can begin a clause. In the middle of a line that word may
+  // as well be a part of what was not understood: a fault in what it seems to begin, or right after, is the same fault.
+  bool is_echo(Parser* parser) const {
+    if (resumed_at_ == nowhere) return false;
+    auto* context = parser->getContext();
+    if (is_block(context->getRuleIndex()) || context->getRuleIndex() == SloParser::RuleProgram) {
+      for (auto child = context->children.rbegin(); child != context->children.rend(); ++child)
+        if (auto* clause = dynamic_cast<ParserRuleContext*>(*child)) return clause->getStart()->getTokenIndex() == resumed_at_;
+      return false;
+    }
+    for (antlr4::RuleContext* c = context; c != nullptr; c = dynamic_cast<antlr4::RuleContext*>(c->parent))
+      if (auto* rule = dynamic_cast<ParserRuleContext*>(c); rule->getStart()->getTokenIndex() == resumed_at_) return true;
+    return false;
+  }
+
+  void report(Parser* parser, Code code, Token* token, std::string message, std::string hint) {
+    source::Span at = parsed_.span(token);
+    // The end of the text is a place behind its last word, not behind the blank lines that follow.
+    if (token->getType() == Token::EOF && parser->getTokenStream()->LT(-1) != nullptr) {
+      const std::uint32_t end = parsed_.span(parser->getTokenStream()->LT(-1)).end;
+      at.begin = at.end = end;
+    }
+    diagnostics_.report(code, at, std::move(message), std::move(hint));
+  }
+
+  void report_bare_word(Parser* parser, Token* word) {
+    report(parser, Code::syntax, word, fmt::format("{} is a word of the language", spelled(word)),
+           fmt::format("a metric of that name is written in backquotes: {}", spelled(word)));
+  }
+
   void skip_to_clause(Parser* parser, antlr4::RuleContext* context) {
     std::vector<size_t> heads;
     for (antlr4::RuleContext* c = context; c != nullptr; c = dynamic_cast<antlr4::RuleContext*>(c->parent)) {
@@ -173,12 +224,18 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
     const bool in_block = !heads.empty();
     if (!in_block) heads = item_heads;
     std::size_t depth = 0;
+    resumed_at_ = nowhere;
     for (;;) {
       const size_t type = parser->getTokenStream()->LA(1);
       if (type == Token::EOF) return;
       if (type == SloLexer::LBRACE || type == SloLexer::LPAREN || type == SloLexer::LBRACKET) ++depth;
       const bool closes = type == SloLexer::RBRACE || type == SloLexer::RPAREN || type == SloLexer::RBRACKET;
-      if (depth == 0 && (contains(heads, type) || (!in_block && contains(not_yet_heads, type)))) return;
+      if (depth == 0 && (contains(heads, type) || (!in_block && contains(not_yet_heads, type)))) {
+        Token* before = parser->getTokenStream()->LT(-1);
+        Token* head = parser->getCurrentToken();
+        if (before != nullptr && before->getLine() == head->getLine()) resumed_at_ = head->getTokenIndex();
+        return;
+      }
       if (depth == 0 && type == SloLexer::RBRACE && in_block) return;
       if (closes && depth > 0) --depth;
       parser->consume();
@@ -192,33 +249,47 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
   void explain_head(Parser* parser, Token* token, size_t rule, const std::vector<size_t>& heads) {
     const std::string word(sources_.text(parsed_.span(token)));
     std::vector<std::string> names;
-    for (size_t head : heads) {
-      std::string name = parser->getVocabulary().getLiteralName(head);
-      names.push_back(name.substr(1, name.size() - 2));
-    }
-    if (token->getType() == SloLexer::COMMA) return stray_comma(token);
+    for (size_t head : heads) names.push_back(literal(parser, head));
+    if (token->getType() == SloLexer::COMMA) return stray_comma(parser, token);
+    // A word of the language is no misspelling of another one.
+    const std::string near = is_word(token->getType()) ? "" : source::nearest(word, names);
     if (rule == SloParser::RuleProgram) {
-      if (contains(not_yet_heads, token->getType())) {
-        diagnostics_.report(Code::not_yet, parsed_.span(token), fmt::format("`{}` is not supported yet", word),
-                            "it is part of the language's design and comes in a later version");
-        return;
-      }
-      const std::string near = source::nearest(word, names);
-      diagnostics_.report(Code::unknown_declaration, parsed_.span(token), fmt::format("{} begins no declaration", spelled(token)),
-                          near.empty() ? fmt::format("a program is made of: {}", fmt::join(names, ", "))
-                                       : fmt::format("did you mean `{}`?", near));
-      return;
+      if (contains(not_yet_heads, token->getType()))
+        return report(parser, Code::not_yet, token, fmt::format("`{}` is not supported yet", word),
+                      "it is part of the language's design and comes in a later version");
+      return report(parser, Code::unknown_declaration, token, fmt::format("{} begins no declaration", spelled(token)),
+                    near.empty() ? fmt::format("a program is made of: {}", fmt::join(names, ", "))
+                                 : fmt::format("did you mean `{}`?", near));
     }
-    const std::string near = source::nearest(word, names);
-    std::string hint = near.empty() ? fmt::format("a {} has: {}", declaration_word(rule), fmt::join(names, ", "))
-                                    : fmt::format("did you mean `{}`?", near);
-    diagnostics_.report(Code::unknown_clause, parsed_.span(token),
-                        fmt::format("{} begins no clause of a {}", spelled(token), declaration_word(rule)), std::move(hint));
+    const std::string here = with_article(declaration_word(rule));
+    for (size_t other : block_rules) {
+      if (other == SloParser::RuleBurnBlock || !contains(clause_heads(other), token->getType())) continue;
+      return report(parser, Code::unknown_clause, token,
+                    fmt::format("`{}` is a clause of {}, not of {}", word, with_article(declaration_word(other)), here),
+                    fmt::format("{} has: {}", here, fmt::join(names, ", ")));
+    }
+    report(parser, Code::unknown_clause, token, fmt::format("{} begins no clause of {}", spelled(token), here),
+           near.empty() ? fmt::format("{} has: {}", here, fmt::join(names, ", ")) : fmt::format("did you mean `{}`?", near));
   }
 
-  void stray_comma(Token* token) {
-    diagnostics_.report(Code::stray_punctuation, parsed_.span(token), "no `,` is written here",
-                        "clauses need no separator; commas stand inside brackets only");
+  static std::string literal(Parser* parser, size_t type) {
+    const std::string name = parser->getVocabulary().getLiteralName(type);
+    return name.substr(1, name.size() - 2);
+  }
+
+  void stray_comma(Parser* parser, Token* token) {
+    report(parser, Code::stray_punctuation, token, "no `,` is written here",
+           "clauses need no separator; commas stand inside brackets only");
+  }
+
+  // What the token could have been, in the two cases that have an answer of their own.
+  enum class Wanted { other, operand, name };
+  static Wanted wanted(Parser* parser) {
+    const auto expected = parser->getExpectedTokens();
+    const auto expects = [&](size_t type) { return expected.contains(type); };
+    if (expects(SloLexer::MINUS) && expects(SloLexer::LPAREN) && expects(SloLexer::NUMBER)) return Wanted::operand;
+    if (expects(SloLexer::NAME) && !expects(SloLexer::LPAREN) && !expects(SloLexer::LBRACE)) return Wanted::name;
+    return Wanted::other;
   }
 
   void explain(Parser* parser, Token* token) {
@@ -232,11 +303,34 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
       }
     }
     const auto type = token->getType();
-    if (type == SloLexer::COMMA && !in_expression) return stray_comma(token);
-    if (type == SloLexer::ASSIGN) hint = "equality is `==`; `=` stands in `let` and inside matchers";
-    else if (in_expression && hint.empty()) hint = "an expression is expected: a metric, a number, a call or ( … )";
-    if (in_expression && is_hard(type)) hint = fmt::format("{} needs something before it; a metric of that name is written in backquotes", spelled(token));
-    diagnostics_.report(Code::syntax, parsed_.span(token), fmt::format("{} is not expected here", spelled(token)), std::move(hint));
+    if (type == SloLexer::COMMA && !in_expression) return stray_comma(parser, token);
+    const Wanted want = wanted(parser);
+    Token* before = parser->getTokenStream()->LT(-1);
+    if (type == SloLexer::LPAREN && before != nullptr &&
+        (before->getType() == SloLexer::GROUP_LEFT || before->getType() == SloLexer::GROUP_RIGHT))
+      return report(parser, Code::syntax, token,
+                    fmt::format("parentheses after `{}` hold labels, and no operand follows these", before->getText()),
+                    fmt::format("write the labels first, even none: {} () (…)", before->getText()));
+    const bool after_hold = before != nullptr && (before->getType() == SloLexer::TICKS ||
+                                                  (before->getType() == SloLexer::DURATION && parser->getTokenStream()->LT(-2) != nullptr &&
+                                                   parser->getTokenStream()->LT(-2)->getType() == SloLexer::FOR));
+    if (type == SloLexer::EQ && parser->getContext()->getRuleIndex() == SloParser::RuleMatcher)
+      hint = "inside matchers equality is one `=`";
+    else if ((type == SloLexer::AND || type == SloLexer::OR) && after_hold)
+      hint = "a hold ends its condition: put the held part in parentheses, (… for 3 ticks) and …";
+    else if (type == SloLexer::ASSIGN) hint = "equality is `==`; `=` stands in `let` and inside matchers";
+    else if (want == Wanted::operand && is_hard(type))
+      hint = fmt::format("{} needs something before it; a metric of that name is written in backquotes", spelled(token));
+    else if (want == Wanted::operand && hint.empty()) hint = "an expression is expected: a metric, a number, a call or ( … )";
+    else if (want == Wanted::name && is_word(type))
+      hint = fmt::format("{0} is a word of the language: choose another name, or write it in backquotes", spelled(token));
+    else if (before != nullptr && (before->getType() == SloLexer::BY || before->getType() == SloLexer::WITHOUT))
+      hint = fmt::format("labels stand in parentheses: {} (region) (…)", before->getText());
+    if (hint.empty() && before != nullptr && before->getType() == SloLexer::NUMBER && (type == SloLexer::NUMBER || type == SloLexer::NAME))
+      hint = "an operator is expected between two values";
+    if (hint.empty() && in_expression && parser->getExpectedTokens().size() == 1 && parser->getExpectedTokens().contains(std::size_t{SloLexer::LPAREN}))
+      hint = "what is grouped stands in parentheses: sum by (region) (…)";
+    report(parser, Code::syntax, token, fmt::format("{} is not expected here", spelled(token)), std::move(hint));
   }
 
   static bool is_hard(size_t type) { return type >= SloLexer::AND && type <= SloLexer::FOR; }
@@ -244,6 +338,8 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
   const Parsed& parsed_;
   const source::SourceSet& sources_;
   source::Diagnostics& diagnostics_;
+  static constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
+  std::size_t resumed_at_ = nowhere;  // index of the head in the middle of a line from which the text is read on
 };
 
 }  // namespace

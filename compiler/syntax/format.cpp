@@ -25,29 +25,34 @@ struct Block {
 };
 
 // What the tree says about tokens: where items and clauses begin, and which braces are blocks.
-class Layout : public antlr4::tree::ParseTreeVisitor {
+class Layout {
  public:
   explicit Layout(const Parsed& parsed) : parsed_(parsed) {}
   std::vector<std::size_t> items;
   std::map<std::size_t, Block> blocks;      // by the index of {
   std::map<std::size_t, std::size_t> clause_of;  // first token of a clause → { of its block
 
+  // Without recursion: a long sum is a tree as deep as it has terms.
   void walk(antlr4::tree::ParseTree* tree) {
-    auto* c = dynamic_cast<antlr4::ParserRuleContext*>(tree);
-    if (c == nullptr) return;
+    std::vector<antlr4::tree::ParseTree*> open{tree};
+    while (!open.empty()) {
+      auto* c = dynamic_cast<antlr4::ParserRuleContext*>(open.back());
+      open.pop_back();
+      if (c == nullptr) continue;
+      visit(c);
+      open.insert(open.end(), c->children.rbegin(), c->children.rend());
+    }
+  }
+
+ private:
+  void visit(antlr4::ParserRuleContext* c) {
     const size_t rule = c->getRuleIndex();
     if (rule == P::RuleItem) items.push_back(c->getStart()->getTokenIndex());
     if (rule == P::RuleSourceDecl || rule == P::RuleReceiverDecl || rule == P::RuleSloDecl || rule == P::RuleTargetDecl ||
         rule == P::RulePolicyDecl || rule == P::RuleTestDecl || rule == P::RuleBurnBlock)
       add_block(c);
-    for (auto* child : c->children) walk(child);
   }
-  antlrcpp::Any visit(antlr4::tree::ParseTree*) override { return {}; }
-  antlrcpp::Any visitChildren(antlr4::tree::ParseTree*) override { return {}; }
-  antlrcpp::Any visitTerminal(antlr4::tree::TerminalNode*) override { return {}; }
-  antlrcpp::Any visitErrorNode(antlr4::tree::ErrorNode*) override { return {}; }
 
- private:
   void add_block(antlr4::ParserRuleContext* c) {
     Block b;
     for (auto* child : c->children) {

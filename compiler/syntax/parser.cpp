@@ -110,12 +110,17 @@ bool Parsed::check_bytes(const SourceSet& sources, const Limits& limits, Diagnos
     return false;
   }
   std::vector<Bracket> open;
+  bool broken_string = false;  // it may have swallowed a bracket: then it is what is said
   for (std::uint32_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (c == '#') {
       while (i + 1 < text.size() && text[i + 1] != '\n') ++i;
     } else if (c == '"' || c == '\'' || c == '`') {
-      while (i + 1 < text.size() && text[i + 1] != c && text[i + 1] != '\n') i += text[i + 1] == '\\' && c != '`' ? 2 : 1;
+      while (i + 1 < text.size() && text[i + 1] != c && text[i + 1] != '\n') {
+        const bool escape = text[i + 1] == '\\' && c != '`' && i + 2 < text.size() && text[i + 2] != '\n';
+        i += escape ? 2 : 1;
+      }
+      broken_string = broken_string || i + 1 >= text.size() || text[i + 1] == '\n';
       ++i;
     } else if (c == '(' || c == '[' || c == '{') {
       open.push_back({c, i});
@@ -127,11 +132,13 @@ bool Parsed::check_bytes(const SourceSet& sources, const Limits& limits, Diagnos
       }
     } else if (c == ')' || c == ']' || c == '}') {
       if (open.empty()) {
+        if (broken_string) return true;
         diagnostics.report(Code::unopened_bracket, {file_, i, i + 1}, fmt::format("`{}` closes nothing", c),
                            "remove it, or open its bracket");
         return false;
       }
       if (closing(open.back().open) != c) {
+        if (broken_string) return true;
         auto& d = diagnostics.report(Code::unclosed_bracket, {file_, open.back().at, open.back().at + 1},
                                      fmt::format("`{}` is not closed", open.back().open),
                                      fmt::format("close it with `{}`", closing(open.back().open)));
@@ -143,7 +150,7 @@ bool Parsed::check_bytes(const SourceSet& sources, const Limits& limits, Diagnos
       const std::string_view head = text.substr(i + 1, 16);
       // Inside a block a line never starts in the first column with a declaration that has its own block.
       const std::size_t end = text.find('\n', i + 1);
-      if (text.substr(i + 1, end - i - 1).find('{') != std::string_view::npos) {
+      if (!broken_string && text.substr(i + 1, end - i - 1).find('{') != std::string_view::npos) {
         auto& d = diagnostics.report(Code::unclosed_bracket, {file_, open.back().at, open.back().at + 1},
                                      "`{` is not closed before the next declaration", "close it with `}`");
         d.notes.push_back({{file_, i + 1, static_cast<std::uint32_t>(i + 1 + head.find(' '))}, "the next declaration"});
@@ -151,7 +158,7 @@ bool Parsed::check_bytes(const SourceSet& sources, const Limits& limits, Diagnos
       }
     }
   }
-  if (!open.empty()) {
+  if (!open.empty() && !broken_string) {
     diagnostics.report(Code::unclosed_bracket, {file_, open.back().at, open.back().at + 1},
                        fmt::format("`{}` is not closed", open.back().open),
                        fmt::format("close it with `{}`", closing(open.back().open)));
@@ -167,7 +174,9 @@ bool Parsed::check_tokens(const SourceSet& sources, const Limits& limits, Diagno
     const source::Span at = span(token);
     const std::string text(sources.text(at));
     const auto type = token->getType();
-    prefixes = type == SloLexer::MINUS || type == SloLexer::PLUS || type == SloLexer::NOT ? prefixes + 1 : 0;
+    // What the parser recurses for without a bracket: signs, `not`, and `1% of 1% of …`.
+    const bool prefix = type == SloLexer::MINUS || type == SloLexer::PLUS || type == SloLexer::NOT || type == SloLexer::OF;
+    if (type != SloLexer::PERCENT) prefixes = prefix ? prefixes + 1 : 0;
     const auto fault = [&](Code code, std::string message, std::string hint) {
       diagnostics.report(code, at, std::move(message), std::move(hint));
       good = false;
