@@ -1,0 +1,69 @@
+// The subcommands: their options, as main.cpp reads them, and their entry points. Each returns an exit code.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/exit_codes.hpp"
+#include "runtime/base/promql_terms.hpp"
+#include "runtime/base/time.hpp"
+#include "runtime/eval/evaluate.hpp"
+#include "runtime/plan/plan.hpp"
+
+namespace signalbox::cli {
+
+struct CheckOptions {
+  std::vector<std::string> files;
+  std::map<std::string, std::string> params;
+  bool json = false, quiet = false, together = false;
+};
+struct FmtOptions {
+  std::vector<std::string> files;
+  bool check = false;
+};
+struct TestOptions {
+  std::vector<std::string> files;
+  std::map<std::string, std::string> params;
+  bool json = false;
+};
+struct EvalOptions {
+  std::string expression, data;
+  std::optional<Instant> at, from, to;
+  Duration step;
+  std::map<std::string, std::string> params;
+  std::optional<Semantics> semantics;
+  Duration lookback = minutes(5);
+  eval::Tier tier = eval::Tier::automatic;
+  bool json = false;
+};
+struct ReplayOptions {
+  std::string file, data;
+  std::optional<Instant> from, to;
+  std::map<std::string, std::string> params;
+  eval::Tier tier = eval::Tier::automatic;
+  bool json = false;
+};
+struct RunOptions {
+  std::vector<std::string> files;
+  std::string state, listen, secrets_dir, kill_switch;
+  std::map<std::string, std::string> params;
+  plan::Mode mode = plan::Mode::act;
+  eval::Tier tier = eval::Tier::automatic;
+};
+struct WhyOptions {
+  std::string id, state;
+  bool json = false;
+};
+
+int run_check(const CheckOptions& options);
+int run_fmt(const FmtOptions& options);
+int run_test(const TestOptions& options);
+int run_eval(const EvalOptions& options);
+int run_replay(const ReplayOptions& options);
+int run_run(const RunOptions& options);
+int run_why(const WhyOptions& options);
+int run_version(bool json);
+
+}  // namespace signalbox::cli

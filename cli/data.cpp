@@ -1,0 +1,91 @@
+#include "cli/data.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include "cli/programs.hpp"
+#include "runtime/net/event_loop.hpp"
+#include "runtime/sources/file.hpp"
+#include "runtime/sources/prometheus.hpp"
+#include "runtime/sources/scrape.hpp"
+
+namespace signalbox::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+Result<History> load_files(const std::string& location, store::SeriesStore& store) {
+  const Limits limits;
+  std::vector<std::string> files;
+  std::error_code failed;
+  if (fs::is_directory(location, failed)) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(location, failed))
+      if (entry.is_regular_file(failed)) files.push_back(entry.path().string());
+    std::sort(files.begin(), files.end());
+    if (files.empty()) return Error{ErrorCode::not_found, fmt::format("{}: there is no file in it", location)};
+  } else {
+    files.push_back(location);
+  }
+  History history;
+  bool any = false;
+  for (const std::string& file : files) {
+    const Result<std::string> text = read_text_file(file, limits.data_file_bytes);
+    if (!text) return text.error();
+    const Result<sources::LoadReport> loaded = sources::load_exposition(*text, store, limits);
+    if (!loaded) return Error{loaded.error().code, fmt::format("{}: {}", file, loaded.error().message), loaded.error().hint};
+    if (loaded->samples == 0) continue;
+    history.samples += loaded->samples;
+    history.first = any ? std::min(history.first, loaded->first) : loaded->first;
+    history.last = any ? std::max(history.last, loaded->last) : loaded->last;
+    any = true;
+  }
+  return history;
+}
+
+Result<History> load_url(const plan::Plan& plan, const HistoryRequest& request, store::SeriesStore& store) {
+  auto made = net::make_event_loop({});
+  if (!made) return made.error();
+  net::EventLoop& loop = **made;
+  Result<History> out = Error{ErrorCode::internal, "nothing answered"};
+  sources::PrometheusHistory prometheus(loop.http(), request.location, Limits{});
+  const Instant now = loop.clock().now();
+  const Instant to = request.to.value_or(now), from = request.from.value_or(request.to ? to : to - hours(1));
+  std::unique_ptr<sources::Scraper> page;
+  prometheus.version([&](Result<std::string> version) {
+    if (!version && version.error().code == ErrorCode::unreachable) {
+      out = version.error();
+      return loop.stop();
+    }
+    if (version) {
+      prometheus.load(plan, from, to, store, [](double done) { fmt::print(stderr, "\rreading {:3.0f}%", 100 * done); },
+                      [&](Result<sources::PrometheusReport> report) {
+                        fmt::print(stderr, "\r            \r");
+                        if (!report) out = report.error();
+                        else out = History{report->load.samples, std::max(report->load.first, from), std::min(report->load.last, to), report->semantics};
+                        loop.stop();
+                      });
+      return;
+    }
+    // Not a Prometheus: a page of metrics, as it is now.
+    page = std::make_unique<sources::Scraper>(loop.http(), store, request.location, "page", seconds(10), Limits{});
+    page->scrape(now, [&](Result<void> scraped) {
+      if (!scraped) out = Error{scraped.error().code, fmt::format("{}: {}", request.location, scraped.error().message), scraped.error().hint};
+      else out = History{store.sample_count(), now, now, Semantics::prometheus3};
+      loop.stop();
+    });
+  });
+  loop.run();
+  return out;
+}
+
+}  // namespace
+
+Result<History> load_history(const plan::Plan& plan, const HistoryRequest& request, store::SeriesStore& store) {
+  const bool url = request.location.rfind("http://", 0) == 0 || request.location.rfind("https://", 0) == 0;
+  return url ? load_url(plan, request, store) : load_files(request.location, store);
+}
+
+}  // namespace signalbox::cli

@@ -1,0 +1,146 @@
+// signalbox eval EXPR --data …: one expression over recorded or live data, answered as the Prometheus HTTP API does.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+
+#include "cli/commands.hpp"
+#include "cli/data.hpp"
+#include "cli/jit.hpp"
+#include "cli/output.hpp"
+#include "compiler/lower/compile.hpp"
+#include "runtime/eval/store_provider.hpp"
+
+namespace signalbox::cli {
+namespace {
+
+struct SeriesResult {
+  std::vector<std::pair<Instant, double>> values;
+};
+
+// Seconds as the API writes them: no trailing zeros.
+nlohmann::ordered_json seconds_json(Instant t) {
+  if (t.ms % 1000 == 0) return t.ms / 1000;
+  return t.unix_seconds();
+}
+
+// Prometheus writes doubles in the shortest way, with an exponent from 1e21 on as JavaScript does.
+std::string value_text(double v) { return shortest(v); }
+
+int fail(const EvalOptions& options, const char* type, const std::string& message, const std::string& hint, int code) {
+  if (options.json) fmt::print("{}\n", dump({{"status", "error"}, {"errorType", type}, {"error", message}}, 2));
+  else fmt::print(stderr, "signalbox: {}\n", message);
+  if (!options.json && !hint.empty()) fmt::print(stderr, "      help: {}\n", hint);
+  return code;
+}
+
+// The metrics that the data has and the expression may have meant.
+std::string nearest_metric(const plan::Plan& plan, const store::SeriesStore& store) {
+  std::vector<std::string> names;
+  for (store::SeriesId id = 0; id < store.series_count(); ++id) {
+    std::string name(store.labels(id).get(metric_name_label));
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
+  }
+  for (const plan::Leaf& leaf : plan.leaves)
+    for (const Matcher& m : leaf.matchers)
+      if (m.label == metric_name_label && m.op == MatchOp::equal) {
+        if (std::find(names.begin(), names.end(), m.value) != names.end()) continue;
+        const std::string near = source::nearest(m.value, names);
+        return near.empty() ? fmt::format("the data has no metric `{}`", m.value) : fmt::format("the data has no metric `{}`; did you mean `{}`?", m.value, near);
+      }
+  return {};
+}
+
+}  // namespace
+
+int run_eval(const EvalOptions& options) {
+  lower::CompileOptions compile_options;
+  compile_options.params = options.params;
+  lower::CompiledQuery query = lower::compile_query(options.expression, compile_options);
+  if (!query.plan) {
+    const std::string text = source::render_text(query.diagnostics, query.sources);
+    if (options.json) {
+      const source::Diagnostic& d = query.diagnostics.all().front();
+      fmt::print("{}\n", dump({{"status", "error"}, {"errorType", "bad_data"}, {"error", d.message}, {"code", source::code_name(d.code)},
+                               {"diagnostics", nlohmann::ordered_json::parse(source::render_json(query.diagnostics, query.sources))}}, 2));
+    }
+    fmt::print(stderr, "{}", text);
+    return exit_program;
+  }
+  if (!options.json) fmt::print(stderr, "{}", source::render_text(query.diagnostics, query.sources));
+  plan::Plan& plan = *query.plan;
+  plan.lookback = options.lookback;
+  const bool range = options.from || options.to;
+  if (range && (!options.from || !options.to || options.step.ms <= 0))
+    return fail(options, "bad_data", "a range needs --from, --to and --step", "", exit_program);
+  if (range && (*options.to < *options.from || (*options.to - *options.from).ms / options.step.ms > 1'000'000))
+    return fail(options, "bad_data", "--from, --to and --step give no steps, or more than a million", "", exit_program);
+  store::SeriesStore store{Limits{}};
+  HistoryRequest request;
+  request.location = options.data;
+  request.from = range ? options.from : options.at;
+  request.to = range ? options.to : options.at;
+  const Result<History> history = load_history(plan, request, store);
+  if (!history)
+    return fail(options, exit_code_of(history.error()) == exit_unreachable ? "unavailable" : "bad_data", history.error().message, history.error().hint, exit_code_of(history.error()));
+  std::vector<Instant> instants;
+  if (range)
+    for (Instant t = *options.from; t <= *options.to; t = t + options.step) instants.push_back(t);
+  else
+    instants.push_back(options.at.value_or(history->last));
+  eval::StoreProvider leaves(store);
+  eval::ShapeRunner shapes(plan, options.tier, jit_loader(), [](const Error& e) { fmt::print(stderr, "signalbox: {}\n", e.message); });
+  std::map<Labels, SeriesResult> series;
+  auto evidence = nlohmann::ordered_json::array();
+  std::size_t points = 0;
+  const auto cache = eval::make_eval_cache();
+  for (Instant at : instants) {
+    eval::Evaluation::Context context;
+    context.plan = &plan;
+    context.leaves = &leaves;
+    context.shapes = &shapes;
+    context.semantics = options.semantics.value_or(history->semantics);
+    context.at = at;
+    context.cache = cache;
+    eval::Evaluation evaluation(context);
+    const eval::Column& column = evaluation.column(query.root);
+    for (std::size_t i = 0; i < column.size(); ++i) {
+      if (column.evidence[i] == 0) {
+        series[(*column.rows)[i]].values.emplace_back(at, column.value[i]);
+        ++points;
+      } else {
+        evidence.push_back({{"metric", labels_json((*column.rows)[i])}, {"time", seconds_json(at)}, {"state", plan::evidence_name(static_cast<plan::Evidence>(column.evidence[i]))}});
+      }
+    }
+  }
+  const bool scalar = plan.nodes[query.root].scalar;
+  if (options.json) {
+    auto result = nlohmann::ordered_json::array();
+    for (const auto& [labels, s] : series) {
+      nlohmann::ordered_json entry = {{"metric", labels_json(labels)}};
+      if (range) {
+        entry["values"] = nlohmann::ordered_json::array();
+        for (const auto& [t, v] : s.values) entry["values"].push_back({seconds_json(t), value_text(v)});
+      } else {
+        entry["value"] = {seconds_json(s.values[0].first), value_text(s.values[0].second)};
+      }
+      result.push_back(std::move(entry));
+    }
+    nlohmann::ordered_json data = {{"resultType", range ? "matrix" : scalar ? "scalar" : "vector"}};
+    if (scalar && !range && !series.empty()) data["result"] = result[0]["value"];
+    else data["result"] = std::move(result);
+    data["evidence"] = std::move(evidence);
+    fmt::print("{}\n", dump({{"status", "success"}, {"data", std::move(data)}}, 2));
+  } else {
+    for (const auto& [labels, s] : series)
+      for (const auto& [t, v] : s.values) fmt::print("{}  {}  {}\n", to_rfc3339(t), to_string(labels), value_text(v));
+    for (const auto& e : evidence) fmt::print("{}  {}\n", dump(e["metric"]), e["state"].get<std::string>());
+  }
+  if (points > 0) return exit_ok;
+  const std::string why = nearest_metric(plan, store);
+  fmt::print(stderr, "signalbox: nothing has a value{}{}\n", why.empty() ? "" : ": ", why);
+  return exit_no_data;
+}
+
+}  // namespace signalbox::cli

@@ -1,0 +1,26 @@
+// What scripts rely on.
+#pragma once
+
+#include "runtime/base/result.hpp"
+
+namespace signalbox::cli {
+
+inline constexpr int exit_ok = 0;
+inline constexpr int exit_breach = 1;        // or a failed test, or an unformatted file
+inline constexpr int exit_program = 2;       // program or usage error
+inline constexpr int exit_no_data = 3;
+inline constexpr int exit_unreachable = 4;   // a source
+inline constexpr int exit_refused = 5;       // by a guard
+inline constexpr int exit_action_failed = 6;
+
+inline int exit_code_of(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::unreachable:
+    case ErrorCode::outcome_unknown: return exit_unreachable;
+    case ErrorCode::not_found: return exit_no_data;
+    case ErrorCode::refused: return exit_refused;
+    default: return exit_program;
+  }
+}
+
+}  // namespace signalbox::cli

@@ -1,0 +1,149 @@
+// The signalbox program: options of the subcommands, and nothing else.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/commands.hpp"
+
+namespace signalbox::cli {
+namespace {
+
+CLI::Option* add_time(CLI::App& app, const std::string& name, std::optional<Instant>& into, const std::string& help) {
+  return app.add_option_function<std::string>(
+      name,
+      [&into, name](const std::string& text) {
+        const Result<Instant> t = parse_instant(text);
+        if (!t) throw CLI::ValidationError(name, t.error().message + ": " + t.error().hint);
+        into = *t;
+      },
+      help);
+}
+
+CLI::Option* add_duration(CLI::App& app, const std::string& name, Duration& into, const std::string& help) {
+  return app.add_option_function<std::string>(
+      name,
+      [&into, name](const std::string& text) {
+        const auto d = parse_duration(text);
+        const auto seconds = d ? std::nullopt : Rational::parse_decimal(text);
+        if (!d && !seconds) throw CLI::ValidationError(name, fmt::format("'{}' is not a duration: write 15s, 5m, 1h30m", text));
+        into = d ? *d : Duration{static_cast<std::int64_t>(seconds->to_double() * 1000)};
+      },
+      help);
+}
+
+void add_params(CLI::App& app, std::map<std::string, std::string>& into) {
+  app.add_option_function<std::vector<std::string>>(
+         "--param",
+         [&into](const std::vector<std::string>& list) {
+           for (const std::string& text : list) {
+             const std::size_t eq = text.find('=');
+             if (eq == std::string::npos || eq == 0) throw CLI::ValidationError("--param", fmt::format("'{}' is not NAME=VALUE", text));
+             into[text.substr(0, eq)] = text.substr(eq + 1);
+           }
+         },
+         "NAME=VALUE of a `param`")
+      ->allow_extra_args(false)
+      ->take_all();
+}
+
+void add_engine(CLI::App& app, eval::Tier& into) {
+  static const std::map<std::string, eval::Tier> tiers = {
+      {"interp", eval::Tier::interpreter}, {"jit", eval::Tier::compiled}, {"auto", eval::Tier::automatic}};
+  app.add_option("--engine", into, "interp, jit or auto")->transform(CLI::CheckedTransformer(tiers));
+}
+
+int main_of(int argc, char** argv) {
+  CLI::App app("Signalbox turns observability into action.", "signalbox");
+  app.require_subcommand(1);
+  int code = exit_ok;
+
+  CheckOptions check;
+  CLI::App* c = app.add_subcommand("check", "say whether programs make sense, and what their burn rows mean");
+  c->add_option("FILE", check.files, "programs; - is standard input")->required();
+  c->add_flag("--json", check.json, "a JSON document on standard output");
+  c->add_flag("--quiet", check.quiet, "no burn-row table");
+  c->add_flag("--together", check.together, "the files are one program");
+  add_params(*c, check.params);
+  c->callback([&] { code = run_check(check); });
+
+  FmtOptions format;
+  c = app.add_subcommand("fmt", "bring programs into their one form");
+  c->add_option("FILE", format.files, "programs; - filters standard input")->required();
+  c->add_flag("--check", format.check, "only list what is not in it, and exit 1");
+  c->callback([&] { code = run_fmt(format); });
+
+  TestOptions test;
+  c = app.add_subcommand("test", "run the tests that programs carry");
+  c->add_option("FILE", test.files, "programs")->required();
+  c->add_flag("--json", test.json, "a JSON document on standard output");
+  add_params(*c, test.params);
+  c->callback([&] { code = run_test(test); });
+
+  EvalOptions eval;
+  c = app.add_subcommand("eval", "evaluate an expression over data");
+  c->add_option("EXPR", eval.expression, "a value or a condition")->required();
+  c->add_option("--data", eval.data, "recorded file, folder, Prometheus or page of metrics")->required();
+  add_time(*c, "--at", eval.at, "instant (default: the newest sample)");
+  add_time(*c, "--from", eval.from, "first instant of a range");
+  add_time(*c, "--to", eval.to, "last instant of a range");
+  add_duration(*c, "--step", eval.step, "step of a range");
+  add_duration(*c, "--lookback", eval.lookback, "how old a sample an instant selector takes (default 5m)");
+  c->add_option_function<int>(
+       "--semantics",
+       [&eval](int v) { eval.semantics = v == 2 ? Semantics::prometheus2 : Semantics::prometheus3; },
+       "of Prometheus 2 or 3")
+      ->check(CLI::IsMember({2, 3}));
+  c->add_flag("--json", eval.json, "as the Prometheus HTTP API");
+  add_params(*c, eval.params);
+  add_engine(*c, eval.tier);
+  c->callback([&] { code = run_eval(eval); });
+
+  ReplayOptions replay;
+  c = app.add_subcommand("replay", "what a program would have done over history; nothing is sent");
+  c->add_option("FILE", replay.file, "the program")->required();
+  c->add_option("--data", replay.data, "recorded file, folder or Prometheus")->required();
+  add_time(*c, "--from", replay.from, "first tick (default: the first sample)");
+  add_time(*c, "--to", replay.to, "last tick (default: the last sample)");
+  c->add_flag("--json", replay.json, "a JSON document on standard output");
+  add_params(*c, replay.params);
+  add_engine(*c, replay.tier);
+  c->callback([&] { code = run_replay(replay); });
+
+  RunOptions run;
+  c = app.add_subcommand("run", "watch, decide and act");
+  c->add_option("FILE", run.files, "the files of one program")->required();
+  c->add_option("--state", run.state, "directory of the state")->required();
+  c->add_option("--listen", run.listen, "serve /metrics and /healthz, as 127.0.0.1:9464");
+  c->add_option("--secrets", run.secrets_dir, "directory with a file for each secret");
+  c->add_option("--kill-switch", run.kill_switch, "while this file exists nothing is done (default: KILL in the state directory)");
+  static const std::map<std::string, plan::Mode> modes = {
+      {"observe", plan::Mode::observe}, {"dry_run", plan::Mode::dry_run}, {"act", plan::Mode::act}};
+  c->add_option("--mode", run.mode, "observe, dry_run or act: lowers what the policies say")->transform(CLI::CheckedTransformer(modes));
+  add_params(*c, run.params);
+  add_engine(*c, run.tier);
+  c->callback([&] { code = run_run(run); });
+
+  WhyOptions why;
+  c = app.add_subcommand("why", "explain a decision");
+  c->add_option("ID", why.id, "of an episode, or its beginning")->required();
+  c->add_option("--state", why.state, "directory of the state")->required();
+  c->add_flag("--json", why.json, "a JSON document on standard output");
+  c->callback([&] { code = run_why(why); });
+
+  bool version_json = false;
+  c = app.add_subcommand("version", "the version of this program");
+  c->add_flag("--json", version_json, "as JSON");
+  c->callback([&] { code = run_version(version_json); });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? exit_ok : exit_program;
+  }
+  return code;
+}
+
+}  // namespace
+}  // namespace signalbox::cli
+
+int main(int argc, char** argv) { return signalbox::cli::main_of(argc, argv); }

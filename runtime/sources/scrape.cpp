@@ -1,0 +1,41 @@
+#include "runtime/sources/scrape.hpp"
+
+#include <fmt/format.h>
+
+namespace signalbox::sources {
+
+std::string instance_of(const std::string& url) {
+  const std::size_t scheme = url.find("://");
+  const std::size_t begin = scheme == std::string::npos ? 0 : scheme + 3;
+  std::string host = url.substr(begin, url.find_first_of("/?#", begin) - begin);
+  if (host.find(':') == std::string::npos) host += url.rfind("https", 0) == 0 ? ":443" : ":80";
+  return host;
+}
+
+Scraper::Scraper(Http& http, store::SeriesStore& store, std::string url, std::string job, Duration timeout, const Limits& limits)
+    : http_(http), url_(std::move(url)), timeout_(timeout), limits_(limits), ingest_(store, std::move(job), instance_of(url_), limits) {}
+
+void Scraper::scrape(Instant at, std::function<void(Result<void>)> done) {
+  HttpRequest request;
+  request.url = url_;
+  request.timeout = timeout_;
+  request.max_response_bytes = limits_.scrape_body_bytes;
+  request.headers = {{"Accept", "application/openmetrics-text;version=1.0.0;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"}};
+  http_.send(std::move(request), [this, at, done = std::move(done)](Result<HttpResponse> response) {
+    Result<void> result = Error{ErrorCode::internal, ""};
+    if (!response) {
+      result = response.error();
+    } else if (response->status != 200) {
+      result = Error{ErrorCode::malformed, fmt::format("HTTP {} instead of metrics", response->status)};
+    } else {
+      std::size_t future = 0;
+      result = ingest_.page(at, response->content_type, response->body, &future);
+      if (result && future > 0) result = Error{ErrorCode::malformed, fmt::format("{} samples are later than the scrape that shows them", future), "compare the clocks"};
+      if (future > 0) return done(result);
+    }
+    if (!result) ingest_.failed(at);
+    done(result);
+  });
+}
+
+}  // namespace signalbox::sources
