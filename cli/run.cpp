@@ -63,8 +63,10 @@ class Runner : public loop::EngineObserver {
   }
 
   void event(const decide::Event& e) override {
+    // `time` is when it was said, by the wall clock; `tick` the instant it was decided on.
     auto json = event_json(e);
-    json["at"] = to_rfc3339(loop_.clock().now());
+    json["tick"] = json["time"];
+    json["time"] = to_rfc3339(loop_.clock().now());
     ++events_[e.kind];
     line(json);
   }

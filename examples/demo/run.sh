@@ -83,7 +83,10 @@ for part in signalbox examples/demo_shop examples/demo_load; do
   [ -x "$build/$part" ] || fail "$build/$part is missing; ./dev demo builds it"
 done
 
-"$build/examples/demo_shop" --port "$shop_port" >"$work/shop.log" 2>"$work/shop.err" &
+# One secret signs what Signalbox sends: the shop refuses a rollback without it.
+SIGNALBOX_SECRET_SHOP_KEY=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+export SIGNALBOX_SECRET_SHOP_KEY
+"$build/examples/demo_shop" --port "$shop_port" --secret "$SIGNALBOX_SECRET_SHOP_KEY" >"$work/shop.log" 2>"$work/shop.err" &
 pids+=($!)
 for _ in $(seq 50); do
   if [ -s "$work/shop.log" ]; then break; fi
@@ -99,7 +102,7 @@ pids+=("$load")
 say "customers check out 100 times a second"
 
 : >"$work/records"
-"$build/signalbox" run "$program" --state "$work/state" >"$work/records" 2>"$work/signalbox.err" &
+"$build/signalbox" run "$program" --state "$work/state" --listen 127.0.0.1:18081 >"$work/records" 2>"$work/signalbox.err" &
 signalbox=$!
 pids+=("$signalbox")
 say "signalbox runs $program; $good_traffic seconds of good traffic first"
