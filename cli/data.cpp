@@ -29,20 +29,16 @@ Result<History> load_files(const std::string& location, store::SeriesStore& stor
   } else {
     files.push_back(location);
   }
-  History history;
-  bool any = false;
+  sources::Recording recording(limits);
   for (const std::string& file : files) {
     const Result<std::string> text = read_text_file(file, limits.data_file_bytes);
     if (!text) return text.error();
-    const Result<sources::LoadReport> loaded = sources::load_exposition(*text, store, limits);
-    if (!loaded) return Error{loaded.error().code, fmt::format("{}: {}", file, loaded.error().message), loaded.error().hint};
-    if (loaded->samples == 0) continue;
-    history.samples += loaded->samples;
-    history.first = any ? std::min(history.first, loaded->first) : loaded->first;
-    history.last = any ? std::max(history.last, loaded->last) : loaded->last;
-    any = true;
+    if (const Result<void> added = recording.add(*text); !added)
+      return Error{added.error().code, fmt::format("{}: {}", file, added.error().message), added.error().hint};
   }
-  return history;
+  const Result<sources::LoadReport> loaded = std::move(recording).load(store);
+  if (!loaded) return Error{loaded.error().code, fmt::format("{}: {}", location, loaded.error().message), loaded.error().hint};
+  return History{loaded->samples, loaded->first, loaded->last, Semantics::prometheus3};
 }
 
 Result<History> load_url(const plan::Plan& plan, const HistoryRequest& request, store::SeriesStore& store) {

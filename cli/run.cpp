@@ -16,6 +16,7 @@
 #include "runtime/loop/live_world.hpp"
 #include "runtime/net/event_loop.hpp"
 #include "runtime/net/posix_disk.hpp"
+#include "runtime/sources/prometheus.hpp"
 
 namespace signalbox::cli {
 namespace {
@@ -124,6 +125,7 @@ class Runner : public loop::EngineObserver {
     o.load_compiler = jit_loader();
     o.mode_ceiling = options_.mode;
     o.kill_switch = options_.kill_switch;
+    o.semantics = semantics;
     next->engine = std::make_unique<loop::Engine>(next->plan, host_, data_.leaves, *next->world, *this, o);
     next->engine->start([this](Result<void> ready) {
       if (ready) return;
@@ -203,6 +205,7 @@ class Runner : public loop::EngineObserver {
 
  public:
   int exit_code = exit_ok;
+  Semantics semantics = Semantics::prometheus3;  // where the program does not say: that of its Prometheus
 
  private:
   const RunOptions& options_;
@@ -215,6 +218,25 @@ class Runner : public loop::EngineObserver {
   std::map<std::string, std::uint64_t> events_;
   bool failed_ = false, stopping_ = false;
 };
+
+// The semantics of the program's Prometheus, asked before anything is decided; Prometheus 3's where there is none to ask.
+Result<Semantics> ask_semantics(const plan::Plan& plan) {
+  for (const plan::Source& source : plan.sources) {
+    if (source.type != plan::SourceType::prometheus || plan.semantics || source.urls.empty()) continue;
+    auto loop = net::make_event_loop({});
+    if (!loop) return loop.error();
+    Result<Semantics> out = Semantics::prometheus3;
+    sources::PrometheusHistory history((*loop)->http(), source.urls[0], Limits{});
+    history.version([&](Result<std::string> version) {
+      if (!version) out = Error{version.error().code, fmt::format("{}: {}", source.urls[0], version.error().message), "start it first, or say `semantics 2` in the source"};
+      else if (version->rfind("3.", 0) != 0) out = Semantics::prometheus2;
+      (*loop)->stop();
+    });
+    (*loop)->run();
+    return out;
+  }
+  return Semantics::prometheus3;
+}
 
 int fail(const Error& e) {
   fmt::print(stderr, "signalbox: {}\n", e.message);
@@ -241,6 +263,12 @@ int run_run(const RunOptions& options) {
   if (effective.kill_switch.empty()) effective.kill_switch = options.state + "/KILL";
   Runner runner(effective, loop, *disk, **store);
   if (const std::string missing = runner.missing_secret(*program.plan); !missing.empty()) return fail({ErrorCode::invalid_argument, missing, ""});
+  const Result<Semantics> semantics = ask_semantics(*program.plan);
+  if (!semantics) {
+    fail(semantics.error());
+    return exit_code_of(semantics.error());
+  }
+  runner.semantics = *semantics;
   for (int number : {SIGTERM, SIGINT})
     if (const auto r = loop.on_signal(number, [&runner] { runner.shut_down(); }); !r) return fail(r.error());
   if (const auto r = loop.on_signal(SIGHUP, [&runner] { runner.reload(); }); !r) return fail(r.error());

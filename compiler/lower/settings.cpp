@@ -112,7 +112,6 @@ void Declarations::lower_source(const syntax::SourceDecl& decl) {
     missing(decl.name.span, fmt::format("source `{}` has no address", s.name), "url \"http://127.0.0.1:8080/metrics\"");
   }
   s.every = plan_.tick;
-  s.timeout = Duration{std::min<std::int64_t>(plan_.tick.ms, 10'000)};
   const auto read = [&](const std::vector<syntax::AmountClause>& clauses, const char* word, Duration least, Duration& into) {
     const auto* c = only(clauses, word);
     if (c == nullptr) return;
@@ -122,7 +121,8 @@ void Declarations::lower_source(const syntax::SourceDecl& decl) {
     else into = *d;
   };
   read(decl.every, "every", milliseconds(100), s.every);
-  if (decl.timeout.empty()) s.timeout = Duration{std::min(s.timeout.ms, s.every.ms)};
+  // A scrape that is given up leaves time to decide in the tick that waits for it.
+  if (decl.timeout.empty()) s.timeout = Duration{std::min({plan_.tick.ms * 4 / 5, s.every.ms * 4 / 5, std::int64_t{10'000}})};
   read(decl.settle, "settle", {}, s.settle);
   read(decl.timeout, "timeout", milliseconds(10), s.timeout);
   read(decl.lookback, "lookback", milliseconds(1), plan_.lookback);

@@ -15,7 +15,7 @@ namespace signalbox::decide {
 struct Event {
   Instant time;
   std::string kind;         // deployed decided refused executed verified unverified not_helped superseded failed
-                            // escalated page ticket resolved missing lapsed limit
+                            // escalated page ticket resolved missing retired lapsed limit undelivered
   std::string declaration;
   Labels labels;
   std::string severity;     // page, ticket or ""

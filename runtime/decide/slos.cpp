@@ -83,6 +83,11 @@ void Decider::decide_slo(Index index, const Evaluate& evaluate) {
       continue;
     }
     if (!s.missing_since) s.missing_since = now_;
+    if (now_ - *s.missing_since >= slo.period) {
+      say("retired", slo.name, labels, "", "", fmt::format("{} has had no data for its whole period of {}: it is forgotten", slo.name, to_string(slo.period)));
+      out_.state.slos.erase({slo.name, labels});
+      continue;
+    }
     const bool at_once = inside_anchored_bound(index);
     if (s.missing_told || (!at_once && now_ - *s.missing_since < slo.missing_keep)) continue;
     s.missing_told = true;

@@ -13,11 +13,19 @@ LiveWorld::LiveWorld(const plan::Plan& plan, Host& host, LiveData& data, const L
                      std::function<void(const Error&)> notice)
     : plan_(plan), host_(host), data_(data), limits_(limits), secrets_(std::move(secrets)), notice_(std::move(notice)) {
   for (Index s = 0; s < plan.sources.size(); ++s) {
-    if (plan.sources[s].type != plan::SourceType::scrape) continue;
     for (const std::string& url : plan.sources[s].urls) {
+      Feed feed;
+      feed.source = s;
+      feed.url = url;
+      if (plan.sources[s].type == plan::SourceType::prometheus) {
+        feed.history = std::make_unique<sources::PrometheusHistory>(host.http, url, limits);
+        feeds_.push_back(std::move(feed));
+        continue;
+      }
       auto& scraper = data.scrapers[{plan.sources[s].name, url}];
       if (!scraper) scraper = std::make_unique<sources::Scraper>(host.http, data.store, url, plan.sources[s].name, plan.sources[s].timeout, limits);
-      feeds_.push_back({s, url, scraper.get(), std::nullopt, false, false});
+      feed.scraper = scraper.get();
+      feeds_.push_back(std::move(feed));
     }
   }
 }
@@ -48,17 +56,30 @@ void LiveWorld::scrape_due(Feed& feed, Instant at) {
   feed.last = due;
   feed.in_flight = true;
   ++scrapes;
+  if (feed.history) {
+    // What a Prometheus stores late is read again: five minutes, which is as long as it accepts a sample late by default.
+    const Instant begin = feed.read_to ? *feed.read_to - minutes(5) : due - plan::longest_window(plan_) - plan_.lookback;
+    feed.history->load(plan_, begin, due, data_.store, {}, [this, alive = alive_, &feed, due](Result<sources::PrometheusReport> report) {
+      if (!*alive) return;
+      if (report) feed.read_to = due;
+      feed_done(feed, report ? Result<void>() : Result<void>(report.error()));
+    });
+    return;
+  }
   feed.scraper->scrape(due, [this, alive = alive_, &feed](Result<void> result) {
-    if (!*alive) return;
-    feed.in_flight = false;
-    if (!result) ++failed_scrapes;
-    if (!result && !feed.failing) notice_({result.error().code, fmt::format("{}: {}", feed.url, result.error().message), result.error().hint});
-    feed.failing = !result;
-    one_done();
+    if (*alive) feed_done(feed, result);
   });
 }
 
-void LiveWorld::one_done() {
+void LiveWorld::feed_done(Feed& feed, const Result<void>& result) {
+  feed.in_flight = false;
+  if (!result) ++failed_scrapes;
+  if (!result && !feed.failing) notice_({result.error().code, fmt::format("{}: {}", feed.url, result.error().message), result.error().hint});
+  feed.failing = !result;
+  release_waiting();
+}
+
+void LiveWorld::release_waiting() {
   for (const Feed& feed : feeds_)
     if (feed.in_flight) return;
   std::vector<std::function<void()>> waiting;
@@ -74,7 +95,7 @@ void LiveWorld::gather(Instant at, std::function<void()> done) {
   }
   waiting_.push_back(std::move(done));
   for (Feed& feed : feeds_) scrape_due(feed, at);
-  one_done();
+  release_waiting();
 }
 
 void LiveWorld::read_version(Index target, std::function<void(Result<std::string>)> done) {

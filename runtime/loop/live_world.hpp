@@ -8,6 +8,7 @@
 #include "runtime/base/host.hpp"
 #include "runtime/eval/store_provider.hpp"
 #include "runtime/loop/world.hpp"
+#include "runtime/sources/prometheus.hpp"
 #include "runtime/sources/scrape.hpp"
 #include "runtime/store/series_store.hpp"
 
@@ -36,19 +37,22 @@ class LiveWorld : public World {
   void notify(plan::Index receiver, const decide::Message& message, std::function<void(std::optional<std::string>)> done) override;
   void heartbeat(plan::Index receiver, Instant at) override;
 
-  std::uint64_t scrapes = 0, failed_scrapes = 0;
+  std::uint64_t scrapes = 0, failed_scrapes = 0;  // of pages and of a Prometheus' answers
 
  private:
   struct Feed {
     plan::Index source = 0;
     std::string url;
-    sources::Scraper* scraper = nullptr;
+    sources::Scraper* scraper = nullptr;                    // of a scrape source, else
+    std::unique_ptr<sources::PrometheusHistory> history;   // of a Prometheus: read up to each due instant
+    std::optional<Instant> read_to;
     std::optional<Instant> last;   // the grid instant of the latest scrape that was started
     bool in_flight = false, failing = false;
   };
   void scrape_due(Feed& feed, Instant at);
   void schedule(std::size_t feed);
-  void one_done();
+  void feed_done(Feed& feed, const Result<void>& result);
+  void release_waiting();
   std::string secret(const std::string& name) const;
 
   const plan::Plan& plan_;
