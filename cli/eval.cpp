@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <map>
 
@@ -25,8 +27,17 @@ nlohmann::ordered_json seconds_json(Instant t) {
   return t.unix_seconds();
 }
 
-// Prometheus writes doubles in the shortest way, with an exponent from 1e21 on as JavaScript does.
-std::string value_text(double v) { return shortest(v); }
+// As the API writes doubles: shortest digits, with an exponent (of no leading zero) below 1e-6 and from 1e21 on.
+std::string value_text(double v) {
+  if (!std::isfinite(v)) return shortest(v);
+  const double size = std::fabs(v);
+  const bool plain = size == 0 || (size >= 1e-6 && size < 1e21);
+  char buffer[400];
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, v, plain ? std::chars_format::fixed : std::chars_format::scientific).ptr;
+  std::string text(buffer, end);
+  if (!plain && text.size() > 4 && text[text.size() - 4] == 'e' && text[text.size() - 2] == '0') text.erase(text.size() - 2, 1);
+  return text;
+}
 
 int fail(const EvalOptions& options, const char* type, const std::string& message, const std::string& hint, int code) {
   if (options.json) fmt::print("{}\n", dump({{"status", "error"}, {"errorType", type}, {"error", message}}, 2));

@@ -16,8 +16,8 @@ int run_test(const TestOptions& options) {
   auto report = nlohmann::ordered_json::array();
   for (const std::string& file : options.files) {
     const lower::Compiled program = compile_files({file}, options.params);
-    print_diagnostics(program);
     if (!program.plan) {
+      print_diagnostics(program);
       broken = true;
       continue;
     }
