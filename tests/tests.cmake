@@ -80,3 +80,5 @@ signalbox_test(unit/hold_test.cpp sb_eval)
 signalbox_test(property/kleene_property_test.cpp sb_eval)
 signalbox_test(unit/plan_test.cpp sb_plan)
 target_compile_definitions(plan_test PRIVATE PLAN_V1_HEX="${PROJECT_SOURCE_DIR}/tests/unit/data/plan_v1.hex")
+
+signalbox_test(unit/sources_test.cpp sb_sources)

@@ -59,7 +59,7 @@ void LiveWorld::scrape_due(Feed& feed, Instant at) {
   if (feed.history) {
     // What a Prometheus stores late is read again: five minutes, which is as long as it accepts a sample late by default.
     const Instant begin = feed.read_to ? *feed.read_to - minutes(5) : due - plan::longest_window(plan_) - plan_.lookback;
-    feed.history->load(plan_, begin, due, data_.store, {}, [this, alive = alive_, &feed, due](Result<sources::PrometheusReport> report) {
+    feed.history->read(plan_, begin, due, data_.store, {}, [this, alive = alive_, &feed, due](Result<sources::PrometheusReport> report) {
       if (!*alive) return;
       if (report) feed.read_to = due;
       feed_done(feed, report ? Result<void>() : Result<void>(report.error()));

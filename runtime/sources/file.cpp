@@ -3,95 +3,194 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <numeric>
-#include <unordered_map>
+#include <optional>
 
 namespace signalbox::sources {
+namespace {
 
-Result<LoadReport> store_with_births(std::vector<LoadedSeries> series, store::SeriesStore& store) {
-  LoadReport report;
-  struct Group {
-    std::vector<std::int64_t> times;
-    std::int64_t spacing = 0;
-  };
-  std::map<std::pair<std::string, std::string>, Group> groups;
-  const auto key_of = [](const LoadedSeries& s) {
-    return std::pair(std::string(s.labels.get("job")), std::string(s.labels.get("instance")));
-  };
-  for (const LoadedSeries& s : series) {
-    Group& g = groups[key_of(s)];
-    g.times.insert(g.times.end(), s.times.begin(), s.times.end());
-    // Keeps the memory at the number of distinct times, not of samples.
-    if (g.times.size() > 4'000'000) {
-      std::sort(g.times.begin(), g.times.end());
-      g.times.erase(std::unique(g.times.begin(), g.times.end()), g.times.end());
+using Times = std::vector<std::int64_t>;
+
+void sort_unique(Times& times) {
+  std::sort(times.begin(), times.end());
+  times.erase(std::unique(times.begin(), times.end()), times.end());
+}
+bool has(const Times& times, std::int64_t time) {
+  return std::binary_search(times.begin(), times.end(), time);
+}
+
+struct Group {
+  Times scrapes;  // of all its series
+  Times up;       // those that `up` reports
+  Times failed;   // those that it reports as failed
+  std::int64_t spacing = 0;
+};
+using GroupKey = std::pair<std::string, std::string>;
+using Groups = std::map<GroupKey, Group>;
+
+GroupKey key_of(const Labels& labels) {
+  return {std::string(labels.get("job")), std::string(labels.get("instance"))};
+}
+bool is_up(const Labels& labels) {
+  return labels.get(metric_name_label) == "up";
+}
+
+// In rising time; of two samples at one time the first one stays.
+void put_in_order(LoadedSeries& series) {
+  const auto not_rising =
+      std::adjacent_find(series.times.begin(), series.times.end(), std::greater_equal<>());
+  if (not_rising == series.times.end()) return;
+  std::vector<std::size_t> order(series.times.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return series.times[a] < series.times[b]; });
+  LoadedSeries sorted{std::move(series.labels), {}, {}};
+  sorted.times.reserve(order.size());
+  sorted.values.reserve(order.size());
+  for (const std::size_t i : order) {
+    if (!sorted.times.empty() && sorted.times.back() == series.times[i]) continue;
+    sorted.times.push_back(series.times[i]);
+    sorted.values.push_back(series.values[i]);
+  }
+  series = std::move(sorted);
+}
+
+Groups find_groups(const std::vector<LoadedSeries>& series) {
+  // Merging only when the list has doubled keeps memory and time at the number of distinct times.
+  std::map<GroupKey, std::size_t> merge_at;
+  Groups groups;
+  for (const LoadedSeries& one : series) {
+    const GroupKey key = key_of(one.labels);
+    Group& group = groups[key];
+    group.scrapes.insert(group.scrapes.end(), one.times.begin(), one.times.end());
+    std::size_t& bound = merge_at[key];
+    if (group.scrapes.size() > std::max<std::size_t>(bound, 100'000)) {
+      sort_unique(group.scrapes);
+      bound = 2 * group.scrapes.size();
+    }
+    if (!is_up(one.labels)) continue;
+    for (std::size_t i = 0; i < one.times.size(); ++i) {
+      group.up.push_back(one.times[i]);
+      if (one.values[i] == 0) group.failed.push_back(one.times[i]);
     }
   }
-  for (auto& [key, g] : groups) {
-    std::sort(g.times.begin(), g.times.end());
-    g.times.erase(std::unique(g.times.begin(), g.times.end()), g.times.end());
-    std::vector<std::int64_t> gaps;
-    for (std::size_t i = 1; i < g.times.size(); ++i) gaps.push_back(g.times[i] - g.times[i - 1]);
+  for (auto& [key, group] : groups) {
+    sort_unique(group.scrapes);
+    sort_unique(group.up);
+    sort_unique(group.failed);
+    Times gaps;
+    for (std::size_t i = 1; i < group.scrapes.size(); ++i)
+      gaps.push_back(group.scrapes[i] - group.scrapes[i - 1]);
     if (gaps.empty()) continue;
-    std::nth_element(gaps.begin(), gaps.begin() + static_cast<std::ptrdiff_t>(gaps.size() / 2), gaps.end());
-    g.spacing = gaps[gaps.size() / 2];
+    const auto middle = gaps.begin() + static_cast<std::ptrdiff_t>(gaps.size() / 2);
+    std::nth_element(gaps.begin(), middle, gaps.end());
+    group.spacing = *middle;
   }
-  bool any = false;
-  for (const LoadedSeries& s : series) {
-    if (s.times.empty()) continue;
-    const Group& g = groups[key_of(s)];
-    std::optional<Instant> absent_at;
-    const auto first = std::lower_bound(g.times.begin(), g.times.end(), s.times.front());
-    if (first != g.times.begin() && s.times.front() - *(first - 1) <= g.spacing * 5 / 2) absent_at = Instant{*(first - 1)};
-    const Result<store::SeriesId> id = store.series(s.labels);
+  return groups;
+}
+
+std::optional<Instant> absent_before(std::int64_t time, const Group& group) {
+  const auto scrape = std::lower_bound(group.scrapes.begin(), group.scrapes.end(), time);
+  if (scrape == group.scrapes.begin()) return std::nullopt;
+  const std::int64_t before = *std::prev(scrape);
+  if (time - before > group.spacing * 5 / 2 || has(group.failed, before)) return std::nullopt;
+  return Instant{before};
+}
+
+bool taken_with_up(const LoadedSeries& series, const Group& group) {
+  return !group.up.empty() && !is_up(series.labels) &&
+         std::includes(group.up.begin(), group.up.end(), series.times.begin(), series.times.end());
+}
+
+// The first scrape after `time` if it comes before `next`, and the group's latest one is later still.
+std::optional<std::int64_t> missed_scrape(const Group& group, std::int64_t time,
+                                          std::optional<std::int64_t> next) {
+  const auto scrape = std::upper_bound(group.up.begin(), group.up.end(), time);
+  if (scrape == group.up.end() || std::next(scrape) == group.up.end()) return std::nullopt;
+  if (next && *scrape >= *next) return std::nullopt;
+  return *scrape;
+}
+
+}  // namespace
+
+Result<LoadReport> store_loaded(std::vector<LoadedSeries> series, const Inference& inference,
+                                store::SeriesStore& store) {
+  LoadReport report;
+  for (LoadedSeries& one : series) put_in_order(one);
+  const Groups groups = find_groups(series);
+  for (const LoadedSeries& one : series) {
+    if (one.times.empty()) continue;
+    const Group& group = groups.at(key_of(one.labels));
+    const bool ends = inference.ends && taken_with_up(one, group);
+    const Result<store::SeriesId> id = store.series(one.labels);
     if (!id) return id.error();
-    ++report.series;
-    for (std::size_t i = 0; i < s.times.size(); ++i) {
-      const auto stored = store.append(*id, Instant{s.times[i]}, s.values[i], i == 0 ? absent_at : std::nullopt);
+    bool born_here = true;  // the next sample is the first, or the first after an end
+    for (std::size_t i = 0; i < one.times.size(); ++i) {
+      const std::int64_t time = one.times[i];
+      const auto absent_at = born_here && inference.births ? absent_before(time, group) : std::nullopt;
+      const auto stored = store.append(*id, Instant{time}, one.values[i], absent_at);
       if (!stored) return stored.error();
       if (*stored == store::AppendOutcome::stored) ++report.samples;
+      born_here = false;
+      if (!ends) continue;
+      const bool last = i + 1 == one.times.size();
+      const auto missed = missed_scrape(group, time, last ? std::nullopt : std::optional(one.times[i + 1]));
+      if (!missed || *missed > inference.complete_to.ms) continue;
+      const auto ended = store.append(*id, Instant{*missed}, store::stale_marker());
+      if (!ended) return ended.error();
+      born_here = true;
     }
-    if (!any || s.times.front() < report.first.ms) report.first.ms = s.times.front();
-    if (!any || s.times.back() > report.last.ms) report.last.ms = s.times.back();
-    any = true;
+    report.first.ms = report.series == 0 ? one.times.front() : std::min(report.first.ms, one.times.front());
+    report.last.ms = report.series == 0 ? one.times.back() : std::max(report.last.ms, one.times.back());
+    ++report.series;
   }
   return report;
 }
 
-Result<LoadReport> load_exposition(std::string_view text, store::SeriesStore& store, const Limits& limits) {
-  std::unordered_map<Labels, std::size_t, LabelsHash> index;
-  std::vector<LoadedSeries> series;
-  std::optional<Labels> without_time;
+Result<void> Recording::add(std::string_view text) {
+  std::size_t samples = 0;
+  std::optional<std::size_t> timeless;  // which sample of the text, from 0
   formats::ExpositionSink sink;
-  sink.sample = [&](formats::ExpositionSample&& s) {
-    if (!s.time) {
-      if (!without_time) without_time = s.labels;
+  sink.sample = [&](formats::ExpositionSample&& sample) {
+    const std::size_t number = samples++;
+    if (!sample.time) {
+      if (!timeless) timeless = number;
       return;
     }
-    const auto [it, fresh] = index.try_emplace(s.labels, series.size());
-    if (fresh) series.push_back({std::move(s.labels), {}, {}});
-    series[it->second].times.push_back(s.time->ms);
-    series[it->second].values.push_back(s.value);
+    const auto [entry, fresh] = index_.try_emplace(std::move(sample.labels), series_.size());
+    if (fresh) series_.push_back({entry->first, {}, {}});
+    LoadedSeries& series = series_[entry->second];
+    series.times.push_back(sample.time->ms);
+    series.values.push_back(sample.value);
   };
-  const Result<void> parsed = formats::parse_exposition(text, formats::detect_exposition("", text), limits, 0, sink);
+  const Result<void> parsed =
+      formats::parse_exposition(text, formats::detect_exposition("", text), limits_, 0, sink);
   if (!parsed) return parsed.error();
-  if (without_time)
-    return Error{ErrorCode::malformed, fmt::format("{} has a sample without a time", to_string(*without_time)),
-                 "recorded data has a timestamp on each line; OpenMetrics writes it in seconds after the value"};
-  for (LoadedSeries& s : series) {
-    if (std::is_sorted(s.times.begin(), s.times.end())) continue;
-    std::vector<std::size_t> order(s.times.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return s.times[a] < s.times[b]; });
-    LoadedSeries sorted{s.labels, {}, {}};
-    for (std::size_t i : order) {
-      sorted.times.push_back(s.times[i]);
-      sorted.values.push_back(s.values[i]);
-    }
-    s = std::move(sorted);
+  if (!timeless) return {};
+  // Every line but comments and empty ones is one sample.
+  std::size_t line = 0;
+  for (std::size_t at = 0, left = *timeless + 1; left > 0 && at <= text.size(); ++line) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    const std::size_t begin = std::min(text.find_first_not_of(" \t\r", at), end);
+    if (begin < end && text[begin] != '#') --left;
+    at = end + 1;
   }
-  return store_with_births(std::move(series), store);
+  return Error{ErrorCode::malformed, fmt::format("line {}: a sample without a time", line),
+               "recorded data has a time on each line, after the value: in seconds in OpenMetrics, in "
+               "milliseconds in Prometheus' text"};
+}
+
+Result<LoadReport> Recording::load(store::SeriesStore& store) && {
+  index_.clear();
+  return store_loaded(std::move(series_), {}, store);
+}
+
+Result<LoadReport> load_exposition(std::string_view text, store::SeriesStore& store, const Limits& limits) {
+  Recording recording(limits);
+  if (const Result<void> added = recording.add(text); !added) return added.error();
+  return std::move(recording).load(store);
 }
 
 }  // namespace signalbox::sources

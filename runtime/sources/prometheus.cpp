@@ -6,29 +6,28 @@
 #include <map>
 #include <set>
 
-#include "runtime/formats/prometheus_json.hpp"
 #include "runtime/promql/leaf_text.hpp"
 
 namespace signalbox::sources {
 namespace {
 
-// One request asks for at most this much of one selector: enough to be few, little enough to stay far below the server's
-// bound of 50 million samples a query for a thousand series at 5 s.
-constexpr Duration piece = hours(6);
+// What one request asks for of one selector: long enough to be few, short enough to stay far below the
+// server's bound of 50 million samples a query for a thousand series every 5 s. Halved where it is too much.
+constexpr Duration largest_piece = hours(6);
+constexpr Duration smallest_piece = minutes(5);
+// How much more of `up` is read, so that the latest scrapes are followed by another.
+constexpr Duration up_ahead = minutes(5);
 
-std::string percent_encoded(const std::string& text) {
-  static constexpr char hex[] = "0123456789ABCDEF";
+bool too_much(const Error& error) {
+  return error.code == ErrorCode::limit_exceeded ||
+         error.message.find("too many samples") != std::string::npos;
+}
+
+std::string regex_quoted(std::string_view text) {
   std::string out;
-  for (char ch : text) {
-    const auto c = static_cast<unsigned char>(ch);
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
-    if (plain) {
-      out += ch;
-    } else {
-      out += '%';
-      out += hex[c >> 4];
-      out += hex[c & 15];
-    }
+  for (const char c : text) {
+    if (std::string_view("\\.+*?()|[]{}^$").find(c) != std::string_view::npos) out += '\\';
+    out += c;
   }
   return out;
 }
@@ -36,97 +35,114 @@ std::string percent_encoded(const std::string& text) {
 }  // namespace
 
 struct PrometheusHistory::Load {
-  std::vector<std::string> selectors;
+  std::vector<std::vector<Matcher>> selectors;
+  bool up_asked = false;
   Instant begin, to;
+  Instant complete_to;
   std::size_t selector = 0;
-  Instant at;  // the end of the piece asked for next
+  Instant at;  // where the next piece begins
+  Duration piece = largest_piece;
   std::map<Labels, LoadedSeries> series;
-  std::size_t pieces_done = 0, pieces = 0;
   store::SeriesStore* store = nullptr;
   PrometheusReport report;
   std::function<void(double)> progress;
   std::function<void(Result<PrometheusReport>)> done;
+
+  // The `up` of the jobs that there are samples of, in one selector.
+  std::optional<std::vector<Matcher>> up() const {
+    std::set<std::string> jobs;
+    for (const auto& [labels, s] : series)
+      if (!labels.get("job").empty() && !labels.get("instance").empty())
+        jobs.insert(regex_quoted(labels.get("job")));
+    if (jobs.empty()) return std::nullopt;
+    return std::vector<Matcher>{{std::string(metric_name_label), MatchOp::equal, "up"},
+                                {"job", MatchOp::regex, fmt::format("{}", fmt::join(jobs, "|"))}};
+  }
+  void take(const formats::QueryAnswer& answer) {
+    for (const formats::QuerySeries& s : answer.series) {
+      LoadedSeries& into = series.try_emplace(s.labels, LoadedSeries{s.labels, {}, {}}).first->second;
+      into.times.insert(into.times.end(), s.times.begin(), s.times.end());
+      into.values.insert(into.values.end(), s.values.begin(), s.values.end());
+    }
+  }
 };
 
-PrometheusHistory::PrometheusHistory(Http& http, std::string base, const Limits& limits) : http_(http), base_(std::move(base)), limits_(limits) {
-  while (!base_.empty() && base_.back() == '/') base_.pop_back();
-}
-
-void PrometheusHistory::get(const std::string& path, const std::string& query, std::function<void(Result<HttpResponse>)> done) {
-  HttpRequest request;
-  request.url = base_ + path + (query.empty() ? "" : "?" + query);
-  request.timeout = minutes(2);
-  request.max_response_bytes = std::size_t{1} << 30;
-  http_.send(std::move(request), std::move(done));
-}
-
-void PrometheusHistory::version(std::function<void(Result<std::string>)> done) {
-  get("/api/v1/status/buildinfo", "", [done = std::move(done)](Result<HttpResponse> response) {
-    if (!response) return done(response.error());
-    if (response->status != 200) return done(Error{ErrorCode::malformed, fmt::format("HTTP {}: this is no Prometheus", response->status)});
-    done(formats::parse_buildinfo_version(response->body));
-  });
-}
-
-void PrometheusHistory::load(const plan::Plan& plan, Instant from, Instant to, store::SeriesStore& store, std::function<void(double)> progress,
+void PrometheusHistory::read(const plan::Plan& plan, Instant begin, Instant to, store::SeriesStore& store,
+                             std::function<void(double)> progress,
                              std::function<void(Result<PrometheusReport>)> done) {
   auto load = std::make_shared<Load>();
-  std::set<std::string> selectors;
-  for (const plan::Leaf& leaf : plan.leaves) selectors.insert(promql::selector_text(leaf.matchers));
-  selectors.insert("up");
+  std::set<std::vector<Matcher>> selectors;
+  for (const plan::Leaf& leaf : plan.leaves) selectors.insert(leaf.matchers);
   load->selectors.assign(selectors.begin(), selectors.end());
-  load->begin = from - plan::longest_window(plan) - plan.lookback;
+  load->begin = begin;
   load->to = to;
+  load->complete_to = to;
   load->at = load->begin;
-  load->pieces = load->selectors.size() * static_cast<std::size_t>((to - load->begin).ms / piece.ms + 1);
   load->store = &store;
   load->progress = std::move(progress);
   load->done = std::move(done);
-  version([this, load](Result<std::string> v) {
-    if (!v) return load->done(v.error());
-    load->report.version = *v;
-    load->report.semantics = v->rfind("3.", 0) == 0 ? Semantics::prometheus3 : Semantics::prometheus2;
+  version([this, load](Result<std::string> version) {
+    if (!version) return load->done(version.error());
+    load->report.version = *version;
+    load->report.semantics = semantics_of(*version);
     next(load);
   });
+}
+
+void PrometheusHistory::load(const plan::Plan& plan, Instant from, Instant to, store::SeriesStore& store,
+                             std::function<void(double)> progress,
+                             std::function<void(Result<PrometheusReport>)> done) {
+  read(plan, from - plan::longest_window(plan) - plan.lookback, to, store, std::move(progress),
+       std::move(done));
 }
 
 void PrometheusHistory::next(const std::shared_ptr<Load>& load) {
   if (load->at >= load->to) {
     ++load->selector;
     load->at = load->begin;
+    load->piece = largest_piece;
   }
-  if (load->selector == load->selectors.size()) {
-    std::vector<LoadedSeries> series;
-    for (auto& [labels, s] : load->series) series.push_back(std::move(s));
-    Result<LoadReport> stored = store_with_births(std::move(series), *load->store);
-    if (!stored) return load->done(stored.error());
-    load->report.load = *stored;
-    return load->done(load->report);
+  if (load->selector >= load->selectors.size()) {
+    const auto up = load->up_asked ? std::nullopt : load->up();
+    load->up_asked = true;
+    if (!up) return finish(load);
+    load->selectors.push_back(*up);
+    load->to = load->to + up_ahead;
   }
-  const Instant end = std::min(load->at + piece, load->to);
-  // A millisecond more on the left: the ends of pieces are asked for twice in 2.x and once in 3.x, never not at all.
-  const std::string range = promql::duration_text(end - load->at + milliseconds(1));
-  const std::string query = fmt::format("query={}&time={:.3f}", percent_encoded(fmt::format("{}[{}]", load->selectors[load->selector], range)), end.unix_seconds());
-  load->at = end;
-  get("/api/v1/query", query, [this, load](Result<HttpResponse> response) {
-    if (!response) return load->done(response.error());
-    const Result<formats::QueryAnswer> answer = formats::parse_query_answer(response->body, limits_);
-    if (!answer) return load->done(answer.error());
-    if (!answer->warnings.empty())
-      return load->done(Error{ErrorCode::outcome_unknown, fmt::format("the answer is partial: {}", answer->warnings.front()), "ask again when its stores are back"});
-    for (const formats::QuerySeries& s : answer->series) {
-      LoadedSeries& into = load->series[s.labels];
-      into.labels = s.labels;
-      for (std::size_t i = 0; i < s.times.size(); ++i) {
-        if (!into.times.empty() && s.times[i] <= into.times.back()) continue;
-        into.times.push_back(s.times[i]);
-        into.values.push_back(s.values[i]);
-      }
+  const Instant end = std::min(load->at + load->piece, load->to);
+  // A millisecond more on the left: the ends of pieces are asked for twice in 2.x and once in 3.x, never not
+  // at all. The store keeps the first of two samples at one time.
+  const Duration range = end - load->at + milliseconds(1);
+  const std::string expression = fmt::format("{}[{}]", promql::selector_text(load->selectors[load->selector]),
+                                             promql::duration_text(range));
+  api_.query(expression, end, [this, load, end](Result<formats::QueryAnswer> answer) {
+    if (!answer) {
+      if (!too_much(answer.error()) || load->piece <= smallest_piece) return load->done(answer.error());
+      load->piece.ms = std::max(smallest_piece.ms, load->piece.ms / 2);
+      return next(load);
     }
-    ++load->pieces_done;
-    if (load->progress) load->progress(static_cast<double>(load->pieces_done) / static_cast<double>(load->pieces));
+    load->take(*answer);
+    load->at = end;
+    if (load->progress) {
+      const double of_selector = static_cast<double>((end - load->begin).ms) /
+                                 static_cast<double>(std::max<std::int64_t>(1, (load->to - load->begin).ms));
+      load->progress((static_cast<double>(load->selector) + of_selector) /
+                     static_cast<double>(load->selectors.size() + (load->up_asked ? 0 : 1)));
+    }
     next(load);
   });
+}
+
+void PrometheusHistory::finish(const std::shared_ptr<Load>& load) {
+  std::vector<LoadedSeries> series;
+  series.reserve(load->series.size());
+  for (auto& [labels, one] : load->series) series.push_back(std::move(one));
+  load->series.clear();
+  const Result<LoadReport> stored =
+      store_loaded(std::move(series), {true, true, load->complete_to}, *load->store);
+  if (!stored) return load->done(stored.error());
+  load->report.load = *stored;
+  load->done(load->report);
 }
 
 }  // namespace signalbox::sources

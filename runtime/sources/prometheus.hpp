@@ -4,12 +4,40 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "runtime/base/host.hpp"
+#include "runtime/formats/prometheus_json.hpp"
 #include "runtime/plan/plan.hpp"
 #include "runtime/sources/file.hpp"
 
 namespace signalbox::sources {
+
+// By the version that buildinfo reports.
+Semantics semantics_of(std::string_view version);
+
+// One Prometheus, asked questions. What it says of an error is an Error here: `unreachable` when it could not
+// be asked; `outcome_unknown` for answers that are partial or that another try may give; see
+// formats::parse_query_answer for the rest. Must outlive its requests.
+class PrometheusApi {
+ public:
+  // `base` without /api: http://127.0.0.1:9090.
+  PrometheusApi(Http& http, std::string base, const Limits& limits);
+  // `malformed` when what answers there is no Prometheus.
+  void version(std::function<void(Result<std::string>)> done);
+  void query(const std::string& expression, Instant at,
+             std::function<void(Result<formats::QueryAnswer>)> done);
+  void query_range(const std::string& expression, Instant from, Instant to, Duration step,
+                   std::function<void(Result<formats::QueryAnswer>)> done);
+
+ private:
+  void get(const std::string& path, std::function<void(Result<HttpResponse>)> done);
+  void ask(const std::string& path, std::function<void(Result<formats::QueryAnswer>)> done);
+
+  Http& http_;
+  std::string base_;
+  Limits limits_;
+};
 
 struct PrometheusReport {
   LoadReport load;
@@ -17,29 +45,30 @@ struct PrometheusReport {
   std::string version;
 };
 
+// Must outlive what it loads.
 class PrometheusHistory {
  public:
-  // `base` without /api: http://127.0.0.1:9090.
-  PrometheusHistory(Http& http, std::string base, const Limits& limits);
+  PrometheusHistory(Http& http, std::string base, const Limits& limits)
+      : api_(http, std::move(base), limits) {}
 
-  // Whether a Prometheus answers there, and its version.
-  void version(std::function<void(Result<std::string>)> done);
+  void version(std::function<void(Result<std::string>)> done) { api_.version(std::move(done)); }
 
-  // The raw samples of every selector of `plan` in [from − longest window, to], so that windows over them are worked out here, to
-  // the bit what that Prometheus would answer. Which scrapes happened is taken from `up` of the same job and instance, over
-  // query_range at the samples' own spacing, so that births are known. A partial answer (warnings) is an error: what is absent
-  // from it may exist. `progress` hears of the share done.
-  void load(const plan::Plan& plan, Instant from, Instant to, store::SeriesStore& store, std::function<void(double)> progress,
-            std::function<void(Result<PrometheusReport>)> done);
+  // The raw samples of every selector of `plan` in [begin, to]: windows over them are worked out here, to the
+  // bit what that Prometheus would answer. With them comes the `up` of their jobs, by which births and ends
+  // are told (the API does not hand out stale markers). What the store has already may be read again.
+  // `progress` hears of the share done.
+  void read(const plan::Plan& plan, Instant begin, Instant to, store::SeriesStore& store,
+            std::function<void(double)> progress, std::function<void(Result<PrometheusReport>)> done);
+  // All that evaluating `plan` at instants in [from, to] needs.
+  void load(const plan::Plan& plan, Instant from, Instant to, store::SeriesStore& store,
+            std::function<void(double)> progress, std::function<void(Result<PrometheusReport>)> done);
 
  private:
   struct Load;
   void next(const std::shared_ptr<Load>& load);
-  void get(const std::string& path, const std::string& query, std::function<void(Result<HttpResponse>)> done);
+  void finish(const std::shared_ptr<Load>& load);
 
-  Http& http_;
-  std::string base_;
-  Limits limits_;
+  PrometheusApi api_;
 };
 
 }  // namespace signalbox::sources

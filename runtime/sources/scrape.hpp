@@ -12,10 +12,12 @@ namespace signalbox::sources {
 class Scraper {
  public:
   // `job` is the source's name in the program; the instance is the address' host and port.
-  Scraper(Http& http, store::SeriesStore& store, std::string url, std::string job, Duration timeout, const Limits& limits);
+  Scraper(Http& http, store::SeriesStore& store, std::string url, std::string job, Duration timeout,
+          const Limits& limits);
 
-  // One scrape, stamped `at`. A page that does not come in time, is not 200, is too long or has a fault is a failed scrape: its
-  // series end with stale markers. One at a time.
+  // One scrape, stamped `at`. A page that does not come in time, is not 200, is too long or has a fault is a
+  // failed scrape: its series end with stale markers. A page with samples later than `at` is taken without
+  // them, and is an error all the same. One at a time.
   void scrape(Instant at, std::function<void(Result<void>)> done);
 
  private:
