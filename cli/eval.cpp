@@ -31,11 +31,21 @@ nlohmann::ordered_json seconds_json(Instant t) {
 std::string value_text(double v) {
   if (!std::isfinite(v)) return shortest(v);
   const double size = std::fabs(v);
-  const bool plain = size == 0 || (size >= 1e-6 && size < 1e21);
-  char buffer[400];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, v, plain ? std::chars_format::fixed : std::chars_format::scientific).ptr;
+  char buffer[64];
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, v, std::chars_format::scientific).ptr;
   std::string text(buffer, end);
-  if (!plain && text.size() > 4 && text[text.size() - 4] == 'e' && text[text.size() - 2] == '0') text.erase(text.size() - 2, 1);
+  const std::size_t e = text.find('e');
+  const int exponent = std::atoi(text.c_str() + e + 1);
+  if (size != 0 && (size < 1e-6 || size >= 1e21)) return fmt::format("{}e{}{}", text.substr(0, e), exponent < 0 ? '-' : '+', std::abs(exponent));
+  // The shortest digits, with zeros where they end: what lies below them is not known.
+  std::string digits;
+  for (char c : text.substr(0, e))
+    if (c >= '0' && c <= '9') digits += c;
+  text = v < 0 || std::signbit(v) ? "-" : "";
+  const auto count = static_cast<int>(digits.size());
+  if (exponent < 0) text += "0." + std::string(static_cast<std::size_t>(-exponent - 1), '0') + digits;
+  else if (count <= exponent + 1) text += digits + std::string(static_cast<std::size_t>(exponent + 1 - count), '0');
+  else text += digits.substr(0, static_cast<std::size_t>(exponent) + 1) + "." + digits.substr(static_cast<std::size_t>(exponent) + 1);
   return text;
 }
 
