@@ -1,5 +1,6 @@
 #include "compiler/lower/compile.hpp"
 
+#include "compiler/analysis/checks.hpp"
 #include "compiler/lower/declarations.hpp"
 #include "compiler/syntax/parser.hpp"
 #include "stdlib/stdlib.hpp"
@@ -43,6 +44,8 @@ void Declarations::lower_all(const std::vector<sema::Module>& modules, std::size
     SloSpans spans;
     spans.name = scope_.slo_decls[i]->name.span;
     if (!scope_.slo_decls[i]->objective.empty()) spans.objective = scope_.slo_decls[i]->objective[0].span;
+    if (!scope_.slo_decls[i]->traffic.empty()) spans.traffic = scope_.slo_decls[i]->traffic[0].span;
+    if (!scope_.slo_decls[i]->burn.empty()) spans.burn = scope_.slo_decls[i]->burn[0].span;
     places_.slos.push_back(std::move(spans));
   }
   plan_.policies.resize(scope_.policy_decls.size());
@@ -85,6 +88,8 @@ Compiled compile_unsorted(std::vector<Input> inputs, const CompileOptions& optio
   plan.name = program;
   Declarations lowering(plan, out.places, out.sources, scope, options.limits, out.diagnostics);
   lowering.lower_all(modules, roots.size(), out.rehearsals);
+  out.places.origins = lowering.origins();
+  if (!out.diagnostics.has_errors()) analysis::analyse(plan, out.places, out.diagnostics);
   if (!out.diagnostics.has_errors()) out.plan = std::move(plan);
   return out;
 }

@@ -8,6 +8,7 @@
 
 #include "compiler/sema/modules.hpp"
 #include "compiler/source/diagnostic.hpp"
+#include "compiler/source/places.hpp"
 #include "runtime/base/limits.hpp"
 #include "runtime/plan/plan.hpp"
 #include "runtime/plan/rehearsal.hpp"
@@ -20,20 +21,9 @@ struct CompileOptions {
   Limits limits;
 };
 
-// Where declarations stand, for what is found out about a plan afterwards. By index of the plan's tables.
-struct PolicySpans {
-  source::Span name, when, verify, cooldown, events;
-};
-struct SloSpans {
-  source::Span name, objective, traffic;
-  std::vector<source::Span> rows, defers;
-};
-struct Places {
-  std::vector<SloSpans> slos;
-  std::vector<PolicySpans> policies;
-  std::vector<source::Span> targets, sources, actions;
-  std::vector<std::vector<source::Span>> given;  // by rehearsal
-};
+using source::Places;
+using source::PolicySpans;
+using source::SloSpans;
 
 struct Compiled {
   source::SourceSet sources;

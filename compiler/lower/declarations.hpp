@@ -19,6 +19,7 @@ class Declarations {
   void lower_all(const std::vector<sema::Module>& modules, std::size_t roots, std::vector<plan::Rehearsal>& rehearsals);
   sema::Typer& typer() { return typer_; }
   Expressions& expressions() { return expressions_; }
+  const std::vector<source::Span>& origins() const { return graph_.origins(); }
 
  private:
   // settings.cpp

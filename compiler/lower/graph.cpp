@@ -106,6 +106,7 @@ Index Graph::origin(source::Span span) {
     excerpt += c;
   }
   plan_.origins.push_back({text.name(), at.line, at.column, std::move(excerpt)});
+  origins_.push_back(span);
   return static_cast<Index>(plan_.origins.size() - 1);
 }
 

@@ -29,11 +29,13 @@ class Graph {
 
   plan::Plan& plan() { return plan_; }
   const plan::Node& at(plan::Index i) const { return plan_.nodes[i]; }
+  const std::vector<source::Span>& origins() const { return origins_; }  // of Plan::origins
 
  private:
   plan::Plan& plan_;
   const source::SourceSet& sources_;
   std::unordered_map<std::string, plan::Index> shapes_, leaves_, nodes_;
+  std::vector<source::Span> origins_;
 };
 
 // Writes a shape's instructions.

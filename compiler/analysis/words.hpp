@@ -1,0 +1,15 @@
+// Numbers as people read them.
+#pragma once
+
+#include <string>
+
+namespace signalbox::analysis {
+
+// "840ms", "5.8s", "52s", "5m46s", "7h12m", "2d6h": two units at most, rounded.
+std::string people_time(double seconds);
+// "2%", "0.05%", "13.9%": three digits.
+std::string percent(double share);
+// Three digits, for factors and counts.
+std::string rounded(double value);
+
+}  // namespace signalbox::analysis
