@@ -89,7 +89,9 @@ bool Typer::check_units(const Expr& e, ShapeOp op, const TypedPtr& a, const Type
   }
   out = x.known ? x : y;
   if (!x.known || !y.known || x.same_dimension(y)) return true;
-  // A bare number may stand for events per second.
+  // Nothing is nothing in every unit, and a bare number may stand for events per second.
+  const auto zero = [](const TypedPtr& t) { return t->constant() && t->type.unit.plain() && t->exact && t->exact->is_zero(); };
+  if (zero(a) || zero(b)) return true;
   const auto per_second = [](const Unit& u) { return u.time == -1 && u.bytes == 0; };
   if ((x.plain() && a->constant() && per_second(y)) || (y.plain() && b->constant() && per_second(x))) return true;
   const bool bare = (a->constant() && x.plain()) || (b->constant() && y.plain());

@@ -221,8 +221,11 @@ TypedPtr Functions::histogram_quantile(const Expr& e) {
   const TypedPtr q = t_.visit(e.args[0]), b = t_.visit(e.args[1]);
   if (q == nullptr || b == nullptr || !t_.is_number(q, e.args[0]->span, "a quantile") || !t_.is_number(b, e.args[1]->span, "a quantile")) return nullptr;
   if (!q->type.rows.scalar) return t_.fail(Code::type_clash, e.args[0]->span, "the quantile is one number");
-  if (b->type.kind == MetricKind::counter || b->type.kind == MetricKind::gauge)
-    return t_.fail(Code::kind_clash, e.args[1]->span, "a quantile needs a histogram's buckets, and this is not one", "rate the buckets: rate(m_bucket[5m])");
+  const Typed* inner = b.get();
+  while (inner->op == TypedOp::aggregate || inner->op == TypedOp::range_fn) inner = inner->args[0].get();
+  if (inner->op == TypedOp::selector && inner->type.kind != MetricKind::bucket && inner->type.kind != MetricKind::unknown)
+    return t_.fail(Code::kind_clash, e.args[1]->span, fmt::format("a quantile is taken of a histogram's buckets, and `{}` is {}", inner->text, describe(inner->type.kind)),
+                   "rate the buckets: sum by (le) (rate(m_bucket[5m]))");
   if (b->type.rows.closed && !std::binary_search(b->type.rows.labels.begin(), b->type.rows.labels.end(), std::string("le")))
     return t_.fail(Code::label_clash, e.args[1]->span, "the buckets' label `le` is gone", "keep it: sum by (le, …) (…)");
   auto t = t_.make(TypedOp::quantile, e.span);

@@ -211,6 +211,9 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
   }
 
   void report_bare_word(Parser* parser, Token* word) {
+    // At the beginning of a line it is more likely the next clause than a metric.
+    Token* before = parser->getTokenStream()->get(word->getTokenIndex() > 0 ? word->getTokenIndex() - 1 : 0);
+    if (contains(item_heads, word->getType()) || (before != word && before->getLine() != word->getLine())) return explain(parser, word);
     report(parser, Code::syntax, word, fmt::format("{} is a word of the language", spelled(word)),
            fmt::format("a metric of that name is written in backquotes: {}", spelled(word)));
   }
@@ -251,12 +254,20 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
     std::vector<std::string> names;
     for (size_t head : heads) names.push_back(literal(parser, head));
     if (token->getType() == SloLexer::COMMA) return stray_comma(parser, token);
+    const bool names_something = is_word(token->getType()) || token->getType() == SloLexer::NAME || token->getType() == SloLexer::QUOTED;
+    if (!names_something || is_hard(token->getType())) return explain(parser, token);
     // A word of the language is no misspelling of another one.
     const std::string near = is_word(token->getType()) ? "" : source::nearest(word, names);
     if (rule == SloParser::RuleProgram) {
       if (contains(not_yet_heads, token->getType()))
         return report(parser, Code::not_yet, token, fmt::format("`{}` is not supported yet", word),
                       "it is part of the language's design and comes in a later version");
+      for (size_t other : block_rules) {
+        if (other == SloParser::RuleBurnBlock || !contains(clause_heads(other), token->getType())) continue;
+        const std::string owner = with_article(declaration_word(other));
+        return report(parser, Code::unknown_declaration, token, fmt::format("`{}` is a clause of {}, and stands outside of any", word, owner),
+                      fmt::format("write it inside the braces of {}", owner));
+      }
       return report(parser, Code::unknown_declaration, token, fmt::format("{} begins no declaration", spelled(token)),
                     near.empty() ? fmt::format("a program is made of: {}", fmt::join(names, ", "))
                                  : fmt::format("did you mean `{}`?", near));
@@ -328,8 +339,14 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
       hint = fmt::format("labels stand in parentheses: {} (region) (…)", before->getText());
     if (hint.empty() && before != nullptr && before->getType() == SloLexer::NUMBER && (type == SloLexer::NUMBER || type == SloLexer::NAME))
       hint = "an operator is expected between two values";
-    if (hint.empty() && in_expression && parser->getExpectedTokens().size() == 1 && parser->getExpectedTokens().contains(std::size_t{SloLexer::LPAREN}))
+    if (parser->getContext()->getRuleIndex() == SloParser::RulePrimary && parser->getExpectedTokens().size() == 1 && parser->getExpectedTokens().contains(std::size_t{SloLexer::LPAREN}))
       hint = "what is grouped stands in parentheses: sum by (region) (…)";
+    const bool is_operator = type == SloLexer::PLUS || type == SloLexer::MINUS || type == SloLexer::STAR || type == SloLexer::SLASH ||
+                             type == SloLexer::CARET || type == SloLexer::MOD;
+    if (is_operator && !in_expression && want == Wanted::other) hint = "an amount that is worked out stands in parentheses: (1 - 0.1%)";
+    if (hint.empty() && parser->getContext()->getRuleIndex() == SloParser::RuleProgram)
+      hint = "what stands before is complete, and this begins no declaration";
+    if (type == Token::EOF) return report(parser, Code::syntax, token, "the text ends too early", std::move(hint));
     report(parser, Code::syntax, token, fmt::format("{} is not expected here", spelled(token)), std::move(hint));
   }
 
