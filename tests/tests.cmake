@@ -85,3 +85,19 @@ signalbox_test(unit/sources_test.cpp sb_sources)
 
 signalbox_test(unit/analysis_test.cpp sb_lower)
 target_compile_definitions(analysis_test PRIVATE TOUR_PATH="${PROJECT_SOURCE_DIR}/examples/tour/tour.slo")
+
+# The program as others see it: its output, its signals, its HTTP.
+add_library(sb_wire_support STATIC ${PROJECT_SOURCE_DIR}/tests/wire/process.cpp
+  ${PROJECT_SOURCE_DIR}/tests/wire/http_peer.cpp)
+target_include_directories(sb_wire_support PUBLIC ${PROJECT_SOURCE_DIR})
+target_link_libraries(sb_wire_support PUBLIC sb_base nlohmann_json::nlohmann_json Threads::Threads PRIVATE signalbox_warnings)
+function(signalbox_program_test file)
+  get_filename_component(name ${file} NAME_WE)
+  signalbox_test(${file} sb_wire_support)
+  target_compile_definitions(${name} PRIVATE SIGNALBOX="$<TARGET_FILE:signalbox>")
+  add_dependencies(${name} signalbox)
+  if(TARGET signalbox_jit)
+    add_dependencies(${name} signalbox_jit)
+  endif()
+endfunction()
+signalbox_program_test(wire/cli_contract_test.cpp)
