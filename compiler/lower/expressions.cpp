@@ -233,8 +233,7 @@ Index Expressions::ratio(const SloCounts& slo, const Window& window, bool raw, b
   std::vector<double> params;
   std::uint32_t part = code.input();
   const std::uint32_t total = code.input();
-  // Of a known whole, an absent part is none; a histogram without the bucket that is asked for is a fault.
-  if (!slo.share) part = code.op(ShapeOp::fallback, part, code.param(params, 0));
+  part = code.op(ShapeOp::fallback, part, code.param(params, slo.absent_part()));
   const std::uint32_t bad = slo.part_is_good ? code.op(ShapeOp::sub, total, part) : part;
   std::uint32_t result = code.op(ShapeOp::ratio, bad, total);
   if (anchored(window) && events_.at_least > 0)
@@ -242,7 +241,6 @@ Index Expressions::ratio(const SloCounts& slo, const Window& window, bool raw, b
   if (anchored(window) && events_.bad > 0 && gate_bad) result = code.op(ShapeOp::at_least, result, bad, code.param(params, events_.bad));
   plan::Matching matching;
   matching.join = Join::unite;
-  if (slo.share) matching.absent = plan::Evidence::invalid;
   return g_.map(code.shape, {c.bad, c.total}, params, matching, c.total, slo.span);
 }
 
@@ -272,7 +270,7 @@ Index Expressions::remaining(const SloCounts& slo, bool gated) {
   std::vector<double> params;
   std::uint32_t part = code.input();
   const std::uint32_t total = code.input(), covered = code.input();
-  if (!slo.share) part = code.op(ShapeOp::fallback, part, code.param(params, 0));
+  part = code.op(ShapeOp::fallback, part, code.param(params, slo.absent_part()));
   const std::uint32_t bad = slo.part_is_good ? code.op(ShapeOp::sub, total, part) : part;
   std::uint32_t expected = 0;
   if (slo.traffic > 0) expected = code.op(ShapeOp::fallback, code.param(params, slo.traffic * slo.period.seconds()), total);

@@ -1,6 +1,7 @@
 // Typed expressions to nodes.
 #pragma once
 
+#include <limits>
 #include <map>
 
 #include "compiler/lower/graph.hpp"
@@ -21,6 +22,10 @@ struct SloCounts {
   Duration slice;
   double traffic = 0, least_coverage = 0.8;
   source::Span span;
+
+  // What an absent part of a known whole counts: none. A histogram without the bucket that is asked for is a fault instead:
+  // NaN makes the ratio `invalid`, while an absent whole stays `no_data`.
+  double absent_part() const { return share ? std::numeric_limits<double>::quiet_NaN() : 0.0; }
 };
 
 class Expressions {

@@ -208,7 +208,7 @@ void Declarations::lower_rows(const syntax::BurnBlock& block, const sema::Place&
         std::uint32_t part = code.input();
         inputs.push_back(n.total);
         const std::uint32_t total = code.input();
-        if (!c.share) part = code.op(plan::ShapeOp::fallback, part, code.param(params, 0));
+        part = code.op(plan::ShapeOp::fallback, part, code.param(params, c.absent_part()));
         const std::uint32_t bad = c.part_is_good ? code.op(plan::ShapeOp::sub, total, part) : part;
         const std::uint32_t burning = code.op(plan::ShapeOp::gt, code.op(plan::ShapeOp::ratio, bad, total), code.param(params, row.theta));
         return std::pair(burning, bad);
@@ -224,7 +224,6 @@ void Declarations::lower_rows(const syntax::BurnBlock& block, const sema::Place&
       }
       plan::Matching matching;
       matching.join = plan::Join::unite;
-      if (c.share) matching.absent = plan::Evidence::invalid;
       return graph_.map(code.shape, inputs, params, matching, l.total, node.span);
     };
     row.condition = condition(trailing_long, trailing_short, false);
@@ -290,7 +289,7 @@ void Declarations::lower_slo(plan::Index index) {
     std::vector<double> params;
     std::uint32_t part = code.input();
     const std::uint32_t whole = code.input();
-    if (!c.share) part = code.op(plan::ShapeOp::fallback, part, code.param(params, 0));
+    part = code.op(plan::ShapeOp::fallback, part, code.param(params, c.absent_part()));
     code.op(plan::ShapeOp::sub, whole, part);
     plan::Matching matching;
     matching.join = plan::Join::unite;

@@ -66,7 +66,7 @@ void Decider::decide_slo(Index index, const Evaluate& evaluate) {
           if (v.evidence != Evidence::value) v = {0.0, Evidence::value};
         }
       }
-      if (lacks_data(v.evidence) && slo.slices) worst = std::max(worst, v.evidence);
+      if (lacks_data(v.evidence)) worst = std::max(worst, v.evidence);
       const auto burn = [&](Index ratio) {
         const double budget = sub(Rational(1), slo.objective)->to_double();
         return fmt::format("{:.4g}", row_of(evaluation.column(ratio), labels).value / budget);
@@ -88,7 +88,8 @@ void Decider::decide_slo(Index index, const Evaluate& evaluate) {
       out_.state.slos.erase({slo.name, labels});
       continue;
     }
-    const bool at_once = inside_anchored_bound(index);
+    // A window that has too few samples yet is not a loss: only the instance's own data going away pages at once.
+    const bool at_once = lacks_data(alive.evidence) && !slo.slices && inside_anchored_bound(index);
     if (s.missing_told || (!at_once && now_ - *s.missing_since < slo.missing_keep)) continue;
     s.missing_told = true;
     const plan::Severity severity = at_once ? plan::Severity::page : slo.missing;
