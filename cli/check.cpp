@@ -6,11 +6,7 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/programs.hpp"
-#if __has_include("compiler/analysis/report.hpp")
 #include "compiler/analysis/report.hpp"
-#else
-namespace signalbox::analysis { inline std::string burn_table(const plan::Plan&) { return {}; } inline nlohmann::ordered_json burn_table_json(const plan::Plan&) { return nullptr; } }
-#endif
 
 namespace signalbox::cli {
 
