@@ -65,20 +65,15 @@ double sum_down(double n, double k, double p) {
   return std::min(sum, 1.0);
 }
 
-// Beyond it a double no longer counts one by one.
-constexpr double most_events = 1e15;
-
 }  // namespace
 
 double chance_of_at_least(double n, double k, double p) {
-  n = std::min(n, most_events);
   if (k <= 0) return 1;
   if (k > n) return 0;
   return k > n * p ? sum_up(n, k, p) : 1 - sum_down(n, k - 1, p);
 }
 
 double chance_of_at_most(double n, double k, double p) {
-  n = std::min(n, most_events);
   if (k < 0) return 0;
   if (k >= n) return 1;
   return k < n * p ? sum_down(n, k, p) : 1 - sum_up(n, k + 1, p);

@@ -114,7 +114,7 @@ void judge_verify(const Facts& facts, const plan::Policy& policy, PolicyTimes& o
   if (strictest == nullptr) return;
   const plan::Slo& slo = facts.plan.slos[strictest->burn->slo];
   const double seen = slo.traffic * (policy.verify.within - policy.verify.after).seconds();
-  const double n = std::floor(std::max(policy.verify.events.at_least, seen));
+  const double n = std::floor(std::min(std::max(policy.verify.events.at_least, seen), most_events));
   if (n < 1) return;
   out.verify_events = n;
   const double bound = strictest->burn->theta * n;

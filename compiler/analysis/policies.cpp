@@ -152,7 +152,7 @@ class PolicyCheck {
       if (r.burn == nullptr || !r.below() || r.window.kind != WindowKind::before) continue;
       const plan::Slo& slo = plan_.slos[r.burn->slo];
       if (slo.traffic <= 0 || slo.slices || r.burn->theta >= 1) continue;
-      const double n = std::floor(slo.traffic * r.window.length.seconds());
+      const double n = std::floor(std::min(slo.traffic * r.window.length.seconds(), most_events));
       if (n < 1) continue;
       const double bound = r.burn->theta * n;
       const double first_bad = r.op == plan::ShapeOp::lt ? std::ceil(bound) : std::floor(bound) + 1;

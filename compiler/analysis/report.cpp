@@ -14,15 +14,6 @@ using plan::Index;
 
 namespace {
 
-const char* severity_name(plan::Severity severity) {
-  return severity == plan::Severity::page ? "page" : "ticket";
-}
-
-std::string exact_percent(const Rational& ratio) {
-  const auto hundredfold = mul(ratio, Rational(100));
-  return hundredfold ? hundredfold->to_string() + "%" : percent(ratio.to_double());
-}
-
 std::string in_words(const std::optional<double>& seconds) {
   return seconds ? people_time(*seconds) : "never";
 }
@@ -54,9 +45,8 @@ std::string aligned(const std::vector<Cells>& table) {
 
 std::string slo_table(const plan::Slo& slo) {
   const auto budget = sub(Rational(1), slo.objective);
-  std::string out =
-      fmt::format("{}: {} over {}, a budget of {}", slo.name, exact_percent(slo.objective),
-                  to_string(slo.period), budget ? exact_percent(*budget) : percent(budget_of(slo)));
+  std::string out = fmt::format("{}: {} over {}, a budget of {}", slo.name, percent(slo.objective),
+                                to_string(slo.period), budget ? percent(*budget) : percent(budget_of(slo)));
   if (slo.slices) {
     out += fmt::format(" of slices of {}", to_string(slo.slice));
   } else if (slo.traffic > 0) {
@@ -68,7 +58,7 @@ std::string slo_table(const plan::Slo& slo) {
       {"row", "factor", "windows", "error ratio", "full outage", "10 x budget", "clears in", "budget spent"}};
   for (const plan::BurnRow& row : slo.rows) {
     const RowTimes times = row_times(slo, row);
-    table.push_back({severity_name(row.severity), shortest(row.factor),
+    table.push_back({severity_word(row.severity), shortest(row.factor),
                      fmt::format("{} & {}", to_string(row.long_window), to_string(row.short_window)),
                      "> " + shortest(row.theta), in_words(times.full_outage), in_words(times.ten_budgets),
                      in_words(times.clear), times.budget_spent ? percent(*times.budget_spent) : "-"});
@@ -144,7 +134,7 @@ nlohmann::ordered_json burn_table_json(const plan::Plan& plan) {
                                     {"rows", nlohmann::ordered_json::array()}};
     for (const plan::BurnRow& row : slo.rows) {
       const RowTimes times = row_times(slo, row);
-      entry["rows"].push_back({{"severity", severity_name(row.severity)},
+      entry["rows"].push_back({{"severity", severity_word(row.severity)},
                                {"factor", row.factor},
                                {"long_seconds", row.long_window.seconds()},
                                {"short_seconds", row.short_window.seconds()},

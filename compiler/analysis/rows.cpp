@@ -13,10 +13,6 @@ using source::Span;
 
 namespace {
 
-const char* severity_name(plan::Severity severity) {
-  return severity == plan::Severity::page ? "page" : "ticket";
-}
-
 class RowCheck {
  public:
   RowCheck(Checker& checker, plan::Index slo)
@@ -25,13 +21,13 @@ class RowCheck {
   void check(std::size_t index) {
     const plan::BurnRow& row = slo_.rows[index];
     row_ = spans_.rows[index];
-    name_ = fmt::format("{} {}", severity_name(row.severity), shortest(row.factor));
+    name_ = fmt::format("{} {}", severity_word(row.severity), shortest(row.factor));
     const double budget = budget_of(slo_);
     if (compare(row.exact_theta, Rational(1)) >= 0) {
       say(Code::row_cannot_fire,
           fmt::format(
               "`{}` can never fire: {} × (1 − {}) asks for an error ratio above {}, and none is above 1",
-              name_, shortest(row.factor), objective(), theta(row)),
+              name_, shortest(row.factor), percent(slo_.objective), shortest(row.theta)),
           fmt::format("a factor below {}, or a share below {} of the budget in {}, can be reached",
                       rounded(1 / budget),
                       percent(row.long_window.seconds() / (slo_.period.seconds() * budget)),
@@ -42,7 +38,7 @@ class RowCheck {
       say(Code::factor_below_one,
           fmt::format(
               "`{}` fires at an error ratio of {}, at which {} of the budget is left when the period ends",
-              name_, theta(row), percent(1 - row.factor)),
+              name_, shortest(row.theta), percent(1 - row.factor)),
           fmt::format("a factor of 1 or more, which over {} is {} of the budget", to_string(row.long_window),
                       percent(row.long_window.seconds() / slo_.period.seconds())));
   }
@@ -93,12 +89,6 @@ class RowCheck {
     c_.diagnostics.report(code, spans_.burn, std::move(message), std::move(hint))
         .notes.push_back({row_, "the row of the table"});
   }
-  std::string objective() const { return percent_of(slo_.objective); }
-  static std::string percent_of(const Rational& ratio) {
-    const auto hundredfold = mul(ratio, Rational(100));
-    return hundredfold ? hundredfold->to_string() + "%" : percent(ratio.to_double());
-  }
-  static std::string theta(const plan::BurnRow& row) { return shortest(row.theta); }
 
   Checker& c_;
   const plan::Slo& slo_;

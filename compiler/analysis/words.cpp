@@ -32,6 +32,15 @@ std::string percent(double share) {
   return rounded(share * 100) + "%";
 }
 
+std::string percent(const Rational& share) {
+  const auto hundredfold = mul(share, Rational(100));
+  return hundredfold ? hundredfold->to_string() + "%" : percent(share.to_double());
+}
+
+const char* severity_word(plan::Severity severity) {
+  return severity == plan::Severity::page ? "page" : "ticket";
+}
+
 std::string rounded(double value) {
   if (value != 0 && (std::abs(value) >= 999.5)) return fmt::format("{:.0f}", value);
   return fmt::format("{:.3g}", value);

@@ -75,8 +75,7 @@ std::string with_policy(const PolicyText& policy, const std::string& clauses = "
   return slo(clauses) + std::string(policy);
 }
 
-// ---- Times
-// ------------------------------------------------------------------------------------------------------
+// ---- Times ----
 
 plan::Slo three_nines() {
   plan::Slo out;
@@ -174,8 +173,36 @@ TEST(Detection, AnUnanchoredPolicyIsSlowestJustAboveItsThreshold) {
   EXPECT_EQ(times.greatest, hours(1) + minutes(2));
 }
 
-// ---- Chance
-// -----------------------------------------------------------------------------------------------------
+TEST(Detection, SharedConditionsAreReadOnce) {
+  // Each node reads the one before twice: as a tree it has 2^60 leaves.
+  plan::Plan plan;
+  plan::Shape above, both;
+  above.inputs = above.params = 1;
+  above.code = {{plan::ShapeOp::input}, {plan::ShapeOp::param}, {plan::ShapeOp::gt, 0, 0, 1}};
+  both.inputs = 2;
+  both.code = {{plan::ShapeOp::input, 0}, {plan::ShapeOp::input, 1}, {plan::ShapeOp::both, 0, 0, 1}};
+  plan.shapes = {above, both};
+  plan.leaves.resize(1);
+  plan.leaves[0].fn = plan::LeafFn::range;
+  plan.leaves[0].window = {plan::WindowKind::trailing, minutes(5), {}, plan::none};
+  plan.nodes.resize(2);
+  plan.nodes[0].kind = plan::NodeKind::leaf;
+  plan.nodes[0].index = 0;
+  plan.nodes[1].kind = plan::NodeKind::map;
+  plan.nodes[1].index = 0;
+  plan.nodes[1].inputs = {0};
+  for (plan::Index i = 1; i <= 60; ++i) {
+    plan::Node node;
+    node.kind = plan::NodeKind::map;
+    node.index = 1;
+    node.inputs = {i, i};
+    plan.nodes.push_back(node);
+  }
+  EXPECT_EQ(readings_of(Facts(plan), 61).size(), 1u);
+  EXPECT_EQ(time_to_clear(Facts(plan), 61), minutes(5));
+}
+
+// ---- Chance ----
 
 TEST(Chance, AgreesWithSumsByHand) {
   // 10 coins: at least 8 heads are 56 of 1024 ways.
@@ -198,8 +225,7 @@ TEST(Chance, SmallTailsKeepTheirDigits) {
     EXPECT_NEAR(chance_of_at_least(1e6, k, 1e-3) + chance_of_at_most(1e6, k - 1, 1e-3), 1, 1e-9);
 }
 
-// ---- Words
-// ------------------------------------------------------------------------------------------------------
+// ---- Words ----
 
 TEST(Words, TimesAreRoundedForPeople) {
   EXPECT_EQ(people_time(0.84), "840ms");
@@ -226,8 +252,7 @@ TEST(Words, ActionsThatUndoEachOther) {
   EXPECT_FALSE(opposite_names("rollback", "restart"));
 }
 
-// ---- Diagnostics
-// ------------------------------------------------------------------------------------------------
+// ---- Diagnostics ----
 
 struct Case {
   const char* name;
@@ -376,8 +401,23 @@ std::vector<Case> cases() {
 INSTANTIATE_TEST_SUITE_P(Programs, Checks, testing::ValuesIn(cases()),
                          [](const auto& one) { return std::string(one.param.name); });
 
-// ---- The tour
-// ---------------------------------------------------------------------------------------------------
+TEST(Report, OfNothingIsEmpty) {
+  const auto program = compiled("");
+  ASSERT_TRUE(program.plan);
+  EXPECT_EQ(codes(program), "");
+  EXPECT_EQ(burn_table(*program.plan), "");
+  EXPECT_TRUE(burn_table_json(*program.plan)["slos"].empty());
+}
+
+TEST(Report, EndlessTrafficIsStillAnswered) {
+  const auto program = compiled(with_policy({}, "traffic 1_000_000_000_000_000/s"));
+  ASSERT_TRUE(program.plan) << render_text(program.diagnostics, program.sources);
+  const PolicyTimes times = policy_times(Facts(*program.plan), 0);
+  EXPECT_EQ(times.verify_events, most_events);
+  EXPECT_EQ(times.miss.value_or(1), 0);
+}
+
+// ---- The tour ----
 
 lower::Compiled tour() {
   std::ifstream in(TOUR_PATH);
