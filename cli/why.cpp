@@ -1,8 +1,14 @@
 // signalbox why ID --state DIR: what was decided, and the numbers it was decided on.
 #include <fmt/format.h>
 
+#include <stdlib.h>  // mkdtemp
+
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <thread>
 
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
@@ -12,6 +18,8 @@
 
 namespace signalbox::cli {
 namespace {
+
+namespace fs = std::filesystem;
 
 // Whether the record's decision, made again from it and the plan it names, is the same to the byte.
 std::string recomputed(TransactionStore& store, const decide::Record& record, const std::string& bytes) {
@@ -30,15 +38,59 @@ std::string recomputed(TransactionStore& store, const decide::Record& record, co
   return verdict;
 }
 
+// The database as of one moment while a `run` goes on writing to it. A commit keeps its journal beside the database from
+// before its first page until after its last: a copy with no journal before it and after it, of a file that did not change
+// meanwhile, is whole. Nothing here takes part in the writer's locking, so nothing here can disturb it.
+class Snapshot {
+ public:
+  static Result<std::unique_ptr<Snapshot>> take(const std::string& state) {
+    std::error_code failed;
+    std::string pattern = (fs::temp_directory_path(failed) / "signalbox-why.XXXXXX").string();
+    if (mkdtemp(pattern.data()) == nullptr) return Error{ErrorCode::io, "no temporary directory can be made"};
+    std::unique_ptr<Snapshot> out(new Snapshot(pattern));
+    const fs::path database = fs::path(state) / "signalbox.db", journal = fs::path(state) / "signalbox.db-journal";
+    for (int attempt = 0; attempt < 200; ++attempt) {
+      const auto before = fs::last_write_time(database, failed);
+      if (!fs::exists(journal, failed)) {
+        fs::copy_file(database, out->path(), fs::copy_options::overwrite_existing, failed);
+        const bool copied = !failed;
+        if (copied && !fs::exists(journal, failed) && fs::last_write_time(database, failed) == before) return out;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return Error{ErrorCode::io, fmt::format("{} is being written all the time", database.string()), "try again"};
+  }
+  ~Snapshot() {
+    std::error_code ignored;
+    fs::remove_all(directory_, ignored);
+  }
+  std::string path() const { return directory_ + "/signalbox.db"; }
+
+ private:
+  explicit Snapshot(std::string directory) : directory_(std::move(directory)) {}
+  std::string directory_;
+};
+
 }  // namespace
 
 int run_why(const WhyOptions& options) {
   const auto disk = net::make_posix_disk();
-  const std::string path = options.state + "/signalbox.db";
+  std::string path = options.state + "/signalbox.db";
   const Result<bool> there = disk->exists(path);
   if (!there || !*there) {
     fmt::print(stderr, "signalbox: there is no state in {}\n      help: name the directory that `signalbox run --state` uses\n", options.state);
     return exit_program;
+  }
+  const auto lock = net::lock_file(options.state + "/lock");
+  std::unique_ptr<Snapshot> snapshot;
+  if (!lock) {
+    auto taken = Snapshot::take(options.state);
+    if (!taken) {
+      fmt::print(stderr, "signalbox: {}\n", taken.error().message);
+      return exit_program;
+    }
+    snapshot = std::move(*taken);
+    path = snapshot->path();
   }
   auto store = journal::open_sqlite_store(*disk, path);
   if (!store) {
