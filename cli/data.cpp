@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 
@@ -25,7 +26,8 @@ Result<History> load_files(const std::string& location, store::SeriesStore& stor
     for (const fs::directory_entry& entry : fs::directory_iterator(location, failed))
       if (entry.is_regular_file(failed)) files.push_back(entry.path().string());
     std::sort(files.begin(), files.end());
-    if (files.empty()) return Error{ErrorCode::not_found, fmt::format("{}: there is no file in it", location)};
+    if (files.empty())
+      return Error{ErrorCode::not_found, fmt::format("{}: there is no file in it", location)};
   } else {
     files.push_back(location);
   }
@@ -34,10 +36,13 @@ Result<History> load_files(const std::string& location, store::SeriesStore& stor
     const Result<std::string> text = read_text_file(file, limits.data_file_bytes);
     if (!text) return text.error();
     if (const Result<void> added = recording.add(*text); !added)
-      return Error{added.error().code, fmt::format("{}: {}", file, added.error().message), added.error().hint};
+      return Error{added.error().code, fmt::format("{}: {}", file, added.error().message),
+                   added.error().hint};
   }
   const Result<sources::LoadReport> loaded = std::move(recording).load(store);
-  if (!loaded) return Error{loaded.error().code, fmt::format("{}: {}", location, loaded.error().message), loaded.error().hint};
+  if (!loaded)
+    return Error{loaded.error().code, fmt::format("{}: {}", location, loaded.error().message),
+                 loaded.error().hint};
   return History{loaded->samples, loaded->first, loaded->last, Semantics::prometheus3};
 }
 
@@ -47,7 +52,7 @@ Result<History> load_url(const plan::Plan& plan, const HistoryRequest& request, 
   net::EventLoop& loop = **made;
   Result<History> out = Error{ErrorCode::internal, "nothing answered"};
   sources::PrometheusHistory prometheus(loop.http(), request.location, Limits{});
-  const Instant now = loop.clock().now();
+  const Instant now = wall_clock();
   const Instant to = request.to.value_or(now), from = request.from.value_or(request.to ? to : to - hours(1));
   std::unique_ptr<sources::Scraper> page;
   prometheus.version([&](Result<std::string> version) {
@@ -56,20 +61,28 @@ Result<History> load_url(const plan::Plan& plan, const HistoryRequest& request, 
       return loop.stop();
     }
     if (version) {
-      prometheus.load(plan, from, to, store, [](double done) { fmt::print(stderr, "\rreading {:3.0f}%", 100 * done); },
-                      [&](Result<sources::PrometheusReport> report) {
-                        fmt::print(stderr, "\r            \r");
-                        if (!report) out = report.error();
-                        else out = History{report->load.samples, std::max(report->load.first, from), std::min(report->load.last, to), report->semantics};
-                        loop.stop();
-                      });
+      prometheus.load(
+          plan, from, to, store, [](double done) { fmt::print(stderr, "\rreading {:3.0f}%", 100 * done); },
+          [&](Result<sources::PrometheusReport> report) {
+            fmt::print(stderr, "\r            \r");
+            if (!report)
+              out = report.error();
+            else
+              out = History{report->load.samples, std::max(report->load.first, from),
+                            std::min(report->load.last, to), report->semantics};
+            loop.stop();
+          });
       return;
     }
     // Not a Prometheus: a page of metrics, as it is now.
-    page = std::make_unique<sources::Scraper>(loop.http(), store, request.location, "page", seconds(10), Limits{});
+    page = std::make_unique<sources::Scraper>(loop.http(), store, request.location, "page", seconds(10),
+                                              Limits{});
     page->scrape(now, [&](Result<void> scraped) {
-      if (!scraped) out = Error{scraped.error().code, fmt::format("{}: {}", request.location, scraped.error().message), scraped.error().hint};
-      else out = History{store.sample_count(), now, now, Semantics::prometheus3};
+      if (!scraped)
+        out = Error{scraped.error().code, fmt::format("{}: {}", request.location, scraped.error().message),
+                    scraped.error().hint};
+      else
+        out = History{store.sample_count(), now, now, Semantics::prometheus3};
       loop.stop();
     });
   });
@@ -79,9 +92,18 @@ Result<History> load_url(const plan::Plan& plan, const HistoryRequest& request, 
 
 }  // namespace
 
-Result<History> load_history(const plan::Plan& plan, const HistoryRequest& request, store::SeriesStore& store) {
-  const bool url = request.location.rfind("http://", 0) == 0 || request.location.rfind("https://", 0) == 0;
-  return url ? load_url(plan, request, store) : load_files(request.location, store);
+bool is_url(const std::string& location) {
+  return location.starts_with("http://") || location.starts_with("https://");
+}
+
+Instant wall_clock() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return Instant{std::chrono::duration_cast<std::chrono::milliseconds>(now).count()};
+}
+
+Result<History> load_history(const plan::Plan& plan, const HistoryRequest& request,
+                             store::SeriesStore& store) {
+  return is_url(request.location) ? load_url(plan, request, store) : load_files(request.location, store);
 }
 
 }  // namespace signalbox::cli

@@ -11,14 +11,19 @@ namespace signalbox::cli {
 
 struct HistoryRequest {
   std::string location;  // path or URL
-  std::optional<Instant> from, to;  // what will be evaluated; a Prometheus is asked for no more than that needs
+  std::optional<Instant> from,
+      to;  // what will be evaluated; a Prometheus is asked for no more than that needs
 };
 struct History {
   std::size_t samples = 0;
   Instant first, last;
   Semantics semantics = Semantics::prometheus3;  // a Prometheus' own; 3 for files, which have none
 };
-// Errors keep their meaning for exit codes: `unreachable` for a URL that does not answer, `io` and `malformed` for files.
-Result<History> load_history(const plan::Plan& plan, const HistoryRequest& request, store::SeriesStore& store);
+bool is_url(const std::string& location);  // else it is a path
+Instant wall_clock();
+// Errors keep their meaning for exit codes: `unreachable` for a URL that does not answer, `io` and
+// `malformed` for files.
+Result<History> load_history(const plan::Plan& plan, const HistoryRequest& request,
+                             store::SeriesStore& store);
 
 }  // namespace signalbox::cli

@@ -1,11 +1,14 @@
-// signalbox eval EXPR --data …: one expression over recorded or live data, answered as the Prometheus HTTP API does.
+// signalbox eval EXPR --data …: one expression over recorded or live data, answered as the Prometheus HTTP
+// API does.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
+#include <set>
 
 #include "cli/commands.hpp"
 #include "cli/data.hpp"
@@ -27,49 +30,49 @@ nlohmann::ordered_json seconds_json(Instant t) {
   return t.unix_seconds();
 }
 
-// As the API writes doubles: shortest digits, with an exponent (of no leading zero) below 1e-6 and from 1e21 on.
+// As the API writes doubles: the shortest digits that give the same double, and no exponent between 1e-6 and
+// 1e21. Where the digits end, zeros stand for what a double does not know.
 std::string value_text(double v) {
   if (!std::isfinite(v)) return shortest(v);
-  const double size = std::fabs(v);
   char buffer[64];
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, v, std::chars_format::scientific).ptr;
   std::string text(buffer, end);
+  const double size = std::fabs(v);
+  if (size != 0 && (size < 1e-6 || size >= 1e21)) return text;
   const std::size_t e = text.find('e');
   const int exponent = std::atoi(text.c_str() + e + 1);
-  if (size != 0 && (size < 1e-6 || size >= 1e21)) return fmt::format("{}e{}{}", text.substr(0, e), exponent < 0 ? '-' : '+', std::abs(exponent));
-  // The shortest digits, with zeros where they end: what lies below them is not known.
-  std::string digits;
-  for (char c : text.substr(0, e))
-    if (c >= '0' && c <= '9') digits += c;
-  text = v < 0 || std::signbit(v) ? "-" : "";
-  const auto count = static_cast<int>(digits.size());
-  if (exponent < 0) text += "0." + std::string(static_cast<std::size_t>(-exponent - 1), '0') + digits;
-  else if (count <= exponent + 1) text += digits + std::string(static_cast<std::size_t>(exponent + 1 - count), '0');
-  else text += digits.substr(0, static_cast<std::size_t>(exponent) + 1) + "." + digits.substr(static_cast<std::size_t>(exponent) + 1);
-  return text;
+  std::string digits = text.substr(0, e);
+  std::erase_if(digits, [](char c) { return c == '-' || c == '.'; });
+  text = std::signbit(v) ? "-" : "";
+  if (exponent < 0) return text + "0." + std::string(static_cast<std::size_t>(-exponent - 1), '0') + digits;
+  const std::size_t whole = static_cast<std::size_t>(exponent) + 1;
+  if (digits.size() <= whole) return text + digits + std::string(whole - digits.size(), '0');
+  return text + digits.substr(0, whole) + "." + digits.substr(whole);
 }
 
-int fail(const EvalOptions& options, const char* type, const std::string& message, const std::string& hint, int code) {
-  if (options.json) fmt::print("{}\n", dump({{"status", "error"}, {"errorType", type}, {"error", message}}, 2));
-  else fmt::print(stderr, "signalbox: {}\n", message);
+int fail(const EvalOptions& options, const char* type, const std::string& message, const std::string& hint,
+         int code) {
+  if (options.json)
+    fmt::print("{}\n", dump({{"status", "error"}, {"errorType", type}, {"error", message}}, 2));
+  else
+    fmt::print(stderr, "signalbox: {}\n", message);
   if (!options.json && !hint.empty()) fmt::print(stderr, "      help: {}\n", hint);
   return code;
 }
 
-// The metrics that the data has and the expression may have meant.
-std::string nearest_metric(const plan::Plan& plan, const store::SeriesStore& store) {
-  std::vector<std::string> names;
-  for (store::SeriesId id = 0; id < store.series_count(); ++id) {
-    std::string name(store.labels(id).get(metric_name_label));
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
+// What is said of an expression that found nothing: the first metric that the data does not have.
+std::string unknown_metric(const plan::Plan& plan, const store::SeriesStore& store) {
+  std::set<std::string, std::less<>> names;
+  for (store::SeriesId id = 0; id < store.series_count(); ++id)
+    names.emplace(store.labels(id).get(metric_name_label));
+  for (const plan::Leaf& leaf : plan.leaves) {
+    for (const Matcher& m : leaf.matchers) {
+      if (m.label != metric_name_label || m.op != MatchOp::equal || names.contains(m.value)) continue;
+      const std::string near = source::nearest(m.value, {names.begin(), names.end()});
+      return fmt::format(": the data has no metric `{}`{}", m.value,
+                         near.empty() ? "" : fmt::format("; did you mean `{}`?", near));
+    }
   }
-  for (const plan::Leaf& leaf : plan.leaves)
-    for (const Matcher& m : leaf.matchers)
-      if (m.label == metric_name_label && m.op == MatchOp::equal) {
-        if (std::find(names.begin(), names.end(), m.value) != names.end()) continue;
-        const std::string near = source::nearest(m.value, names);
-        return near.empty() ? fmt::format("the data has no metric `{}`", m.value) : fmt::format("the data has no metric `{}`; did you mean `{}`?", m.value, near);
-      }
   return {};
 }
 
@@ -82,9 +85,16 @@ int run_eval(const EvalOptions& options) {
   if (!query.plan) {
     const std::string text = source::render_text(query.diagnostics, query.sources);
     if (options.json) {
-      const source::Diagnostic& d = query.diagnostics.all().front();
-      fmt::print("{}\n", dump({{"status", "error"}, {"errorType", "bad_data"}, {"error", d.message}, {"code", source::code_name(d.code)},
-                               {"diagnostics", nlohmann::ordered_json::parse(source::render_json(query.diagnostics, query.sources))}}, 2));
+      const auto& all = query.diagnostics.all();
+      const source::Diagnostic& d = *std::find_if(
+          all.begin(), all.end(), [](const auto& one) { return one.level() == source::Level::error; });
+      fmt::print("{}\n", dump({{"status", "error"},
+                               {"errorType", "bad_data"},
+                               {"error", d.message},
+                               {"code", source::code_name(d.code)},
+                               {"diagnostics", nlohmann::ordered_json::parse(
+                                                   source::render_json(query.diagnostics, query.sources))}},
+                              2));
     }
     fmt::print(stderr, "{}", text);
     return exit_program;
@@ -93,45 +103,55 @@ int run_eval(const EvalOptions& options) {
   plan::Plan& plan = *query.plan;
   plan.lookback = options.lookback;
   const bool range = options.from || options.to;
+  if (range && options.at)
+    return fail(options, "bad_data", "--at is one instant; --from and --to are many", "leave one out",
+                exit_program);
   if (range && (!options.from || !options.to || options.step.ms <= 0))
     return fail(options, "bad_data", "a range needs --from, --to and --step", "", exit_program);
-  if (range && (*options.to < *options.from || (*options.to - *options.from).ms / options.step.ms > 1'000'000))
-    return fail(options, "bad_data", "--from, --to and --step give no steps, or more than a million", "", exit_program);
+  if (range &&
+      (*options.to < *options.from || (*options.to - *options.from).ms / options.step.ms > 1'000'000))
+    return fail(options, "bad_data", "--from, --to and --step give no steps, or more than a million", "",
+                exit_program);
   store::SeriesStore store{Limits{}};
   HistoryRequest request;
   request.location = options.data;
-  request.from = range ? options.from : options.at;
-  request.to = range ? options.to : options.at;
+  const std::optional<Instant> at = options.at || range || !is_url(options.data) ? options.at : wall_clock();
+  request.from = range ? options.from : at;
+  request.to = range ? options.to : at;
   const Result<History> history = load_history(plan, request, store);
   if (!history)
-    return fail(options, exit_code_of(history.error()) == exit_unreachable ? "unavailable" : "bad_data", history.error().message, history.error().hint, exit_code_of(history.error()));
+    return fail(options, exit_code_of(history.error()) == exit_unreachable ? "unavailable" : "bad_data",
+                history.error().message, history.error().hint, exit_code_of(history.error()));
   std::vector<Instant> instants;
   if (range)
     for (Instant t = *options.from; t <= *options.to; t = t + options.step) instants.push_back(t);
   else
-    instants.push_back(options.at.value_or(history->last));
+    instants.push_back(at.value_or(history->last));
   eval::StoreProvider leaves(store);
-  eval::ShapeRunner shapes(plan, options.tier, jit_loader(), [](const Error& e) { fmt::print(stderr, "signalbox: {}\n", e.message); });
+  eval::ShapeRunner shapes(plan, options.tier, jit_loader(),
+                           [](const Error& e) { fmt::print(stderr, "signalbox: {}\n", e.message); });
   std::map<Labels, SeriesResult> series;
   auto evidence = nlohmann::ordered_json::array();
   std::size_t points = 0;
   const auto cache = eval::make_eval_cache();
-  for (Instant at : instants) {
+  for (Instant now : instants) {
     eval::Evaluation::Context context;
     context.plan = &plan;
     context.leaves = &leaves;
     context.shapes = &shapes;
     context.semantics = options.semantics.value_or(history->semantics);
-    context.at = at;
+    context.at = now;
     context.cache = cache;
     eval::Evaluation evaluation(context);
     const eval::Column& column = evaluation.column(query.root);
     for (std::size_t i = 0; i < column.size(); ++i) {
       if (column.evidence[i] == 0) {
-        series[(*column.rows)[i]].values.emplace_back(at, column.value[i]);
+        series[(*column.rows)[i]].values.emplace_back(now, column.value[i]);
         ++points;
       } else {
-        evidence.push_back({{"metric", labels_json((*column.rows)[i])}, {"time", seconds_json(at)}, {"state", plan::evidence_name(static_cast<plan::Evidence>(column.evidence[i]))}});
+        evidence.push_back({{"metric", labels_json((*column.rows)[i])},
+                            {"time", seconds_json(now)},
+                            {"state", plan::evidence_name(static_cast<plan::Evidence>(column.evidence[i]))}});
       }
     }
   }
@@ -149,18 +169,20 @@ int run_eval(const EvalOptions& options) {
       result.push_back(std::move(entry));
     }
     nlohmann::ordered_json data = {{"resultType", range ? "matrix" : scalar ? "scalar" : "vector"}};
-    if (scalar && !range && !series.empty()) data["result"] = result[0]["value"];
-    else data["result"] = std::move(result);
+    if (scalar && !range && !series.empty())
+      data["result"] = result[0]["value"];
+    else
+      data["result"] = std::move(result);
     data["evidence"] = std::move(evidence);
     fmt::print("{}\n", dump({{"status", "success"}, {"data", std::move(data)}}, 2));
   } else {
     for (const auto& [labels, s] : series)
-      for (const auto& [t, v] : s.values) fmt::print("{}  {}  {}\n", to_rfc3339(t), to_string(labels), value_text(v));
+      for (const auto& [t, v] : s.values)
+        fmt::print("{}  {}  {}\n", to_rfc3339(t), to_string(labels), value_text(v));
     for (const auto& e : evidence) fmt::print("{}  {}\n", dump(e["metric"]), e["state"].get<std::string>());
   }
   if (points > 0) return exit_ok;
-  const std::string why = nearest_metric(plan, store);
-  fmt::print(stderr, "signalbox: nothing has a value{}{}\n", why.empty() ? "" : ": ", why);
+  fmt::print(stderr, "signalbox: nothing has a value{}\n", unknown_metric(plan, store));
   return exit_no_data;
 }
 

@@ -1,7 +1,10 @@
 // signalbox fmt FILE…: the one form of a text.
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
@@ -12,22 +15,25 @@
 namespace signalbox::cli {
 namespace {
 
-// Whole or not at all: a file beside it takes its place, with its permissions.
-Result<void> replace_file(const std::string& path, const std::string& text) {
-  const std::string fresh = path + ".signalbox-fmt";
-  std::FILE* out = std::fopen(fresh.c_str(), "wb");
+// Whole or not at all: a file beside it takes its place, with its permissions. Of a link, what it points to.
+Result<void> replace_file(const std::string& name, const std::string& text) {
+  std::error_code failed;
+  const std::filesystem::path path = std::filesystem::canonical(name, failed);
+  if (failed) return Error{ErrorCode::io, fmt::format("{}: {}", name, failed.message())};
+  std::string fresh = path.string() + ".XXXXXX";
+  const int fd = ::mkstemp(fresh.data());
+  std::FILE* out = fd < 0 ? nullptr : ::fdopen(fd, "wb");
   if (out == nullptr) return Error{ErrorCode::io, fmt::format("{}: {}", fresh, std::strerror(errno))};
   const bool written = std::fwrite(text.data(), 1, text.size(), out) == text.size();
   const bool closed = std::fclose(out) == 0;
-  std::error_code failed;
   if (written && closed) {
     const auto mode = std::filesystem::status(path, failed).permissions();
     if (!failed) std::filesystem::permissions(fresh, mode, failed);
-    std::filesystem::rename(fresh, path, failed);
+    if (!failed) std::filesystem::rename(fresh, path, failed);
     if (!failed) return {};
   }
   std::remove(fresh.c_str());
-  return Error{ErrorCode::io, fmt::format("{}: it could not be written; it is as it was", path)};
+  return Error{ErrorCode::io, fmt::format("{}: it could not be written; it is as it was", name)};
 }
 
 }  // namespace

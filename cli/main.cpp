@@ -8,7 +8,8 @@
 namespace signalbox::cli {
 namespace {
 
-CLI::Option* add_time(CLI::App& app, const std::string& name, std::optional<Instant>& into, const std::string& help) {
+CLI::Option* add_time(CLI::App& app, const std::string& name, std::optional<Instant>& into,
+                      const std::string& help) {
   return app.add_option_function<std::string>(
       name,
       [&into, name](const std::string& text) {
@@ -25,7 +26,8 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name, Duration& into
       [&into, name](const std::string& text) {
         const auto d = parse_duration(text);
         const auto seconds = d ? std::nullopt : Rational::parse_decimal(text);
-        if (!d && !seconds) throw CLI::ValidationError(name, fmt::format("'{}' is not a duration: write 15s, 5m, 1h30m", text));
+        if (!d && !seconds)
+          throw CLI::ValidationError(name, fmt::format("'{}' is not a duration: write 15s, 5m, 1h30m", text));
         into = d ? *d : Duration{static_cast<std::int64_t>(seconds->to_double() * 1000)};
       },
       help);
@@ -37,7 +39,8 @@ void add_params(CLI::App& app, std::map<std::string, std::string>& into) {
          [&into](const std::vector<std::string>& list) {
            for (const std::string& text : list) {
              const std::size_t eq = text.find('=');
-             if (eq == std::string::npos || eq == 0) throw CLI::ValidationError("--param", fmt::format("'{}' is not NAME=VALUE", text));
+             if (eq == std::string::npos || eq == 0)
+               throw CLI::ValidationError("--param", fmt::format("'{}' is not NAME=VALUE", text));
              into[text.substr(0, eq)] = text.substr(eq + 1);
            }
          },
@@ -81,7 +84,8 @@ int main_of(int argc, char** argv) {
 
   EvalOptions eval;
   c = app.add_subcommand("eval", "evaluate an expression over data");
-  c->add_option("EXPR", eval.expression, "a value or a condition")->required();
+  c->add_option("EXPR", eval.expression, "a value or a condition; after -- when it begins with a minus")
+      ->required();
   c->add_option("--data", eval.data, "recorded file, folder, Prometheus or page of metrics")->required();
   add_time(*c, "--at", eval.at, "instant (default: the newest sample)");
   add_time(*c, "--from", eval.from, "first instant of a range");
@@ -115,10 +119,12 @@ int main_of(int argc, char** argv) {
   c->add_option("--state", run.state, "directory of the state")->required();
   c->add_option("--listen", run.listen, "serve /metrics and /healthz, as 127.0.0.1:9464");
   c->add_option("--secrets", run.secrets_dir, "directory with a file for each secret");
-  c->add_option("--kill-switch", run.kill_switch, "while this file exists nothing is done (default: KILL in the state directory)");
+  c->add_option("--kill-switch", run.kill_switch,
+                "while this file exists nothing is done (default: KILL in the state directory)");
   static const std::map<std::string, plan::Mode> modes = {
       {"observe", plan::Mode::observe}, {"dry_run", plan::Mode::dry_run}, {"act", plan::Mode::act}};
-  c->add_option("--mode", run.mode, "observe, dry_run or act: lowers what the policies say")->transform(CLI::CheckedTransformer(modes));
+  c->add_option("--mode", run.mode, "observe, dry_run or act: lowers what the policies say")
+      ->transform(CLI::CheckedTransformer(modes));
   add_params(*c, run.params);
   add_engine(*c, run.tier);
   c->callback([&] { code = run_run(run); });
@@ -146,4 +152,6 @@ int main_of(int argc, char** argv) {
 }  // namespace
 }  // namespace signalbox::cli
 
-int main(int argc, char** argv) { return signalbox::cli::main_of(argc, argv); }
+int main(int argc, char** argv) {
+  return signalbox::cli::main_of(argc, argv);
+}

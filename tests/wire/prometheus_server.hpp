@@ -26,6 +26,7 @@ class PrometheusServer {
   PrometheusServer& operator=(const PrometheusServer&) = delete;
   ~PrometheusServer();
 
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
   HttpAnswer get(const std::string& path_and_query) const;
   HttpAnswer post(const std::string& path, const std::vector<std::string>& headers,
                   const std::string& body) const;
