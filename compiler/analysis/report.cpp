@@ -88,9 +88,9 @@ std::string policy_text(const Facts& facts, Index index) {
                        people_time(times.verified_by.seconds()), people_time(times.verified_from.seconds()));
   if (times.miss)
     out += fmt::format("  one look     at {} events: {} that a service at its budget does not pass",
-                       rounded(times.verify_events), percent(*times.miss));
+                       rounded(times.verify_events), chance_words(*times.miss));
   if (times.miss && times.false_pass)
-    out += fmt::format(", {} that one still at the threshold does", percent(*times.false_pass));
+    out += fmt::format(", {} that one still at the threshold does", chance_words(*times.false_pass));
   if (times.miss) out += "\n";
   return out;
 }
@@ -109,7 +109,7 @@ std::string burn_table(const plan::Plan& plan) {
   for (Index i = 0; i < plan.policies.size(); ++i) out += policy_text(facts, i) + "\n";
   if (out.empty()) return out;
   std::string delay =
-      fmt::format("a scrape ({}), a tick ({})", to_string(facts.scrape), to_string(plan.tick));
+      fmt::format("a scrape ({}) and a tick ({})", to_string(facts.scrape), to_string(plan.tick));
   if (facts.settle.ms > 0) delay += fmt::format(" and settle ({})", to_string(facts.settle));
   return out + fmt::format(
                    "Rows: uniform traffic, from the first bad event; a decision comes up to {} later. \"10 x "

@@ -37,6 +37,14 @@ std::string percent(const Rational& share) {
   return hundredfold ? hundredfold->to_string() + "%" : percent(share.to_double());
 }
 
+std::string chance_words(double chance) {
+  if (chance < 1e-9) return "under one in a billion";
+  if (chance >= 0.001) return percent(chance);
+  const double once_in = 1 / chance;
+  const double digit = std::pow(10, std::floor(std::log10(once_in)) - 1);
+  return fmt::format("one in {:.0f}", std::round(once_in / digit) * digit);
+}
+
 const char* severity_word(plan::Severity severity) {
   return severity == plan::Severity::page ? "page" : "ticket";
 }

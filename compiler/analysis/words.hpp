@@ -13,6 +13,8 @@ std::string people_time(double seconds);
 std::string percent(double share);
 // "99.95%": all digits.
 std::string percent(const Rational& share);
+// "13.9%", "one in 25000", "under one in a billion".
+std::string chance_words(double chance);
 // Three digits, for factors and counts.
 std::string rounded(double value);
 const char* severity_word(plan::Severity severity);

@@ -240,6 +240,10 @@ TEST(Words, TimesAreRoundedForPeople) {
   EXPECT_EQ(percent(0.02), "2%");
   EXPECT_EQ(percent(0.1389), "13.9%");
   EXPECT_EQ(rounded(2592.2), "2592");
+  EXPECT_EQ(chance_words(0.02), "2%");
+  EXPECT_EQ(chance_words(4e-5), "one in 25000");
+  EXPECT_EQ(chance_words(7.12e-8), "one in 14000000");
+  EXPECT_EQ(chance_words(0), "under one in a billion");
 }
 
 TEST(Words, ActionsThatUndoEachOther) {
