@@ -12,6 +12,19 @@ using sema::TypedOp;
 using sema::TypedPtr;
 using source::Code;
 
+namespace {
+
+// The first hold in an expression, or null.
+const sema::Typed* hold_in(const TypedPtr& t, std::set<const sema::Typed*>& seen) {
+  if (t == nullptr || !seen.insert(t.get()).second) return nullptr;
+  if (t->op == TypedOp::hold) return t.get();
+  for (const TypedPtr& part : t->args)
+    if (const sema::Typed* found = hold_in(part, seen)) return found;
+  return nullptr;
+}
+
+}  // namespace
+
 // Counts are selectors of counters, and sums and differences of them.
 bool Declarations::check_counts(const TypedPtr& t, const syntax::SloDecl& decl, std::set<const sema::Typed*>& seen) {
   if (t == nullptr) return false;
@@ -133,7 +146,13 @@ void Declarations::count_slo(const syntax::SloDecl& decl) {
     } else {
       const auto slice = typer_.duration(ind->slice, place, "a slice");
       TypedPtr condition = typer_.condition(ind->condition, place);
+      std::set<const sema::Typed*> seen;
       if (condition == nullptr || !slice) {
+        good = false;
+      } else if (const sema::Typed* hold = hold_in(condition, seen)) {
+        // A slice is judged at its end alone, where no ticks have been counted.
+        diagnostics_.report(Code::bad_value, hold->span, "a slice is judged at its end, and nothing is held there",
+                            "leave the hold out: the windows of `burn` say how long is too long");
         good = false;
       } else if (slice->ms < plan_.tick.ms) {
         diagnostics_.report(Code::bad_value, ind->slice->span, fmt::format("a slice is at least a tick, {}", to_string(plan_.tick)));

@@ -51,7 +51,7 @@ void Decider::decide_slo(Index index, const Evaluate& evaluate) {
     s.instance = labels;
     s.rows.resize(slo.rows.size());
     const RowValue alive = row_of(universe, labels);
-    Evidence worst = slo.slices ? Evidence::value : alive.evidence;
+    Evidence worst = alive.evidence;
     for (std::size_t r = 0; r < slo.rows.size(); ++r) {
       const plan::BurnRow& row = slo.rows[r];
       RowState& state = s.rows[r];
@@ -66,7 +66,9 @@ void Decider::decide_slo(Index index, const Evaluate& evaluate) {
           if (v.evidence != Evidence::value) v = {0.0, Evidence::value};
         }
       }
-      if (lacks_data(v.evidence)) worst = std::max(worst, v.evidence);
+      // A window of slices does not know why its slices are unknown, nor whether there is data now; their condition does.
+      if (slo.slices && lacks_data(v.evidence) && alive.evidence == Evidence::no_traffic) v = alive;
+      if (!slo.slices && lacks_data(v.evidence)) worst = std::max(worst, v.evidence);
       const auto burn = [&](Index ratio) {
         const double budget = sub(Rational(1), slo.objective)->to_double();
         return fmt::format("{:.4g}", row_of(evaluation.column(ratio), labels).value / budget);
