@@ -19,7 +19,7 @@ struct SloSpans {
 struct Places {
   std::vector<SloSpans> slos;
   std::vector<PolicySpans> policies;
-  std::vector<Span> targets, sources, actions;
+  std::vector<Span> targets, sources;
   std::vector<std::vector<Span>> given;  // by rehearsal
   std::vector<Span> origins;             // of Plan::origins
 };
