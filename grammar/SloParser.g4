@@ -19,7 +19,8 @@ paramSetting: PARAM name IS name (DEFAULT (STRING | amount))?;
 tickSetting: TICK amount (PHASE amount)?;
 letSetting: LET name letParams? ASSIGN (burnBlock | condition);
 letParams: LPAREN (name (COMMA name)*)? RPAREN;
-metricSetting: METRIC name IS name (OF name)? ((WITH | ONLY) labelList)?;
+metricSetting: METRIC name IS name (OF unit)? ((WITH | ONLY) labelList)?;
+unit: name | EVENTS;
 
 sourceDecl: SOURCE name IS name LBRACE sourceClause* RBRACE;
 sourceClause: urlClause | everyClause | settleClause | timeoutClause | lookbackClause | semanticsClause;
@@ -56,7 +57,7 @@ burnRow: severity amount (OVER | IN) amount AMP amount;
 severity: PAGE | TICKET;
 floorClause: FLOOR amount BAD;
 sloMissingClause: MISSING (KEEP FOR amount THEN)? severity;
-idleClause: IDLE name;
+idleClause: IDLE (name | KEEP);
 pageClause: PAGE name+;
 ticketClause: TICKET name+;
 deferClause: DEFER severity WHILE name ACTS AT MOST amount;

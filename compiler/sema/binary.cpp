@@ -203,7 +203,7 @@ TypedPtr Typer::binary(const Expr& e) {
     for (const TypedPtr& side : t->args) {
       const TypedPtr& other = side == a ? b : a;
       if (side->type.kind == MetricKind::counter && other->constant() && !side->type.rows.scalar)
-        return fail(Code::kind_clash, side->span, fmt::format("`{}` is a counter: it only grows, and restarts from zero", side->text.empty() ? "this" : side->text),
+        return fail(Code::kind_clash, side->span, fmt::format("{} is a counter: it only grows, and restarts from zero", side->text.empty() ? "this" : "`" + side->text + "`"),
                     fmt::format("compare its growth: rate({0}[5m]) or increase({0}[5m])", side->text.empty() ? "m" : side->text));
       if (side->type.kind == MetricKind::histogram)
         return fail(Code::kind_clash, side->span, fmt::format("`{}` is a histogram, not a value", side->text), fmt::format("compare p95({}[5m])", side->text));

@@ -43,7 +43,8 @@ class Loader {
         for (char& c : file)
           if (c == '.') c = '/';
         diagnostics_.report(Code::unknown_module, use.span, fmt::format("there is no module `{}`", path),
-                            fmt::format("modules of the library begin with std.; others are files: {}.slo beside the program", file));
+                            path.rfind("std.", 0) == 0 ? "std. is the library's: std.burn is there"
+                                                       : fmt::format("it would be the file {}.slo beside the program; the library's begin with std.", file));
         continue;
       }
       const std::uint32_t file = sources_.add(path, *text);

@@ -252,12 +252,15 @@ std::string describe(const Unit& unit) {
   if (unit.time == 0 && unit.bytes == 1) return "a size in bytes";
   if (unit.time == -1 && unit.bytes == 0) return "a rate per second";
   if (unit.time == -1 && unit.bytes == 1) return "bytes per second";
+  if (unit.bytes == 0) return fmt::format("a value in s^{}", unit.time);
+  if (unit.time == 0) return fmt::format("a value in B^{}", unit.bytes);
   return fmt::format("a value in s^{} B^{}", unit.time, unit.bytes);
 }
 
 std::string describe(const RowType& rows) {
   if (rows.scalar) return "one number";
   if (rows.closed && rows.labels.empty()) return "one row";
+  if (rows.labels.empty()) return "a row per series";
   return fmt::format("{}({})", rows.closed ? "one row per " : "a row per series with at least ", fmt::join(rows.labels, ", "));
 }
 

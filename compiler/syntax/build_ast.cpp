@@ -489,7 +489,8 @@ SloDecl Builder::slo_decl(P::SloDeclContext* c) {
     if (auto* k = clause->coverageClause(); whole(k)) d.coverage.push_back({amount(k->amount()), at});
     if (auto* k = clause->sloMissingClause(); whole(k))
       d.missing.push_back({k->amount() != nullptr ? amount(k->amount()) : nullptr, k->severity()->PAGE() != nullptr, at});
-    if (auto* k = clause->idleClause(); whole(k)) d.idle.push_back({name(k->name()), at});
+    if (auto* k = clause->idleClause(); whole(k))
+      d.idle.push_back({k->KEEP() != nullptr ? token_name(k->KEEP()->getSymbol()) : name(k->name()), at});
     const auto receivers = [&](const std::vector<P::NameContext*>& names) {
       NamesClause out{{}, at};
       for (auto* n : names) out.names.push_back(name(n));
@@ -718,7 +719,7 @@ File Builder::program(P::ProgramContext* program) {
       MetricNode m;
       m.name = name(k->name(0));
       m.kind = name(k->name(1));
-      if (k->OF() != nullptr) m.unit = name(k->name(2));
+      if (k->unit() != nullptr && whole(k->unit())) m.unit = token_name(k->unit()->getStart());
       m.has_labels = k->labelList() != nullptr;
       m.only = k->ONLY() != nullptr;
       m.labels = labels(k->labelList());

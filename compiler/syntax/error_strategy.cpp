@@ -330,9 +330,15 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
     else if ((type == SloLexer::AND || type == SloLexer::OR) && after_hold)
       hint = "a hold ends its condition: put the held part in parentheses, (… for 3 ticks) and …";
     else if (type == SloLexer::ASSIGN) hint = "equality is `==`; `=` stands in `let` and inside matchers";
+    else if (type == SloLexer::GROUP_LEFT || type == SloLexer::GROUP_RIGHT)
+      hint = fmt::format("{} follows on (…) or ignoring (…)", spelled(token));
     else if (want == Wanted::operand && is_hard(type))
       hint = fmt::format("{} needs something before it; a metric of that name is written in backquotes", spelled(token));
-    else if (want == Wanted::operand && hint.empty()) hint = "an expression is expected: a metric, a number, a call or ( … )";
+    else if (parser->getContext()->getRuleIndex() == SloParser::RuleMatchers && before != nullptr && before->getType() == SloLexer::STRING)
+      hint = "matchers are separated by commas";
+    else if (parser->getContext()->getRuleIndex() == SloParser::RuleMatcher && type == SloLexer::NUMBER)
+      hint = fmt::format("a label's value is a text: \"{}\"", sources_.text(parsed_.span(token)));
+    else if (want == Wanted::operand && (hint.empty() || in_expression)) hint = "an expression is expected: a metric, a number, a call or ( … )";
     else if (want == Wanted::name && is_word(type))
       hint = fmt::format("{0} is a word of the language: choose another name, or write it in backquotes", spelled(token));
     else if (before != nullptr && (before->getType() == SloLexer::BY || before->getType() == SloLexer::WITHOUT))

@@ -170,8 +170,12 @@ bool Parsed::check_bytes(const SourceSet& sources, const Limits& limits, Diagnos
 bool Parsed::check_tokens(const SourceSet& sources, const Limits& limits, Diagnostics& diagnostics) {
   bool good = true;
   std::size_t prefixes = 0;
-  for (antlr4::Token* token : tokens_->getTokens()) {
-    const source::Span at = span(token);
+  std::uint32_t judged = 0;  // what stands before this byte has been said already
+  const std::vector<antlr4::Token*> tokens = tokens_->getTokens();
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    antlr4::Token* token = tokens[i];
+    source::Span at = span(token);
+    if (at.begin < judged) continue;
     const std::string text(sources.text(at));
     const auto type = token->getType();
     // What the parser recurses for without a bracket: signs, `not`, and `1% of 1% of …`.
@@ -200,6 +204,12 @@ bool Parsed::check_tokens(const SourceSet& sources, const Limits& limits, Diagno
         fault(Code::bad_character, fmt::format("`{}` means nothing here", text), "");
         break;
       case SloLexer::COLON:
+        if (const std::string_view rest = sources[file_].text().substr(at.end); i > 0 && rest.substr(0, 2) == "//") {
+          judged = at.end + static_cast<std::uint32_t>(std::min(rest.find_first_of(" \t\r\n"), rest.size()));
+          at = {file_, span(tokens[i - 1]).begin, judged};
+          fault(Code::bad_string, "an address is a text", fmt::format("write it in quotes: \"{}\"", sources.text(at)));
+          break;
+        }
         fault(Code::stray_punctuation, "no `:` is written here",
               "clauses are a word and its arguments; a `:` stands only inside a metric's name, between letters");
         break;
