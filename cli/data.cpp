@@ -1,6 +1,7 @@
 #include "cli/data.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -52,7 +53,7 @@ Result<History> load_url(const plan::Plan& plan, const HistoryRequest& request, 
   net::EventLoop& loop = **made;
   Result<History> out = Error{ErrorCode::internal, "nothing answered"};
   sources::PrometheusHistory prometheus(loop.http(), request.location, Limits{});
-  const Instant now = wall_clock();
+  const Instant now = request.now.value_or(wall_clock());
   const Instant to = request.to.value_or(now), from = request.from.value_or(request.to ? to : to - hours(1));
   std::unique_ptr<sources::Scraper> page;
   prometheus.version([&](Result<std::string> version) {
@@ -61,17 +62,20 @@ Result<History> load_url(const plan::Plan& plan, const HistoryRequest& request, 
       return loop.stop();
     }
     if (version) {
-      prometheus.load(
-          plan, from, to, store, [](double done) { fmt::print(stderr, "\rreading {:3.0f}%", 100 * done); },
-          [&](Result<sources::PrometheusReport> report) {
-            fmt::print(stderr, "\r            \r");
-            if (!report)
-              out = report.error();
-            else
-              out = History{report->load.samples, std::max(report->load.first, from),
-                            std::min(report->load.last, to), report->semantics};
-            loop.stop();
-          });
+      const bool watched = ::isatty(STDERR_FILENO) != 0;
+      const auto progress = [watched](double done) {
+        if (watched) fmt::print(stderr, "\rreading {:3.0f}%", 100 * done);
+      };
+      prometheus.load(plan, from, to, store, progress,
+                      [&, watched](Result<sources::PrometheusReport> report) {
+                        if (watched) fmt::print(stderr, "\r            \r");
+                        if (!report)
+                          out = report.error();
+                        else
+                          out = History{report->load.samples, std::max(report->load.first, from),
+                                        std::min(report->load.last, to), report->semantics};
+                        loop.stop();
+                      });
       return;
     }
     // Not a Prometheus: a page of metrics, as it is now.

@@ -11,8 +11,9 @@ namespace signalbox::cli {
 
 struct HistoryRequest {
   std::string location;  // path or URL
-  std::optional<Instant> from,
-      to;  // what will be evaluated; a Prometheus is asked for no more than that needs
+  // What will be evaluated: a Prometheus is asked for no more than that needs.
+  std::optional<Instant> from, to;
+  std::optional<Instant> now;  // when a page is read; without it, the wall clock's
 };
 struct History {
   std::size_t samples = 0;

@@ -115,7 +115,8 @@ int run_eval(const EvalOptions& options) {
   store::SeriesStore store{Limits{}};
   HistoryRequest request;
   request.location = options.data;
-  const std::optional<Instant> at = options.at || range || !is_url(options.data) ? options.at : wall_clock();
+  if (is_url(options.data)) request.now = wall_clock();
+  const std::optional<Instant> at = options.at || range ? options.at : request.now;
   request.from = range ? options.from : at;
   request.to = range ? options.to : at;
   const Result<History> history = load_history(plan, request, store);

@@ -328,6 +328,16 @@ TEST_F(Parity, OneInstantIsAVectorAsTheirs) {
   EXPECT_EQ(ours, theirs);
 }
 
+TEST_F(Parity, APageOfMetricsIsReadAsItIsNow) {
+  const Finished finished =
+      run({program(), "eval", "up + prometheus_ready", "--data", server_->url() + "/metrics", "--json"});
+  ASSERT_EQ(finished.code, 0) << finished.out << finished.err;
+  const json data = json::parse(finished.out)["data"];
+  ASSERT_EQ(data["result"].size(), 1u);
+  EXPECT_EQ(data["result"][0]["value"][1], "2");
+  EXPECT_EQ("http://" + data["result"][0]["metric"]["instance"].get<std::string>(), server_->url());
+}
+
 class Program : public testing::Test {
  protected:
   static std::string small(const std::string& more = "") {
