@@ -109,3 +109,8 @@ target_compile_definitions(cli_eval_test PRIVATE SIGNALBOX_PROGRAM="$<TARGET_FIL
 add_dependencies(cli_eval_test signalbox)
 set_tests_properties(cli_eval_test PROPERTIES LABELS wire)
 signalbox_test(unit/slices_slo_test.cpp sb_lower sb_loop)
+
+signalbox_program_test(wire/nab_example_test.cpp)
+target_compile_definitions(nab_example_test PRIVATE EXAMPLE_NAB="${PROJECT_SOURCE_DIR}/examples/nab"
+  NAB2OM="$<TARGET_FILE:nab2om>" BUILD="${CMAKE_BINARY_DIR}")
+add_dependencies(nab_example_test nab2om)
