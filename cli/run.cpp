@@ -21,6 +21,9 @@
 namespace signalbox::cli {
 namespace {
 
+// How long the end waits for the step under way.
+constexpr Duration patience = seconds(3);
+
 // A program under way: what a reload replaces. Samples, state and the loop outlive it.
 struct Running {
   plan::Plan plan;
@@ -61,6 +64,8 @@ class Runner : public loop::EngineObserver {
     if (stopping_) return;
     stopping_ = true;
     running_->engine->stop([this] { loop_.stop(); });
+    // A step that waits for others' answers has committed nothing, and the next start takes it up again.
+    loop_.timer().at(loop_.clock().now() + patience, [this] { loop_.stop(); });
   }
 
   void event(const decide::Event& e) override {

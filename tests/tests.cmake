@@ -120,3 +120,5 @@ target_sources(prometheus_leaves_test PRIVATE ${PROJECT_SOURCE_DIR}/tests/wire/p
 set_tests_properties(prometheus_leaves_test PROPERTIES LABELS wire)
 signalbox_test(unit/include_graph_test.cpp)
 target_compile_definitions(include_graph_test PRIVATE SIGNALBOX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+signalbox_program_test(wire/run_contract_test.cpp)
+set_tests_properties(run_contract_test PROPERTIES LABELS wire)

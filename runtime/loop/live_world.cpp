@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "runtime/backends/http_target.hpp"
 #include "runtime/receivers/webhook.hpp"
 
@@ -99,7 +101,10 @@ void LiveWorld::gather(Instant at, std::function<void()> done) {
 }
 
 void LiveWorld::read_version(Index target, std::function<void(Result<std::string>)> done) {
-  backends::read_version(host_.http, plan_.targets[target], limits_, std::move(done));
+  // A tick waits for it, and who is ill often does not say its version: no decision is late for that.
+  plan::Target asked = plan_.targets[target];
+  asked.timeout = std::min(asked.timeout, Duration{plan_.tick.ms / 2});
+  backends::read_version(host_.http, asked, limits_, std::move(done));
 }
 
 void LiveWorld::perform(const decide::Effect& effect, std::function<void(decide::Answer)> done) {

@@ -20,8 +20,8 @@ struct PeerRequest {
 struct PeerAnswer {
   int status = 200;
   std::string type = "text/plain; charset=utf-8";
-  std::string body;
-  std::vector<std::string> headers;
+  std::string body = {};
+  std::vector<std::string> headers = {};
   bool hang = false;         // nothing is answered, and the connection stays open
   std::size_t promised = 0;  // bytes of a body that is made up as it is sent, instead of `body`
 };
@@ -54,7 +54,7 @@ class HttpPeer {
 // One request to 127.0.0.1:port; status 0 when there was no answer.
 struct HttpReply {
   int status = 0;
-  std::string body;
+  std::string body = {};
 };
 HttpReply http_get(int port, const std::string& path_and_query);
 
