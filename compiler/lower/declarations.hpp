@@ -70,6 +70,11 @@ class Declarations {
   std::vector<SloCounts> counts_;
   std::vector<bool> counted_;  // whether an SLO's indicator could be read
   std::map<std::uint32_t, std::size_t> module_of_file_;
+  struct Said {
+    std::int64_t value;
+    source::Span span;
+  };
+  std::optional<Said> lookback_, semantics_;  // of the sources so far
 };
 
 }  // namespace signalbox::lower

@@ -126,6 +126,16 @@ void Declarations::lower_source(const syntax::SourceDecl& decl) {
   read(decl.settle, "settle", {}, s.settle);
   read(decl.timeout, "timeout", milliseconds(10), s.timeout);
   read(decl.lookback, "lookback", milliseconds(1), plan_.lookback);
+  // Both are the program's: what is computed does not depend on where a sample came from.
+  const auto agree = [&](const std::vector<syntax::AmountClause>& clauses, const char* word, std::optional<Said>& said, std::int64_t value) {
+    if (clauses.empty()) return;
+    if (said && said->value != value)
+      diagnostics_.report(Code::bad_value, clauses[0].span, fmt::format("sources of one program have one `{}`", word), "make them equal")
+          .notes.push_back({said->span, "another one is stated here"});
+    else
+      said = Said{value, clauses[0].span};
+  };
+  agree(decl.lookback, "lookback", lookback_, plan_.lookback.ms);
   if (s.timeout > s.every) {
     diagnostics_.report(Code::bad_value, decl.timeout[0].span, "a scrape that takes longer than `every` never ends in time",
                         fmt::format("at most {}", to_string(s.every)));
@@ -137,6 +147,7 @@ void Declarations::lower_source(const syntax::SourceDecl& decl) {
     const auto v = typer_.count(c->amount, place, "`semantics`", 2);
     if (v && *v > 3) diagnostics_.report(Code::bad_value, c->amount->span, "semantics are 2 or 3: Prometheus' major version");
     else if (v) plan_.semantics = *v == 2 ? Semantics::prometheus2 : Semantics::prometheus3;
+    if (v) agree(decl.semantics, "semantics", semantics_, *v);
   }
   plan_.sources.push_back(std::move(s));
 }

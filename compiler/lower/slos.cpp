@@ -73,6 +73,7 @@ void Declarations::count_slo(const syntax::SloDecl& decl) {
                             fmt::format("an objective lies between 0% and 100%, and this is {}", ratio->exact ? mul(*ratio->exact, Rational(100)).value_or(Rational(0)).to_string() + "%" : shortest(ratio->value)),
                             compare(ratio->exact.value_or(Rational(0)), Rational(1)) > 0 && ratio->value < 100
                                 ? fmt::format("did you mean {}%?", shortest(ratio->value))
+                            : budget && compare(*budget, Rational(1)) >= 0 ? "at 0% nothing is ever too bad"
                                 : "at 100% there is no budget to spend, and every threshold is zero");
       } else if (period && period->ms > 0) {
         c.budget = *budget;

@@ -21,7 +21,12 @@ char closing(char open) { return open == '(' ? ')' : open == '[' ? ']' : '}'; }
 bool starts_declaration(std::string_view line) {
   for (std::string_view word : {"slo ", "policy ", "target ", "source ", "receiver ", "test ", "metric ", "let ", "use ",
                                 "param ", "tick "}) {
-    if (line.substr(0, word.size()) == word) return true;
+    if (line.substr(0, word.size()) != word) continue;
+    // A label or a key of that name is followed by an operator or a value.
+    const std::size_t next = line.find_first_not_of(' ', word.size());
+    if (next == std::string_view::npos) return false;
+    const char c = line[next];
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '`' || (c == '"' && word == "test ");
   }
   return false;
 }
@@ -146,8 +151,8 @@ bool Parsed::check_bytes(const SourceSet& sources, const Limits& limits, Diagnos
         return false;
       }
       open.pop_back();
-    } else if (c == '\n' && open.size() == 1 && open.back().open == '{' && starts_declaration(text.substr(i + 1, 16))) {
-      const std::string_view head = text.substr(i + 1, 16);
+    } else if (c == '\n' && open.size() == 1 && open.back().open == '{' && starts_declaration(text.substr(i + 1, 64))) {
+      const std::string_view head = text.substr(i + 1, 64);
       // Inside a block a line never starts in the first column with a declaration that has its own block.
       const std::size_t end = text.find('\n', i + 1);
       if (!broken_string && text.substr(i + 1, end - i - 1).find('{') != std::string_view::npos) {

@@ -1,0 +1,31 @@
+// The `test` blocks of a program, run by the engine where there is one.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/lower/compile.hpp"
+
+#ifdef SIGNALBOX_HAS_LOOP
+#include "runtime/loop/rehearsal.hpp"
+#endif
+
+namespace signalbox::test {
+
+// What the `test` blocks of a compiled program found wrong, a sentence each; nothing when this build cannot
+// run them.
+inline std::optional<std::vector<std::string>> run_rehearsals(const lower::Compiled& compiled) {
+#ifdef SIGNALBOX_HAS_LOOP
+  std::vector<std::string> out;
+  for (const plan::Rehearsal& rehearsal : compiled.rehearsals)
+    for (const loop::RehearsalFailure& failure : loop::run_rehearsal(*compiled.plan, rehearsal).failures)
+      out.push_back(rehearsal.name + ": " + failure.message);
+  return out;
+#else
+  (void)compiled;
+  return std::nullopt;
+#endif
+}
+
+}  // namespace signalbox::test
