@@ -150,7 +150,7 @@ class Evaluation {
     plan::Index family = plan::none;
     const HoldTable* holds_before = nullptr;  // as they were when the tick began, for records
     // Columns that are given instead of worked out: those of a record.
-    std::shared_ptr<const std::map<plan::Index, Column>> given;
+    std::shared_ptr<const std::map<plan::Index, Column>> given = nullptr;
   };
   explicit Evaluation(Context context);
   // Valid as long as the evaluation.
