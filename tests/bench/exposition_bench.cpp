@@ -1,0 +1,56 @@
+// What reading a page of metrics costs: bytes to samples, without a store behind.
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+
+#include "runtime/formats/exposition.hpp"
+
+namespace {
+
+using namespace signalbox;
+using formats::ExpositionFormat;
+
+// A page as services have it: counters by region and code, and a histogram's buckets.
+std::string page(bool timed, int series) {
+  std::string out = "# HELP http_requests_total Requests by outcome.\n# TYPE http_requests_total counter\n";
+  const std::string time = timed ? " 1700000000.123" : "";
+  for (int i = 0; i < series / 2; ++i)
+    out += fmt::format(
+        "http_requests_total{{service=\"checkout\",region=\"eu-{}\",code=\"{}\",env=\"prod\"}} {}{}\n",
+        i / 10, 200 + i % 10, 12345 + 17 * i, time);
+  out += "# TYPE http_request_duration_seconds histogram\n";
+  for (int i = 0; i < series / 2; ++i)
+    out += fmt::format(
+        "http_request_duration_seconds_bucket{{service=\"checkout\",endpoint=\"/api/{}\",le=\"0.{:02}\"}} "
+        "{}{}\n",
+        i / 20, i % 20, 991 + 3 * i, time);
+  return timed ? out + "# EOF\n" : out;
+}
+
+void parse(benchmark::State& state, ExpositionFormat format, bool timed) {
+  const std::string text = page(timed, static_cast<int>(state.range(0)));
+  std::size_t samples = 0;
+  const formats::ExpositionSink sink{.sample = [&](formats::ExpositionSample&& s) {
+    benchmark::DoNotOptimize(s.value);
+    ++samples;
+  }};
+  for (auto _ : state) {
+    const Result<void> done = formats::parse_exposition(text, format, Limits{}, 0, sink);
+    if (!done) return state.SkipWithError(done.error().message.c_str());
+  }
+  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * text.size()));
+  state.counters["samples/s"] = benchmark::Counter(static_cast<double>(samples), benchmark::Counter::kIsRate);
+}
+
+void prometheus_page(benchmark::State& state) {
+  parse(state, ExpositionFormat::prometheus, false);
+}
+void openmetrics_recording(benchmark::State& state) {
+  parse(state, ExpositionFormat::openmetrics, true);
+}
+
+BENCHMARK(prometheus_page)->Arg(1'000)->Arg(50'000);
+BENCHMARK(openmetrics_recording)->Arg(1'000)->Arg(50'000);
+
+}  // namespace
+
+BENCHMARK_MAIN();
