@@ -135,6 +135,7 @@ endif()
 if(TARGET signalbox_jit)
   target_compile_definitions(corpus_test PRIVATE SIGNALBOX_JIT_PATH="$<TARGET_FILE:signalbox_jit>")
   add_dependencies(corpus_test signalbox_jit)
+endif()
 
 # For ./dev bench and docs/performance.md; nothing that tests need.
 find_package(benchmark REQUIRED)
