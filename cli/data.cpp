@@ -11,7 +11,9 @@
 #include "cli/programs.hpp"
 #include "runtime/net/event_loop.hpp"
 #include "runtime/sources/file.hpp"
+#include "runtime/eval/store_provider.hpp"
 #include "runtime/sources/prometheus.hpp"
+#include "runtime/sources/prometheus_leaves.hpp"
 #include "runtime/sources/scrape.hpp"
 
 namespace signalbox::cli {
@@ -47,6 +49,14 @@ Result<History> load_files(const std::string& location, store::SeriesStore& stor
   return History{loaded->samples, loaded->first, loaded->last, Semantics::prometheus3};
 }
 
+// After its load it asks nothing more, so that it may outlive the loop.
+struct Pushed {
+  Pushed(Http& http, const std::string& base, const store::SeriesStore& store)
+      : raw(store), leaves(http, base, Limits{}, raw) {}
+  eval::StoreProvider raw;
+  sources::PrometheusLeaves leaves;
+};
+
 Result<History> load_url(const plan::Plan& plan, const HistoryRequest& request, store::SeriesStore& store) {
   auto made = net::make_event_loop({});
   if (!made) return made.error();
@@ -56,12 +66,23 @@ Result<History> load_url(const plan::Plan& plan, const HistoryRequest& request, 
   const Instant now = request.now.value_or(wall_clock());
   const Instant to = request.to.value_or(now), from = request.from.value_or(request.to ? to : to - hours(1));
   std::unique_ptr<sources::Scraper> page;
+  std::shared_ptr<Pushed> pushed;
   prometheus.version([&](Result<std::string> version) {
     if (!version && version.error().code == ErrorCode::unreachable) {
       out = version.error();
       return loop.stop();
     }
     if (version) {
+      const std::vector<bool> pushable = sources::pushable_leaves(plan);
+      if (request.step && *request.step >= minutes(1) && std::find(pushable.begin(), pushable.end(), false) == pushable.end()) {
+        pushed = std::make_shared<Pushed>(loop.http(), request.location, store);
+        pushed->leaves.load(plan, from, to, *request.step, [&, semantics = sources::semantics_of(*version)](Result<void> loaded) {
+          if (!loaded) out = loaded.error();
+          else out = History{0, from, to, semantics, std::shared_ptr<eval::LeafProvider>(pushed, &pushed->leaves)};
+          loop.stop();
+        });
+        return;
+      }
       const bool watched = ::isatty(STDERR_FILENO) != 0;
       const auto progress = [watched](double done) {
         if (watched) fmt::print(stderr, "\rreading {:3.0f}%", 100 * done);
@@ -73,7 +94,7 @@ Result<History> load_url(const plan::Plan& plan, const HistoryRequest& request, 
                           out = report.error();
                         else
                           out = History{report->load.samples, std::max(report->load.first, from),
-                                        std::min(report->load.last, to), report->semantics};
+                                        std::min(report->load.last, to), report->semantics, nullptr};
                         loop.stop();
                       });
       return;
@@ -86,7 +107,7 @@ Result<History> load_url(const plan::Plan& plan, const HistoryRequest& request, 
         out = Error{scraped.error().code, fmt::format("{}: {}", request.location, scraped.error().message),
                     scraped.error().hint};
       else
-        out = History{store.sample_count(), now, now, Semantics::prometheus3};
+        out = History{store.sample_count(), now, now, Semantics::prometheus3, nullptr};
       loop.stop();
     });
   });

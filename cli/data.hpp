@@ -1,9 +1,11 @@
 // --data: a recorded file, a folder of them, a Prometheus, or a page of metrics.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "runtime/eval/evaluate.hpp"
 #include "runtime/plan/plan.hpp"
 #include "runtime/store/series_store.hpp"
 
@@ -14,11 +16,15 @@ struct HistoryRequest {
   // What will be evaluated: a Prometheus is asked for no more than that needs.
   std::optional<Instant> from, to;
   std::optional<Instant> now;  // when a page is read; without it, the wall clock's
+  // Instants from `from` to `to` and no others: from a minute on, a Prometheus works the leaves out itself where it
+  // can (query_range), instead of sending every sample.
+  std::optional<Duration> step;
 };
 struct History {
   std::size_t samples = 0;
   Instant first, last;
   Semantics semantics = Semantics::prometheus3;  // a Prometheus' own; 3 for files, which have none
+  std::shared_ptr<eval::LeafProvider> leaves = nullptr;  // null: they come from the store
 };
 bool is_url(const std::string& location);  // else it is a path
 Instant wall_clock();

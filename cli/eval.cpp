@@ -119,6 +119,8 @@ int run_eval(const EvalOptions& options) {
   const std::optional<Instant> at = options.at || range ? options.at : request.now;
   request.from = range ? options.from : at;
   request.to = range ? options.to : at;
+  // Under other semantics than the server's own, only its samples are of use.
+  if (range && !options.semantics) request.step = options.step;
   const Result<History> history = load_history(plan, request, store);
   if (!history)
     return fail(options, exit_code_of(history.error()) == exit_unreachable ? "unavailable" : "bad_data",
@@ -128,7 +130,8 @@ int run_eval(const EvalOptions& options) {
     for (Instant t = *options.from; t <= *options.to; t = t + options.step) instants.push_back(t);
   else
     instants.push_back(at.value_or(history->last));
-  eval::StoreProvider leaves(store);
+  eval::StoreProvider stored(store);
+  eval::LeafProvider& leaves = history->leaves ? *history->leaves : stored;
   eval::ShapeRunner shapes(plan, options.tier, jit_loader(),
                            [](const Error& e) { fmt::print(stderr, "signalbox: {}\n", e.message); });
   std::map<Labels, SeriesResult> series;

@@ -203,9 +203,11 @@ class Runner : public loop::EngineObserver {
   void say(const char* kind, const std::string& why, const std::string& id) {
     line({{"time", to_rfc3339(loop_.clock().now())}, {"kind", kind}, {"declaration", ""}, {"id", id}, {"why", why}});
   }
+  // A disk that is full or a reader that is gone costs lines and never the watch: what was decided is in the state.
   static void line(const nlohmann::ordered_json& json) {
-    fmt::print("{}\n", dump(json));
-    std::fflush(stdout);
+    const std::string text = dump(json) + "\n";
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    if (std::fflush(stdout) != 0) std::clearerr(stdout);
   }
 
  public:
@@ -234,7 +236,7 @@ Result<Semantics> ask_semantics(const plan::Plan& plan) {
     sources::PrometheusHistory history((*loop)->http(), source.urls[0], Limits{});
     history.version([&](Result<std::string> version) {
       if (!version) out = Error{version.error().code, fmt::format("{}: {}", source.urls[0], version.error().message), "start it first, or say `semantics 2` in the source"};
-      else if (version->rfind("3.", 0) != 0) out = Semantics::prometheus2;
+      else out = sources::semantics_of(*version);
       (*loop)->stop();
     });
     (*loop)->run();
@@ -276,6 +278,7 @@ int run_run(const RunOptions& options) {
   runner.semantics = *semantics;
   for (int number : {SIGTERM, SIGINT})
     if (const auto r = loop.on_signal(number, [&runner] { runner.shut_down(); }); !r) return fail(r.error());
+  std::signal(SIGPIPE, SIG_IGN);
   if (const auto r = loop.on_signal(SIGHUP, [&runner] { runner.reload(); }); !r) return fail(r.error());
   if (!options.listen.empty()) {
     const std::size_t colon = options.listen.rfind(':');
