@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <system_error>
 
 #include "cli/commands.hpp"
 
@@ -152,6 +154,14 @@ int main_of(int argc, char** argv) {
 }  // namespace
 }  // namespace signalbox::cli
 
+// An answer that was not written whole is no answer, whatever it would have said.
 int main(int argc, char** argv) {
-  return signalbox::cli::main_of(argc, argv);
+  try {
+    const int code = signalbox::cli::main_of(argc, argv);
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  } catch (const std::system_error&) {
+    // fmt throws it when a write fails.
+  }
+  std::fputs("signalbox: the output could not be written\n", stderr);
+  return signalbox::cli::exit_program;
 }

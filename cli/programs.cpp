@@ -55,7 +55,8 @@ lower::Compiled compile_files(const std::vector<std::string>& files, const Param
 
 void print_diagnostics(const lower::Compiled& compiled) {
   const std::string text = source::render_text(compiled.diagnostics, compiled.sources);
-  if (!text.empty()) fmt::print(stderr, "{}", text);
+  // Not with fmt, which throws when it cannot write: a reload must survive a full disk.
+  std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
 }  // namespace signalbox::cli

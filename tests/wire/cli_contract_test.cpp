@@ -242,6 +242,19 @@ TEST(CliContract, WhyAndVersion) {
             fmt::format("signalbox {}\n", document["version"].get<std::string>()));
 }
 
+TEST(CliContract, AnAnswerThatCannotBeWrittenIsAnError) {
+  const Folder folder;
+  const std::string data = folder.write("data.om", recording());
+  ProcessOptions full;
+  full.output = "/dev/full";
+  for (const Words& words : {Words{"version"}, Words{"eval", "http_requests_total", "--data", data, "--from",
+                                                     from, "--to", to, "--step", "15s", "--json"}}) {
+    const Finished finished = signalbox(words, full);
+    EXPECT_EQ(finished.code, 2) << words[0];
+    EXPECT_EQ(finished.err, "signalbox: the output could not be written\n") << words[0];
+  }
+}
+
 // Runs the program against a FIFO that is full: it does all its work and then stands in its last write, where
 // what it has mapped by then can be read. Its output follows.
 struct Mapped {
