@@ -30,10 +30,10 @@ class LiveShop {
   LiveShop() : peer_([this](const PeerRequest& request) { return answer(request); }) {}
 
   std::atomic<bool> failing = false;
-  // What /metrics (after some good pages) and /restart answer instead; set before the program starts.
+  // What /metrics (after some good pages), /restart and /hook answer instead; set before the program starts.
   std::function<PeerAnswer()> page;
   int good_pages = 0;
-  std::function<PeerAnswer(int attempt)> restart;
+  std::function<PeerAnswer(int attempt)> restart, hook;
 
   // With each first text replaced by its second, everywhere.
   std::string program(const std::vector<std::pair<std::string, std::string>>& changes = {}) const {
@@ -84,11 +84,13 @@ policy restart_shop on shop {
       out.hang = true;
     } else if (request.path == "/restart" && restart) {
       return restart(++restarts_);
+    } else if (request.path == "/hook" && hook) {
+      return hook(++hooks_);
     }
     return out;
   }
 
-  int good_ = 0, bad_ = 0, pages_ = 0, restarts_ = 0;
+  int good_ = 0, bad_ = 0, pages_ = 0, restarts_ = 0, hooks_ = 0;
   HttpPeer peer_;  // last: it calls the rest
 };
 

@@ -206,6 +206,36 @@ TEST(RunContract, ALostAnswerIsAskedForAgainWithTheSameKey) {
   EXPECT_EQ(runner.events("decided").size(), 1u);
 }
 
+TEST(RunContract, WhatWasBegunIsFinishedByTheNextProcess) {
+  LiveShop world;
+  world.failing = true;
+  world.restart = [](int attempt) { return PeerAnswer{.hang = attempt == 1}; };
+  LiveRun runner(world);
+  ASSERT_TRUE(eventually([&] { return !world.requests("/restart").empty(); })) << runner.story();
+  runner.process().signal(SIGKILL);
+  ASSERT_EQ(runner.process().wait(seconds(10)), 128 + SIGKILL);
+  runner.start();
+  ASSERT_TRUE(runner.says("executed")) << runner.story();
+  const auto restarts = world.requests("/restart");
+  ASSERT_GE(restarts.size(), 2u);
+  for (const PeerRequest& r : restarts)
+    EXPECT_EQ(r.header("Idempotency-Key"), restarts[0].header("Idempotency-Key"));
+  EXPECT_EQ(runner.events("decided").size(), 0u) << "it was decided before: " << runner.story();
+}
+
+TEST(RunContract, APageIsToldUntilItIsTaken) {
+  LiveShop world;
+  world.failing = true;
+  world.hook = [](int attempt) { return PeerAnswer{.status = attempt <= 2 ? 503 : 200}; };
+  LiveRun runner(world, {"--mode", "observe"}, world.program({{"heartbeat every 1s", ""}}));
+  ASSERT_TRUE(runner.says("undelivered", "HTTP 503")) << runner.story();
+  ASSERT_TRUE(eventually([&] { return runner.metric("signalbox_messages_waiting") == 0; })) << runner.story();
+  std::map<std::string, int> told;
+  for (const PeerRequest& r : world.requests("/hook")) ++told[r.header("Idempotency-Key") + r.body];
+  ASSERT_EQ(told.size(), 1u) << "always the same message";
+  EXPECT_EQ(told.begin()->second, 3);
+}
+
 // Who only reads along must not be able to stop the watch, and neither must a full disk.
 TEST(RunContract, LinesThatNobodyTakesStopNothing) {
   LiveShop closed, full;
