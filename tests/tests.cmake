@@ -152,3 +152,7 @@ endif()
 signalbox_program_test(wire/run_replay_test.cpp)
 target_sources(run_replay_test PRIVATE ${PROJECT_SOURCE_DIR}/tests/wire/prometheus_server.cpp)
 set_tests_properties(run_replay_test PROPERTIES LABELS wire)
+
+signalbox_test(unit/decide_test.cpp sb_decide sb_lower)
+signalbox_test(unit/decide_slo_test.cpp sb_decide sb_lower)
+signalbox_test(unit/engine_test.cpp sb_loop sb_lower)

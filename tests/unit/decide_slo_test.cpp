@@ -1,0 +1,248 @@
+// SLOs and what hangs on deploys: rows, floors, idleness, missing data, deferral, anchored policies.
+#include "tests/support/decide_bench.hpp"
+
+namespace signalbox::decide {
+namespace {
+
+using test::DecideBench;
+using Kind = Answer::Kind;
+
+struct Program {
+  std::string slo = "", policy = "", per = "", limit = "2 per 1h", when = "",
+              defer = "defer page while fix acts at most 2m";
+  operator std::string() const {
+    return R"(
+tick 10s
+metric ok is gauge
+receiver oncall is webhook { url "http://pager/hook" }
+slo web )" +
+           per + R"( {
+  indicator bad bad_total of req_total
+  objective 99% over 1h
+  burn { page 10 over 2m & 30s }
+  missing keep for 30s then page
+  page oncall
+  )" + slo +
+           "\n" + defer + R"(
+}
+target shop is http {
+  version GET "http://shop/version"
+  deployed metric shop_deployed_timestamp_seconds
+  action rollback is idempotent { POST "http://shop/rollback" body { to previous_version } }
+}
+policy fix on shop {
+  when     )" +
+           (when.empty()
+                ? "web.burn(since shop.deployed for 5m) > 10 and web.burn(3m before shop.deployed) < 2"
+                : when) +
+           R"( for 2 ticks
+  events   at least 20 and 5 bad
+  do       rollback
+  verify   web.burn(since done) < 5 for 2 ticks after 20s events at least 50 within 1m else page oncall "no help"
+  limit    )" +
+           limit + R"(
+  cooldown 5m
+  missing  do nothing
+  )" + policy +
+           R"(
+})";
+  }
+};
+
+// A quarter of an hour of good traffic.
+DecideBench healthy(const Program& program) {
+  DecideBench b{std::string(program)};
+  b.set("ok", 1);
+  b.set("shop_deployed_timestamp_seconds", DecideBench::start.unix_seconds() - 3600);
+  b.set("bad_total", 0);
+  b.grow("req_total", 100);
+  b.ticks(90);
+  return b;
+}
+void deploy(DecideBench& b, const std::string& version, double bad) {
+  b.versions = {version};
+  b.set("shop_deployed_timestamp_seconds", b.now.unix_seconds());
+  b.grow("bad_total", bad);
+}
+void roll_back(DecideBench& b, double bad = 0) {
+  ASSERT_EQ(b.last.effects.size(), 1u);
+  const std::string to = b.last.effects[0].to_version;
+  b.versions = {to};
+  b.answer(Kind::succeeded, to);
+  b.set("shop_deployed_timestamp_seconds", b.now.unix_seconds() + 1);
+  b.grow("bad_total", bad);
+}
+void until_decided(DecideBench& b, int most = 10) {
+  const int before = b.count("decided");
+  for (int i = 0; i < most && b.count("decided") == before; ++i) b.tick();
+  ASSERT_EQ(b.count("decided"), before + 1);
+}
+
+TEST(Anchored, ABadDeployIsRolledBackAndNobodyIsPaged) {
+  DecideBench b = healthy({});
+  deploy(b, "v3", 50);
+  until_decided(b);
+  EXPECT_EQ(b.last.effects[0].to_version, "v2");
+  roll_back(b);
+  b.ticks(20);
+  EXPECT_EQ(b.count("verified"), 1);
+  EXPECT_EQ(b.count("page"), 0);
+  EXPECT_EQ(b.deliver(), 0);
+  EXPECT_EQ(b.count("deployed"), 2) << "the first sight and v3; our own effect is none";
+}
+
+TEST(Anchored, OneEffectForOneDeploy) {
+  DecideBench b = healthy({});
+  deploy(b, "v3", 50);
+  until_decided(b);
+  roll_back(b, 50);
+  b.ticks(60);
+  EXPECT_EQ(b.count("not_helped"), 1);
+  EXPECT_EQ(b.count("decided"), 1);
+}
+
+TEST(Anchored, ANewerDeployEndsARefusal) {
+  DecideBench b = healthy({});
+  b.observed.kill_switch = true;
+  deploy(b, "v3", 50);
+  b.ticks(10);
+  deploy(b, "v4", 0);
+  b.tick();
+  EXPECT_EQ(b.episode().state, EpisodeState::lapsed);
+  EXPECT_EQ(b.count("escalated"), 0);
+}
+
+TEST(Anchored, BeforeLeavesOutWhatAnEpisodeSpoiled) {
+  DecideBench b = healthy({.defer = ""});
+  deploy(b, "v3", 50);
+  until_decided(b);
+  roll_back(b);
+  b.ticks(8);
+  ASSERT_EQ(b.count("verified"), 1);
+  b.state.policies[{"fix", Labels{}}].cooldown_until.reset();
+  // Without the episode's span, the three minutes before this deploy are burning.
+  deploy(b, "v4", 50);
+  until_decided(b);
+  EXPECT_EQ(b.last.effects[0].to_version, "v2") << "not to what an action went away from";
+  ASSERT_EQ(b.state.targets["shop"].episodes.size(), 1u);
+}
+
+TEST(Rows, PageResolveAndPageAgain) {
+  DecideBench b = healthy({.defer = ""});
+  b.observed.mode_ceiling = plan::Mode::observe;
+  b.grow("bad_total", 50);
+  b.ticks(20);
+  EXPECT_EQ(b.count("page"), 1);
+  EXPECT_EQ(b.deliver(), 1);
+  b.grow("bad_total", 0);
+  b.ticks(10);
+  EXPECT_EQ(b.count("resolved"), 1);
+  b.grow("bad_total", 50);
+  b.ticks(20);
+  EXPECT_EQ(b.count("page"), 2);
+}
+
+TEST(Rows, BelowTheFloorNothingPages) {
+  for (const bool floor : {false, true}) {
+    DecideBench b = healthy({.slo = floor ? "floor 1000 bad" : "", .defer = ""});
+    b.grow("bad_total", 50);
+    b.ticks(20);
+    EXPECT_EQ(b.count("page"), floor ? 0 : 1);
+  }
+}
+
+TEST(Rows, IdleClearsOrKeeps) {
+  for (const bool keep : {false, true}) {
+    DecideBench b = healthy({.slo = keep ? "idle keep" : "idle clear", .defer = ""});
+    b.grow("bad_total", 50);
+    b.ticks(20);
+    ASSERT_EQ(b.count("page"), 1);
+    b.grow("bad_total", 0);
+    b.grow("req_total", 0);
+    b.ticks(4);
+    EXPECT_EQ(b.count("resolved"), keep ? 0 : 1);
+    EXPECT_EQ(b.count("missing"), 0) << "silence is not missing data";
+  }
+}
+
+TEST(Missing, KeepsThenPagesOnce) {
+  DecideBench b = healthy({});
+  b.grow("req_total", 0);
+  b.stop("req_total");
+  b.now = b.now + minutes(6);
+  b.ticks(3);
+  EXPECT_EQ(b.count("missing"), 0);
+  b.ticks(10);
+  EXPECT_EQ(b.count("missing"), 1);
+  EXPECT_EQ(b.deliver(), 1);
+  EXPECT_EQ(b.count("page"), 0);
+}
+
+TEST(Missing, RightAfterADeployPagesAtOnce) {
+  DecideBench b = healthy({.slo = "", .policy = ""});
+  b.set("shop_deployed_timestamp_seconds", b.now.unix_seconds());
+  b.versions = {"v3"};
+  b.end("req_total");
+  b.ticks(2);
+  EXPECT_EQ(b.count("missing"), 1);
+  EXPECT_EQ(b.deliver(), 1);
+}
+
+TEST(Missing, AnInstanceRetiresAfterItsPeriod) {
+  DecideBench b = healthy({.defer = ""});
+  ASSERT_EQ(b.state.slos.size(), 1u);
+  b.stop("req_total");
+  b.now = b.now + minutes(6);
+  b.tick();
+  b.now = b.now + minutes(59);
+  b.tick();
+  EXPECT_EQ(b.count("retired"), 0);
+  b.now = b.now + minutes(2);
+  b.tick();
+  EXPECT_EQ(b.count("retired"), 1);
+}
+
+TEST(Defer, HoldsWhileThePolicyActs) {
+  DecideBench b = healthy({.defer = "defer page while fix acts at most 5m"});
+  deploy(b, "v3", 50);
+  until_decided(b);
+  b.observed.in_flight = {b.episode().intent->key};
+  b.ticks(5);
+  EXPECT_EQ(b.count("page"), 0);
+  b.answer(Kind::rejected);
+  b.tick();
+  EXPECT_EQ(b.count("page"), 1) << "any other outcome than verified pages in that tick";
+}
+
+TEST(Defer, NotHelpedPagesInItsTick) {
+  DecideBench b = healthy({.defer = "defer page while fix acts at most 5m"});
+  deploy(b, "v3", 50);
+  until_decided(b);
+  roll_back(b, 50);
+  while (b.count("not_helped") == 0 && b.now < DecideBench::start + minutes(30)) {
+    EXPECT_EQ(b.count("page"), 0);
+    b.tick();
+  }
+  EXPECT_EQ(b.count("page"), 1);
+}
+
+TEST(Defer, IsBoundedFromTheRowsFirstTrueTick) {
+  DecideBench b = healthy({});
+  deploy(b, "v3", 50);
+  until_decided(b);
+  b.observed.in_flight = {b.episode().intent->key};
+  const auto since = [&] { return b.state.slos.begin()->second.rows[0].since; };
+  while (b.count("page") == 0 && b.now < DecideBench::start + minutes(30)) b.tick();
+  EXPECT_EQ(b.now - since(), minutes(2));
+}
+
+TEST(Defer, APolicyThatCannotActHoldsNothingBack) {
+  DecideBench b = healthy({});
+  b.observed.kill_switch = true;
+  deploy(b, "v3", 50);
+  while (b.count("page") == 0 && b.now < DecideBench::start + minutes(30)) b.tick();
+  EXPECT_EQ(b.now, b.state.slos.begin()->second.rows[0].since);
+}
+
+}  // namespace
+}  // namespace signalbox::decide
