@@ -166,6 +166,7 @@ std::string Decider::refusal(Index index, const PolicyState& p) const {
   if (observed_.kill_switch) return "the kill switch is on";
   if (mode == plan::Mode::observe) return "mode observe: it only watches";
   if (mode == plan::Mode::dry_run) return fmt::format("mode dry_run: it would have done {}", target.actions[policy.action].name);
+  if (mode == plan::Mode::approve) return "mode approve: nobody can be asked yet";
   std::size_t effects = 0;
   for (const auto& [key, other] : out_.state.policies) {
     for (const plan::Policy& q : plan_.policies) {

@@ -104,6 +104,15 @@ TEST(Guards, EachRefusesWithItsReason) {
   refused(std::move(sick), "no earlier version");
 }
 
+TEST(Guards, ApproveWaitsForAPersonThatNobodyCanAskYet) {
+  DecideBench b = bench({});
+  b.observed.mode_ceiling = plan::Mode::approve;
+  b.set("trigger", 1);
+  b.ticks(3);
+  EXPECT_EQ(b.count("decided"), 0);
+  EXPECT_NE(b.why("refused").find("mode approve"), std::string::npos);
+}
+
 TEST(Guards, OutsideNeverRaisesAMode) {
   DecideBench b = bench({.mode = "dry_run"});
   b.observed.mode_ceiling = plan::Mode::act;
