@@ -23,6 +23,11 @@ std::string json_text(const std::string& s) {
   return out + "\"";
 }
 
+// Whose numbers a sentence shows: the rows of a family, or the policy's own instance.
+std::vector<Labels> rows_shown(const PolicyState& p) {
+  return p.episode->satisfied.empty() ? std::vector<Labels>{p.instance} : p.episode->satisfied;
+}
+
 bool lacks_data(Evidence e) { return e == Evidence::no_data || e == Evidence::stale || e == Evidence::invalid; }
 
 // How long a condition must hold, for the default end of an unanchored episode.
@@ -200,7 +205,7 @@ void Decider::propose(Index index, PolicyState& p, Instant identity, eval::Evalu
   e.satisfied = satisfied_rows(index, p.instance, evaluation);
   std::string why = refusal(index, p);
   const bool acts = why.empty() && write_intent(index, p, why);
-  const std::string numbers = explain_readings(plan_, policy.when, evaluation, e.satisfied);
+  const std::string numbers = explain_readings(plan_, policy.when, evaluation, rows_shown(p));
   if (!acts) {
     const bool said = again && e.reason == why;
     e.reason = why;
@@ -328,7 +333,7 @@ void Decider::verify(Index index, PolicyState& p, const Evaluate& evaluate) {
   if (v.evidence == Evidence::value) e.seen_known = true;
   const bool good = v.evidence == Evidence::value && v.value != 0.0;
   if (!good && now_ < deadline) return;
-  const std::string numbers = explain_readings(plan_, policy.verify.condition, evaluation, e.satisfied);
+  const std::string numbers = explain_readings(plan_, policy.verify.condition, evaluation, rows_shown(p));
   const std::string tail = numbers.empty() ? "" : ": " + numbers;
   if (good) end(index, p, EpisodeState::verified, "it helped" + tail, false);
   else if (e.seen_known) end(index, p, EpisodeState::not_helped, fmt::format("it did not help within {}{}", to_string(policy.verify.within), tail), true);

@@ -195,6 +195,23 @@ TEST(Limits, CooldownHoldsEveryInstanceBack) {
   EXPECT_EQ(b.count("decided"), 2);
 }
 
+TEST(Sentences, AnInstanceShowsItsOwnNumbers) {
+  DecideBench b(R"(
+tick 10s
+receiver oncall is webhook { url "http://pager/hook" }
+slo web per (region) max 3 { indicator bad bad_total of req_total  objective 99% over 30d  burn { page 10 over 1m & 30s }  page oncall }
+target shop is http { action restart is idempotent { POST "http://shop/restart" } }
+policy fix on shop per (region) max 3 {
+  when web.burn(1m) > 10 for 2 ticks  do restart  verify web.burn(since done) < 5 after 20s events at least 50 within 1m else page oncall
+  limit 2 per 1h  cooldown 5m  missing do nothing
+})");
+  b.grow("req_total", 100, "region=eu");
+  b.grow("bad_total", 50, "region=eu");
+  b.ticks(8);
+  EXPECT_NE(b.why("decided").find("50"), std::string::npos) << b.why("decided");
+  EXPECT_EQ(b.why("decided").find("no_data"), std::string::npos) << b.why("decided");
+}
+
 TEST(Intents, ArePreviousMadeAbsolute) {
   DecideBench b = acting({});
   EXPECT_EQ(b.last.effects[0].to_version, "v1");
