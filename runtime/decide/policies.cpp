@@ -299,6 +299,8 @@ void Decider::carry_on(Index index, PolicyState& p) {
     case plan::Delivery::unsafe:
       return end(index, p, EpisodeState::failed, fmt::format("the answer to {} was lost, and it is not safe to send twice", action.name), true);
     case plan::Delivery::once:
+      if (intent.to_version.empty())
+        return end(index, p, EpisodeState::failed, fmt::format("the answer to {} was lost, and {} cannot show whether it happened", action.name, target.name), true);
       if (agrees) return became_done(index, p);
       if (!version) return;
       if (*version != intent.from_version)

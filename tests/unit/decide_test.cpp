@@ -261,6 +261,15 @@ TEST(LostAnswers, OnceReadsTheTargetFirst) {
   EXPECT_EQ(other.deliver(), 1);
 }
 
+TEST(LostAnswers, OnceWithoutAVersionToSeeGoesToAPerson) {
+  DecideBench b = acting({.delivery = "once", .action = "restart"});
+  b.answer(Kind::unknown);
+  b.tick();
+  EXPECT_TRUE(b.last.effects.empty());
+  EXPECT_EQ(b.episode().state, EpisodeState::failed);
+  EXPECT_EQ(b.deliver(), 1);
+}
+
 TEST(LostAnswers, UnsafeGoesToAPerson) {
   for (const Kind kind : {Kind::unknown, Kind::unreachable}) {
     DecideBench b = acting({.delivery = "unsafe"});
