@@ -363,7 +363,9 @@ void Decider::end(Index index, PolicyState& p, EpisodeState outcome, std::string
     return;
   }
   if (!tell_somebody) return;
-  const std::string message = policy.verify.message.empty() ? sentence : fmt::format("{} ({})", policy.verify.message, sentence);
+  // What the program has to say is about an action that was done and did not help.
+  const bool looked_at = outcome == EpisodeState::not_helped || outcome == EpisodeState::unverified;
+  const std::string message = policy.verify.message.empty() || !looked_at ? sentence : fmt::format("{} ({})", policy.verify.message, sentence);
   say("escalated", policy.name, p.instance, "page", e.id, message);
   tell(policy.verify.escalate, "page", policy.name, p.instance, e.id, message, policy.runbook);
 }

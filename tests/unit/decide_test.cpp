@@ -306,6 +306,16 @@ TEST(LostAnswers, AnIntentGrowsTooOldToCarryOut) {
   EXPECT_EQ(b.deliver(), 1);
 }
 
+TEST(Answers, ARefusalOfTheTargetGoesToAPersonInItsOwnWords) {
+  DecideBench b = acting({});
+  b.answer(Kind::rejected);
+  EXPECT_EQ(b.episode().state, EpisodeState::failed);
+  EXPECT_NE(b.why("escalated").find("refused rollback"), std::string::npos);
+  EXPECT_EQ(b.why("escalated").find("no help"), std::string::npos)
+      << "what was not done cannot have been no help";
+  EXPECT_EQ(b.deliver(), 1);
+}
+
 TEST(Answers, DoneIsWhenTheTargetAgrees) {
   DecideBench b = acting({});
   b.answer(Kind::succeeded, "v2");
