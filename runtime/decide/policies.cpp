@@ -388,6 +388,7 @@ void Decider::answered(const std::string& policy_name, const Labels& instance, c
       p.episode->intent->answered = true;
       return carry_on(index, p);
     case Answer::Kind::rejected:
+      out_.state.targets[plan_.targets[policy.target].name].own.reset();  // no deploy of ours will show
       return end(index, p, EpisodeState::failed, fmt::format("{} refused {}: {}", plan_.targets[policy.target].name, action.name, answer.text), true);
     case Answer::Kind::unreachable:
     case Answer::Kind::unknown:

@@ -470,6 +470,18 @@ TEST(Deploys, WithoutAVersionTheFirstChangeIsOurs) {
   EXPECT_EQ(b.count("deployed"), 2);
 }
 
+TEST(Deploys, WhatTheTargetRefusedIsNotWaitedFor) {
+  Program program = {.action = "restart"};
+  program.version = "";
+  program.previous = false;
+  DecideBench b = acting(program);
+  b.versions = {std::nullopt};
+  b.answer(Kind::rejected);
+  b.set("shop_deployed_timestamp_seconds", b.now.unix_seconds());
+  b.tick();
+  EXPECT_EQ(b.count("deployed"), 2) << "nothing of ours happened: the deploy is somebody's";
+}
+
 TEST(Deploys, ALowerValueIsNone) {
   DecideBench b = bench({});
   b.set("shop_deployed_timestamp_seconds", DecideBench::start.unix_seconds() - 7200);
