@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "runtime/base/digest.hpp"
 #include "runtime/decide/decide.hpp"
 
 namespace signalbox::decide {
@@ -38,7 +39,11 @@ void Decider::tell(plan::Index receiver, std::string kind, const std::string& de
   m.runbook = runbook;
   m.episode = episode;
   m.time = now_;
-  m.id = fmt::format("{}-{}", episode_id(m.declaration + m.kind, m.receiver_name, labels, now_), out_.state.messages.size());
+  // From all that it says: receivers tell repetitions apart by it, and two messages of one moment are two.
+  ByteWriter says;
+  for (const std::string& part : {m.declaration, m.kind, m.receiver_name, to_string(m.labels), m.episode, m.summary}) says.text(part);
+  says.sint(now_.ms);
+  m.id = sha256_hex(says.bytes()).substr(0, 16);
   if (receiver != plan::none) out_.state.messages[m.id] = m;
 }
 

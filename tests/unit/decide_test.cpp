@@ -496,6 +496,19 @@ TEST(Deploys, AValueFromTheFutureIsNotBelieved) {
   EXPECT_EQ(b.count("deployed"), 1);
 }
 
+TEST(Messages, TwoOfOneMomentAreTwo) {
+  DecideBench b = acting({});
+  b.answer(Kind::rejected);
+  const std::string first = b.state.messages.begin()->first;
+  b.deliver();
+  // The same policy has something else to say in the same millisecond.
+  b.state.policies[{"fix", Labels{}}].episode->state = EpisodeState::executing;
+  b.state.policies[{"fix", Labels{}}].episode->id = "another";
+  b.answer(Kind::rejected);
+  ASSERT_EQ(b.state.messages.size(), 1u);
+  EXPECT_NE(b.state.messages.begin()->first, first) << "a receiver would take it for a repetition";
+}
+
 TEST(Messages, ARefusedOneIsKeptAndComesAgainLater) {
   DecideBench b = acting({});
   b.answer(Kind::rejected);
