@@ -119,7 +119,7 @@ bool Decider::deferred(const plan::Slo& slo, const plan::BurnRow& row, RowState&
       const auto state = out_.state.policies.find({plan_.policies[rule.policy].name, key.second});
       if (state == out_.state.policies.end() || !state->second.episode) continue;
       const Episode& e = *state->second.episode;
-      if (e.state == EpisodeState::verified && e.done && e.ended && (r.deferred || *e.ended >= r.since)) {
+      if (e.state == EpisodeState::verified && e.done && e.ended && *e.ended >= r.since) {
         by_outcome = true;
         r.clipped = true;
         r.clip_from = *e.done + plan_.policies[rule.policy].verify.after;

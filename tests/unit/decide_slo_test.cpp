@@ -244,5 +244,29 @@ TEST(Defer, APolicyThatCannotActHoldsNothingBack) {
   EXPECT_EQ(b.now, b.state.slos.begin()->second.rows[0].since);
 }
 
+TEST(Defer, AnEpisodeOfBeforeIsNoReasonToWait) {
+  DecideBench b =
+      healthy({.policy = "", .limit = "5 per 1h", .defer = "defer page while fix acts at most 2m"});
+  deploy(b, "v3", 50);
+  until_decided(b);
+  roll_back(b);
+  b.ticks(60);
+  ASSERT_EQ(b.count("verified"), 1);
+  ASSERT_EQ(b.count("page"), 0);
+  // Another deploy, whose errors come and go: the policy is on its way and never there, and the row burns
+  // throughout.
+  deploy(b, "v4", 0);
+  b.ticks(2);
+  SloState& s = b.state.slos.begin()->second;
+  s.rows[0].deferred = true;
+  s.rows[0].active = true;
+  s.rows[0].since = b.now;
+  b.observed.mode_ceiling = plan::Mode::observe;  // not on its way any more
+  b.grow("bad_total", 60);
+  for (int i = 0; i < 6 && b.count("page") == 0; ++i) b.tick();
+  EXPECT_EQ(b.count("page"), 1);
+  EXPECT_FALSE(b.state.slos.begin()->second.rows[0].clipped);
+}
+
 }  // namespace
 }  // namespace signalbox::decide
