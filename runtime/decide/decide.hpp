@@ -99,6 +99,7 @@ class Decider {
 
   // policies.cpp
   void decide_policy(plan::Index index, const Labels& instance, double truth, plan::Evidence evidence, const Evaluate& evaluate);
+  bool reason_gone(plan::Index index, PolicyState& p, bool known, bool holds, eval::Evaluation& evaluation) const;
   void propose(plan::Index index, PolicyState& p, Instant anchor_or_tick, eval::Evaluation& evaluation);
   std::string refusal(plan::Index index, const PolicyState& p) const;
   bool write_intent(plan::Index index, PolicyState& p, std::string& why);

@@ -105,26 +105,14 @@ void Decider::decide_policy(Index index, const Labels& instance, double value, E
   eval::Evaluation& evaluation = evaluate("", std::nullopt, nullptr, plan::none);
   std::optional<Instant> anchor;
   if (policy.anchor != plan::none) anchor = out_.state.targets[plan_.targets[policy.anchor].name].deploy;
-  if (p.episode && p.episode->state == EpisodeState::refused) {
-    if (known && !holds) {
-      end(index, p, EpisodeState::lapsed, "the condition is no longer true", false);
-    } else if (holds) {
-      propose(index, p, p.episode->anchor.value_or(p.episode->started), evaluation);
-    }
-  } else if (p.episode && is_outcome(p.episode->state) && policy.anchor == plan::none) {
-    // An unanchored episode lives on until its reason is gone.
-    bool ends = false;
-    if (policy.until != plan::none) {
-      const RowValue until = row_of(evaluation.column(policy.until), instance);
-      ends = until.evidence == Evidence::value && until.value != 0.0;
-    } else if (known) {
-      p.clear_for = holds ? Duration{} : p.clear_for + plan_.tick;
-      ends = !holds && p.clear_for >= hold_time(plan_, policy.when);
-    }
-    if (ends) {
-      p.episode.reset();
-      p.clear_for = {};
-    }
+  const bool waits = p.episode && p.episode->state == EpisodeState::refused;
+  if (waits && holds) {
+    p.clear_for = {};
+    propose(index, p, p.episode->anchor.value_or(p.episode->started), evaluation);
+  } else if (p.episode && (waits || is_outcome(p.episode->state)) && reason_gone(index, p, known, holds, evaluation)) {
+    if (waits) end(index, p, EpisodeState::lapsed, "there is no reason to act any more", false);
+    if (policy.anchor == plan::none) p.episode.reset();
+    p.clear_for = {};
   }
   const bool live = p.episode && (!is_outcome(p.episode->state) || policy.anchor == plan::none);
   if (holds && !live) {
@@ -139,6 +127,20 @@ void Decider::decide_policy(Index index, const Labels& instance, double value, E
                           !(p.episode && is_outcome(p.episode->state) && p.episode->anchor == anchor && anchor);
   const bool acting = p.episode && (p.episode->state == EpisodeState::executing || p.episode->state == EpisodeState::verifying);
   pending_[{index, instance}] = on_its_way || acting;
+}
+
+// Whether an episode that does not act is over. One tick of a false condition is not enough: a pause of the process or a
+// flapping signal would make two episodes of one.
+bool Decider::reason_gone(Index index, PolicyState& p, bool known, bool holds, eval::Evaluation& evaluation) const {
+  const plan::Policy& policy = plan_.policies[index];
+  if (policy.anchor != plan::none) return !is_outcome(p.episode->state) && now_ > *p.episode->anchor + policy.bound;
+  if (policy.until != plan::none) {
+    const RowValue until = row_of(evaluation.column(policy.until), p.instance);
+    return until.evidence == Evidence::value && until.value != 0.0;
+  }
+  if (!known) return false;
+  p.clear_for = holds ? Duration{} : p.clear_for + plan_.tick;
+  return !holds && p.clear_for >= hold_time(plan_, policy.when);
 }
 
 void Decider::decide_again(const std::string& policy, const Labels& instance, const Evaluate& evaluate) {

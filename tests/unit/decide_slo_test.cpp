@@ -101,6 +101,34 @@ TEST(Anchored, OneEffectForOneDeploy) {
   EXPECT_EQ(b.count("decided"), 1);
 }
 
+TEST(Anchored, ARefusalLastsUntilItsBound) {
+  DecideBench b = healthy({});
+  b.observed.kill_switch = true;
+  deploy(b, "v3", 50);
+  b.ticks(10);
+  ASSERT_EQ(b.episode().state, EpisodeState::refused);
+  const std::string id = b.episode().id;
+  // More ticks missed than a hold bears: `when` is false until it has held again.
+  b.now = b.now + seconds(60);
+  b.tick();
+  EXPECT_EQ(b.episode().state, EpisodeState::refused);
+  b.observed.kill_switch = false;
+  b.ticks(4);
+  EXPECT_EQ(b.count("decided"), 1);
+  EXPECT_EQ(b.episode().id, id);
+
+  DecideBench over = healthy({});
+  over.observed.kill_switch = true;
+  deploy(over, "v3", 50);
+  over.ticks(10);
+  ASSERT_EQ(over.episode().state, EpisodeState::refused);
+  over.ticks(25);
+  EXPECT_EQ(over.episode().state, EpisodeState::lapsed);
+  over.observed.kill_switch = false;
+  over.ticks(10);
+  EXPECT_EQ(over.count("decided"), 0) << "an old deploy is not blamed for ever";
+}
+
 TEST(Anchored, ANewerDeployEndsARefusal) {
   DecideBench b = healthy({});
   b.observed.kill_switch = true;

@@ -132,6 +132,32 @@ TEST(Guards, ARefusalThatFallsAwayActs) {
   EXPECT_EQ(b.count("decided"), 1);
 }
 
+TEST(Guards, ARefusalLapsesWithItsReason) {
+  DecideBench b = bench({});
+  b.observed.kill_switch = true;
+  b.set("trigger", 1);
+  b.ticks(3);
+  b.set("trigger", 0);
+  b.tick();
+  EXPECT_EQ(b.count("lapsed"), 0) << "not before `when` was false for its hold";
+  b.tick();
+  EXPECT_EQ(b.count("lapsed"), 1);
+  EXPECT_FALSE(b.has_episode());
+  EXPECT_EQ(b.deliver(), 0);
+}
+
+TEST(Guards, APauseOfTheProcessDoesNotLoseARefusedEpisode) {
+  DecideBench b = bench({});
+  b.observed.kill_switch = true;
+  b.set("trigger", 1);
+  b.ticks(3);
+  b.now = b.now + minutes(3);  // more ticks missed than a hold bears
+  b.ticks(3);
+  b.observed.kill_switch = false;
+  b.tick();
+  EXPECT_EQ(b.count("decided"), 1);
+}
+
 TEST(Guards, OnePolicyAtATimeActsOnATarget) {
   const std::string second = R"(
 metric other is gauge
