@@ -97,6 +97,8 @@ class Decider {
   void tell(plan::Index receiver, std::string kind, const std::string& declaration, const Labels& labels, const std::string& episode,
             std::string summary, const std::string& runbook);
 
+  void say_unwatched(const std::string& declaration, std::uint32_t most, std::uint64_t unwatched);
+
   // policies.cpp
   void decide_policy(plan::Index index, const Labels& instance, double truth, plan::Evidence evidence, const Evaluate& evaluate);
   bool reason_gone(plan::Index index, PolicyState& p, bool known, bool holds, eval::Evaluation& evaluation) const;

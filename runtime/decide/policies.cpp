@@ -72,17 +72,21 @@ void Decider::decide_policies(const Evaluate& evaluate) {
     if (policy.when == plan::none) continue;
     eval::Evaluation& evaluation = evaluate("", std::nullopt, nullptr, plan::none);
     const eval::Column& when = evaluation.column(policy.when);
-    std::set<Labels> seen;
+    std::set<Labels> seen, watched;
+    for (const auto& [key, p] : out_.state.policies)
+      if (key.first == policy.name) watched.insert(key.second);
+    std::uint64_t unwatched = 0;
     for (std::size_t r = 0; r < when.size(); ++r) {
       const Labels instance = (*when.rows)[r];
-      const bool known = out_.state.policies.count({policy.name, instance}) != 0;
-      if (!known && seen.size() >= policy.max_instances) {
-        say("limit", policy.name, instance, "", "", fmt::format("more than {} instances: this one is not watched", policy.max_instances));
+      if (watched.count(instance) == 0 && watched.size() >= policy.max_instances) {
+        ++unwatched;
         continue;
       }
+      watched.insert(instance);
       seen.insert(instance);
       decide_policy(i, instance, when.value[r], static_cast<Evidence>(when.evidence[r]), evaluate);
     }
+    say_unwatched(policy.name, policy.max_instances, unwatched);
     std::vector<Labels> absent;
     for (const auto& [key, p] : out_.state.policies)
       if (key.first == policy.name && seen.count(key.second) == 0) absent.push_back(key.second);

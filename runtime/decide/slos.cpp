@@ -34,18 +34,18 @@ void Decider::decide_slo(Index index, const Evaluate& evaluate) {
   const plan::Slo& slo = plan_.slos[index];
   eval::Evaluation& evaluation = evaluate("", std::nullopt, nullptr, plan::none);
   const eval::Column& universe = evaluation.column(slo.universe);
-  std::set<Labels> instances;
-  for (std::size_t r = 0; r < universe.size(); ++r) {
-    const Labels& labels = (*universe.rows)[r];
-    if (out_.state.slos.count({slo.name, labels}) == 0 && instances.size() >= slo.max_instances) {
-      say("limit", slo.name, labels, "", "", fmt::format("more than {} instances: this one is not watched", slo.max_instances));
-      continue;
-    }
-    instances.insert(labels);
-  }
   // What was there and is gone is missing, not healthy.
+  std::set<Labels> instances;
   for (const auto& [key, s] : out_.state.slos)
     if (key.first == slo.name) instances.insert(key.second);
+  std::uint64_t unwatched = 0;
+  for (std::size_t r = 0; r < universe.size(); ++r) {
+    const Labels& labels = (*universe.rows)[r];
+    if (instances.count(labels) != 0) continue;
+    if (instances.size() >= slo.max_instances) ++unwatched;
+    else instances.insert(labels);
+  }
+  say_unwatched(slo.name, slo.max_instances, unwatched);
   for (const Labels& labels : instances) {
     SloState& s = out_.state.slos[{slo.name, labels}];
     s.instance = labels;

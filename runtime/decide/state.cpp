@@ -177,6 +177,7 @@ std::map<std::string, std::string> to_entries(const State& state) {
   for (const auto& [key, s] : state.slos) out[fmt::format("slo/{}/{}", key.first, instance_key(key.second))] = pack(s);
   for (const auto& [id, m] : state.messages) out["message/" + id] = pack(m);
   out["engine/actions"] = pack(state.actions);
+  if (!state.unwatched.empty()) out["engine/unwatched"] = pack(std::vector<std::pair<std::string, std::uint64_t>>(state.unwatched.begin(), state.unwatched.end()));
   out["engine/next"] = pack(state.next_record);
   return out;
 }
@@ -203,6 +204,10 @@ Result<State> from_entries(const std::map<std::string, std::string>& entries) {
       good = unpack(bytes, state.messages[rest]);
     } else if (key == "engine/actions") {
       good = unpack(bytes, state.actions);
+    } else if (key == "engine/unwatched") {
+      std::vector<std::pair<std::string, std::uint64_t>> unwatched;
+      good = unpack(bytes, unwatched);
+      state.unwatched = {unwatched.begin(), unwatched.end()};
     } else if (key == "engine/next") {
       good = unpack(bytes, state.next_record);
     }

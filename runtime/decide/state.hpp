@@ -116,6 +116,7 @@ struct State {
   std::map<std::pair<std::string, Labels>, SloState> slos;
   std::map<std::string, Message> messages;                             // by id
   std::vector<Instant> actions;                                        // of the last hour, over all targets
+  std::map<std::string, std::uint64_t> unwatched;                      // instances past `max`, by declaration
   std::uint64_t next_record = 1;
 };
 

@@ -47,6 +47,15 @@ void Decider::tell(plan::Index receiver, std::string kind, const std::string& de
   if (receiver != plan::none) out_.state.messages[m.id] = m;
 }
 
+void Decider::say_unwatched(const std::string& declaration, std::uint32_t most, std::uint64_t unwatched) {
+  const auto before = out_.state.unwatched.find(declaration);
+  if (unwatched == (before == out_.state.unwatched.end() ? 0 : before->second)) return;
+  if (unwatched == 0) out_.state.unwatched.erase(before);
+  else out_.state.unwatched[declaration] = unwatched;
+  say("limit", declaration, {}, "", "", unwatched == 0 ? "every instance is watched again"
+                                                       : fmt::format("{} instances are not watched: there are more than {}", unwatched, most));
+}
+
 void Decider::observe_targets(const std::function<std::optional<double>(plan::Index node)>& scalar) {
   const Duration horizon = longest_before(plan_);
   for (plan::Index i = 0; i < plan_.targets.size(); ++i) {

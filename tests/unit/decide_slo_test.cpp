@@ -230,6 +230,19 @@ TEST(Missing, AnInstanceRetiresAfterItsPeriod) {
   EXPECT_EQ(b.count("retired"), 1);
 }
 
+TEST(Instances, StayWithinTheirMax) {
+  DecideBench b{R"(
+tick 10s
+receiver oncall is webhook { url "http://pager/hook" }
+slo web per (region) max 2 { indicator bad bad_total of req_total  objective 99% over 1h  burn { page 10 over 2m & 30s }  page oncall })"};
+  for (const char* region : {"region=eu", "region=us"}) b.grow("req_total", 10, region);
+  b.ticks(3);
+  b.grow("req_total", 10, "region=ap");  // before the known ones in the order of labels
+  b.ticks(5);
+  EXPECT_EQ(b.state.slos.size(), 2u);
+  EXPECT_EQ(b.count("limit"), 1) << "said once, not in every tick";
+}
+
 TEST(Defer, HoldsWhileThePolicyActs) {
   DecideBench b = healthy({.defer = "defer page while fix acts at most 5m"});
   deploy(b, "v3", 50);

@@ -221,6 +221,16 @@ TEST(Limits, CooldownHoldsEveryInstanceBack) {
   EXPECT_EQ(b.count("decided"), 2);
 }
 
+TEST(Limits, InstancesStayWithinTheirMax) {
+  Program program = by_region;
+  program.per = "per (region) max 2";
+  DecideBench b = regions(program);
+  b.set("trigger", 1, "region=ap");  // before the known ones in the order of labels
+  b.ticks(5);
+  EXPECT_EQ(b.state.policies.size(), 2u);
+  EXPECT_EQ(b.count("limit"), 1) << "said once, not in every tick";
+}
+
 TEST(Sentences, AnInstanceShowsItsOwnNumbers) {
   DecideBench b(R"(
 tick 10s
