@@ -168,6 +168,10 @@ void Engine::decide_arrivals() {
   busy_ = true;
   std::vector<Arrival> arrivals;
   arrivals.swap(arrivals_);
+  for (const Arrival& a : arrivals) {
+    in_flight_.erase(a.key);
+    being_told_.erase(a.message);
+  }
   decide::Decider decider(plan_, state_, observe(std::max(host_.clock.now(), status_.last_tick), {}));
   for (const Arrival& a : arrivals) {
     if (!a.message.empty()) decider.delivered(a.message, !a.refusal, a.refusal.value_or(""));
@@ -284,7 +288,6 @@ void Engine::start_effects(const Decision& decision) {
       a.answer = std::move(answer);
       const auto arrive = [this, alive, a](std::optional<std::string> version) {
         if (!*alive) return;
-        in_flight_.erase(a.key);
         arrivals_.push_back(a);
         arrivals_.back().version = std::move(version);
         decide_arrivals();
@@ -306,7 +309,6 @@ void Engine::send_messages() {
     if (m.not_before > now || !being_told_.insert(id).second) continue;
     const auto arrive = [this, alive = alive_, id = id](std::optional<std::string> refusal) {
       if (!*alive) return;
-      being_told_.erase(id);
       Arrival a;
       a.message = id;
       a.refusal = std::move(refusal);

@@ -113,6 +113,19 @@ struct Bench : EngineObserver {
   std::vector<std::string> events;
 };
 
+TEST(Engine, AnAnswerThatComesDuringATickIsNotTakenForLost) {
+  Bench b("unsafe");
+  b.tick(1);
+  b.tick(1);
+  ASSERT_EQ(b.world.calls.size(), 1u);
+  b.world.hold_gather = true;
+  b.tick(1);  // waits for its scrape
+  b.world.calls[0]({decide::Answer::Kind::succeeded, "204"});
+  b.world.gathers[0]();
+  EXPECT_EQ(b.count("failed"), 0);
+  EXPECT_EQ(b.count("executed"), 1);
+}
+
 TEST(Engine, AnUnknownCommitThatWasTakenActsOnce) {
   for (const bool taken : {true, false}) {
     Bench b("idempotent");
