@@ -164,7 +164,7 @@ void Engine::decide_tick(Instant at, std::vector<std::optional<std::string>> ver
 }
 
 void Engine::decide_arrivals() {
-  if (busy_ || arrivals_.empty() || status_.fenced) return;
+  if (busy_ || !status_.ready || arrivals_.empty() || status_.fenced) return;
   busy_ = true;
   std::vector<Arrival> arrivals;
   arrivals.swap(arrivals_);
@@ -231,6 +231,19 @@ void Engine::committed(Decision decision, const std::function<void()>& done) {
   finish(done);
 }
 
+// Nothing is known, so nothing is decided: the state read next time is the one that counts.
+void Engine::read_state_later() {
+  status_.ready = false;
+  host_.timer.at(host_.clock.now() + seconds(1), [this, alive = alive_] {
+    if (!*alive) return;
+    read_state([this](Result<void> read) {
+      if (read) return decide_arrivals();
+      observer_.notice(read.error());
+      read_state_later();
+    });
+  });
+}
+
 // The store does not know whether it took the decision: what it has is what counts.
 void Engine::recover(Decision decision, std::function<void()> done) {
   auto held = std::make_shared<Decision>(std::move(decision));
@@ -238,14 +251,7 @@ void Engine::recover(Decision decision, std::function<void()> done) {
     if (!*alive) return;
     if (!entries) {
       observer_.notice(entries.error());
-      // Nothing is known, so nothing is decided: the state read next time is the one that counts.
-      status_.ready = false;
-      host_.timer.at(host_.clock.now() + seconds(1), [this, alive] {
-        if (*alive && !status_.ready)
-          read_state([this](Result<void> r) {
-            if (!r) observer_.notice(r.error());
-          });
-      });
+      read_state_later();
       return finish(done);
     }
     std::map<std::string, std::string> found, wanted;

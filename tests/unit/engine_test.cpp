@@ -126,6 +126,44 @@ TEST(Engine, AnAnswerThatComesDuringATickIsNotTakenForLost) {
   EXPECT_EQ(b.count("executed"), 1);
 }
 
+TEST(Engine, ReadsItsStateUntilItCan) {
+  Bench b("idempotent");
+  b.tick(1);
+  b.store.unknown_commits = 1;
+  b.store.failed_reads = 5;
+  b.tick(1);
+  EXPECT_FALSE(b.engine->status().ready);
+  b.tick(1);
+  EXPECT_TRUE(b.engine->status().ready) << "five reads failed, and it went on";
+  EXPECT_EQ(b.world.calls.size(), 1u) << "and carries on what the store had taken";
+}
+
+// Two effects under way: while the outcome of the first answer's commit cannot be read, the second answer
+// waits.
+TEST(Engine, DecidesNothingOnAStateItDoesNotKnow) {
+  Bench b("idempotent", R"(
+target cart is http { action restart is idempotent { POST "http://cart/restart" } }
+policy other on cart {
+  when max(trigger) > 0.5 for 2 ticks  do restart
+  verify max(trigger) < 0.5 after 20s within 1m else page oncall
+  limit 2 per 1h  cooldown 5m  missing do nothing
+})");
+  b.tick(1);
+  b.tick(1);
+  ASSERT_EQ(b.world.calls.size(), 2u);
+  b.store.unknown_commits = 1;
+  b.store.failed_reads = 3;
+  b.world.calls[0]({decide::Answer::Kind::succeeded, "204"});
+  ASSERT_FALSE(b.engine->status().ready);
+  const std::uint64_t commits = b.engine->status().commits;
+  b.world.calls[1]({decide::Answer::Kind::succeeded, "204"});
+  EXPECT_EQ(b.engine->status().commits, commits);
+  b.time.advance(b.now + seconds(5));
+  EXPECT_EQ(b.engine->status().commits, commits + 1);
+  for (const auto& [key, p] : b.engine->state().policies)
+    EXPECT_EQ(p.episode->state, decide::EpisodeState::verifying) << key.first;
+}
+
 TEST(Engine, AnUnknownCommitThatWasTakenActsOnce) {
   for (const bool taken : {true, false}) {
     Bench b("idempotent");
