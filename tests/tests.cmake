@@ -156,3 +156,19 @@ set_tests_properties(run_replay_test PROPERTIES LABELS wire)
 signalbox_test(unit/decide_test.cpp sb_decide sb_lower)
 signalbox_test(unit/decide_slo_test.cpp sb_decide sb_lower)
 signalbox_test(unit/engine_test.cpp sb_loop sb_lower)
+
+# The whole engine in virtual time under seeded faults: build/tests/sim and build/tests/study.
+add_library(sb_sim STATIC ${PROJECT_SOURCE_DIR}/tests/sim/program.cpp ${PROJECT_SOURCE_DIR}/tests/sim/scenario.cpp
+  ${PROJECT_SOURCE_DIR}/tests/sim/shop.cpp ${PROJECT_SOURCE_DIR}/tests/sim/faults.cpp
+  ${PROJECT_SOURCE_DIR}/tests/sim/checker.cpp ${PROJECT_SOURCE_DIR}/tests/sim/simulation.cpp)
+target_link_libraries(sb_sim PUBLIC sb_loop sb_lower PRIVATE nlohmann_json::nlohmann_json signalbox_warnings)
+add_executable(sim ${PROJECT_SOURCE_DIR}/tests/sim/sim.cpp)
+target_link_libraries(sim PRIVATE sb_sim signalbox_warnings)
+set_target_properties(sim PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME sim COMMAND sim --seeds 2000)
+set_tests_properties(sim PROPERTIES LABELS sim)
+foreach(part sends-before-commit loses-commits tears-commits ignores-fences forgets-keys shows-old-version
+    swallows-messages ignores-kill-switch)
+  add_test(NAME sim_catches_${part} COMMAND sim --broken ${part} --seeds 400)
+  set_tests_properties(sim_catches_${part} PROPERTIES LABELS sim)
+endforeach()
