@@ -47,6 +47,8 @@ void Checker::fail(Instant now, std::string what) {
 }
 
 void Checker::committed(Instant now, const StoreTransaction& t) {
+  if (t.fence < fence_) fail(now, "a transaction of an engine that was replaced was taken");
+  fence_ = std::max(fence_, t.fence);
   std::set<std::string> ended;
   for (const auto& put : t.puts)
     if (put.key.rfind("record/", 0) == 0 && put.value) record(now, put.key, *put.value, ended);

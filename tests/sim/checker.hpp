@@ -50,6 +50,7 @@ class Checker {
   const plan::Plan& plan_;
   const Shop& shop_;
   const Pager& pager_;
+  std::uint64_t fence_ = 0;
   std::map<std::string, std::string> entries_;                // as the store must have them
   std::map<std::string, Intent> intents_;                     // by key
   std::map<std::string, std::vector<Instant>> intent_times_;  // by policy

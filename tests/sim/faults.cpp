@@ -32,9 +32,10 @@ void Stage::trace(const std::string& line) {
 // ---- Store
 // ------------------------------------------------------------------------------------------------------
 
-CommitOutcome SimStore::apply(StoreTransaction t) {
-  if (stage_.scenario.broken == Broken::ignores_fences) t.fence = std::uint64_t{1} << 60;
-  const CommitOutcome outcome = store_.apply(t);
+CommitOutcome SimStore::apply(const StoreTransaction& t) {
+  StoreTransaction taken = t;
+  if (stage_.scenario.broken == Broken::ignores_fences) taken.fence = std::uint64_t{1} << 60;
+  const CommitOutcome outcome = store_.apply(taken);
   if (outcome == CommitOutcome::committed) stage_.checker.committed(stage_.now(), t);
   return outcome;
 }

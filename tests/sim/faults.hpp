@@ -45,7 +45,7 @@ class SimStore : public TransactionStore {
   std::function<void(const decide::Intent&, bool rollback)> eager;
 
  private:
-  CommitOutcome apply(StoreTransaction t);
+  CommitOutcome apply(const StoreTransaction& t);
   Stage& stage_;
   journal::MemoryStore store_;
 };

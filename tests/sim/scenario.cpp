@@ -28,7 +28,7 @@ const std::vector<BrokenPart>& broken_parts() {
       {Broken::sends_before_commit, "sends-before-commit", "without a committed intent"},
       {Broken::loses_commits, "loses-commits", "without a committed intent"},
       {Broken::tears_commits, "tears-commits", "has no end"},
-      {Broken::ignores_fences, "ignores-fences", "never reached its receiver"},
+      {Broken::ignores_fences, "ignores-fences", "that was replaced"},
       {Broken::forgets_keys, "forgets-keys", "took place"},
       {Broken::shows_old_version, "shows-old-version", "took place"},
       {Broken::swallows_messages, "swallows-messages", "never reached its receiver"},
@@ -103,6 +103,12 @@ Scenario draw(std::uint64_t seed, Broken broken) {
   if (d.chance(0.5))
     for (std::uint64_t n = 1 + d.random.next() % 4; n > 0; --n)
       s.restarts.push_back(d.instant(seconds(5), minutes(12)));
+  // Where the broken part would play no role, nobody can notice.
+  if (broken == Broken::shows_old_version) s.lost_answers = 0.5;
+  if (broken == Broken::ignores_fences) {
+    s.delays = true;
+    s.deaths = 0.2;
+  }
   s.cold = d.chance(0.4);
   s.graceful = d.chance(0.3) ? 0.5 : 0.0;
   return s;
