@@ -57,6 +57,6 @@ ASSIGN: '='; MATCH: '=~'; NOT_MATCH: '!~';
 PLUS: '+'; MINUS: '-'; STAR: '*'; SLASH: '/'; CARET: '^'; AMP: '&'; COMMA: ','; DOT: '.';
 COLON: ':'; SEMICOLON: ';'; PERCENT_SIGN: '%'; AT_SIGN: '@';
 
-COMMENT: '#' ~[\r\n]* -> channel(COMMENTS);
+COMMENT: '#' ~[\n]* -> channel(COMMENTS);
 SPACE: [ \t\r\n]+ -> skip;
 BAD_CHARACTER: .;

@@ -172,3 +172,9 @@ foreach(part sends-before-commit loses-commits tears-commits ignores-fences forg
   add_test(NAME sim_catches_${part} COMMAND sim --broken ${part} --seeds 400)
   set_tests_properties(sim_catches_${part} PROPERTIES LABELS sim)
 endforeach()
+
+signalbox_test(unit/bad_input_test.cpp sb_lower)
+target_compile_definitions(bad_input_test PRIVATE SIGNALBOX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+signalbox_test(property/compiler_mutation_test.cpp sb_corpus)
+target_compile_definitions(compiler_mutation_test PRIVATE SIGNALBOX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+signalbox_fuzz(fuzz/compiler_fuzz.cpp "compiler" sb_lower)

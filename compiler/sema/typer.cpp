@@ -198,7 +198,12 @@ TypedPtr Typer::use_let(const syntax::Let& let, std::size_t module, const std::v
       return known->second;
     }
   }
-  if (open_lets_.size() > limits_.nesting) return fail(Code::nesting_too_deep, span, "too many `let`s inside each other");
+  if (open_lets_.size() > limits_.nesting) {
+    // A chain that is longer by far is met again at every so many of its parts.
+    if (!lets_too_deep_) fail(Code::nesting_too_deep, span, fmt::format("more than {} `let`s inside each other", limits_.nesting), "keep fewer levels of `let`");
+    lets_too_deep_ = true;
+    return nullptr;
+  }
   Locals locals;
   for (std::size_t i = 0; i < given; ++i) locals[let.params[i].text] = (*args)[i];
   open_lets_.push_back(&let);

@@ -78,6 +78,7 @@ class Typer {
   std::map<std::string, std::uint32_t> series_;
   std::map<const syntax::Let*, bool> used_;
   std::size_t most_nodes_, nodes_ = 0;
+  bool lets_too_deep_ = false;  // said
 };
 
 }  // namespace signalbox::sema

@@ -1,6 +1,7 @@
 // Parse tree to AST, in the order of the grammar: names and literals, expressions, then each declaration.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "compiler/syntax/antlr.hpp"
@@ -88,6 +89,7 @@ class Builder {
   const Parsed& parsed_;
   std::uint32_t file_;
   std::size_t most_, depth_ = 0;
+  bool too_deep_ = false;  // said
   source::Diagnostics& diagnostics_;
 };
 
@@ -222,8 +224,10 @@ ExprPtr Builder::condition(P::ConditionContext* c) {
 ExprPtr Builder::expr(P::ExprContext* c) {
   if (!whole(c)) return nullptr;
   if (++depth_ > most_) {
-    diagnostics_.report(Code::nesting_too_deep, parsed_.span(c->getStart()),
-                        fmt::format("more than {} operators inside each other", most_), "name parts of the expression with `let`");
+    if (!too_deep_)
+      diagnostics_.report(Code::nesting_too_deep, parsed_.span(c->getStart()),
+                          fmt::format("more than {} operators inside each other", most_), "name parts of the expression with `let`");
+    too_deep_ = true;
     --depth_;
     return nullptr;
   }
@@ -260,7 +264,13 @@ ExprPtr Builder::expr_at_depth(P::ExprContext* c) {
 ExprPtr Builder::operand(P::OperandContext* c) {
   if (!whole(c)) return nullptr;
   ExprPtr inner = primary(c->primary());
-  for (auto* suffix : c->suffix()) {
+  const auto suffixes = c->suffix();
+  if (suffixes.size() > most_ / 5) {
+    diagnostics_.report(Code::nesting_too_deep, parsed_.span(suffixes[most_ / 5]), fmt::format("more than {} ranges and offsets of one selector", most_ / 5),
+                        "one of each is enough");
+    return nullptr;
+  }
+  for (auto* suffix : suffixes) {
     if (inner == nullptr) return nullptr;
     auto e = make(suffix->OFFSET() != nullptr ? ExprKind::offset : ExprKind::range, suffix);
     e->span = join(inner->span, parsed_.span(suffix));
@@ -694,7 +704,10 @@ File Builder::program(P::ProgramContext* program) {
   out.file = file_;
   for (auto* item : program->item()) {
     const Span at = parsed_.span(item);
-    if (auto* k = item->useSetting(); whole(k) && whole(k->path()) && whole(k->path()->name())) out.uses.push_back({path(k->path()), at});
+    if (auto* k = item->useSetting(); whole(k) && whole(k->path()) && whole(k->path()->name())) {
+      const auto words = k->path()->anyWord();
+      if (std::all_of(words.begin(), words.end(), [](auto* w) { return whole(w); })) out.uses.push_back({path(k->path()), at});
+    }
     if (auto* k = item->paramSetting(); whole(k)) {
       Param p{name(k->name(0)), name(k->name(1)), nullptr, at};
       if (k->STRING() != nullptr) p.fallback = literal(k->STRING()->getSymbol());

@@ -159,7 +159,15 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
   // No token is ever invented or skipped to go on inside a clause: the clause ends here.
   Token* recoverInline(Parser* parser) override { throw antlr4::InputMismatchException(parser); }
 
-  void recover(Parser* parser, std::exception_ptr) override { skip_to_clause(parser, parser->getContext()); }
+  void recover(Parser* parser, std::exception_ptr) override {
+    // A clause with several forms fails before its own word is read: without that step the same word would begin it again.
+    ParserRuleContext* clause = parser->getContext();
+    for (auto* up = dynamic_cast<ParserRuleContext*>(clause->parent); up != nullptr && !is_block(up->getRuleIndex());
+         up = dynamic_cast<ParserRuleContext*>(up->parent))
+      clause = up;
+    if (clause->getStart() == parser->getCurrentToken() && is_word(parser->getCurrentToken()->getType())) parser->consume();
+    skip_to_clause(parser, parser->getContext());
+  }
 
   // Between clauses and declarations: what begins none is one fault, and skipped to the next that does.
   void sync(Parser* parser) override {

@@ -95,7 +95,14 @@ bool space_between(Token* before, Token* a, Token* b) {
 class Printer {
  public:
   Printer(const Parsed& parsed, const Layout& layout, std::vector<Token*> tokens, std::string_view text)
-      : parsed_(parsed), layout_(layout), tokens_(std::move(tokens)), text_(text) {}
+      : parsed_(parsed), layout_(layout), tokens_(std::move(tokens)), text_(text) {
+    std::vector<bool> open;  // whether each open brace is one of matchers
+    for (std::size_t i = 0; i < tokens_.size(); ++i) {
+      in_matchers_.push_back(!open.empty() && open.back());
+      if (tokens_[i]->getType() == L::LBRACE) open.push_back(is_matcher_brace(i));
+      if (tokens_[i]->getType() == L::RBRACE && !open.empty()) open.pop_back();
+    }
+  }
 
   std::string print() {
     std::size_t depth_parens = 0;
@@ -183,11 +190,11 @@ class Printer {
       return std::string(block->head_width - a->getText().size() + 1, ' ');
     if (a->getType() == L::LBRACE || b->getType() == L::RBRACE) {
       // Matchers hug their braces; bodies and calls do not.
-      const bool matcher = a->getType() == L::LBRACE ? is_matcher_brace(i - 1) : closes_matchers(i);
+      const bool matcher = a->getType() == L::LBRACE ? is_matcher_brace(i - 1) : in_matchers_[i];
       return matcher ? "" : " ";
     }
     if (b->getType() == L::LBRACE) return is_matcher_brace(i) && (is_word(a->getType())) && !starts_block(i) ? "" : " ";
-    if (inside_matchers(i) && (is_match_op(a) || is_match_op(b))) return "";
+    if (in_matchers_[i] && (is_match_op(a) || is_match_op(b))) return "";
     if ((a->getType() == L::MINUS || a->getType() == L::PLUS) && is_sign(i - 1)) return "";
     if (b->getType() == L::SLASH && i >= 1 && tokens_[i - 1]->getType() == L::NUMBER && i + 1 < tokens_.size() && is_word(tokens_[i + 1]->getType()) && in_amount(i)) return "";
     if (a->getType() == L::SLASH && i >= 2 && tokens_[i - 2]->getType() == L::NUMBER && is_word(b->getType()) && in_amount(i - 1)) return "";
@@ -209,22 +216,6 @@ class Printer {
     if (i + 1 < tokens_.size() && tokens_[i + 1]->getType() == L::RBRACE) return true;
     return i + 2 < tokens_.size() && is_match_op(tokens_[i + 2]);
   }
-  bool closes_matchers(std::size_t i) const {
-    int depth = 0;
-    for (std::size_t k = i + 1; k-- > 0;) {
-      if (tokens_[k]->getType() == L::RBRACE) ++depth;
-      if (tokens_[k]->getType() == L::LBRACE && --depth == 0) return is_matcher_brace(k);
-    }
-    return false;
-  }
-  bool inside_matchers(std::size_t i) const {
-    int depth = 0;
-    for (std::size_t k = i; k-- > 0;) {
-      if (tokens_[k]->getType() == L::RBRACE) ++depth;
-      if (tokens_[k]->getType() == L::LBRACE && depth-- == 0) return is_matcher_brace(k);
-    }
-    return false;
-  }
   bool is_sign(std::size_t i) const {
     if (i == 0) return true;
     const size_t before = tokens_[i - 1]->getType();
@@ -236,13 +227,12 @@ class Printer {
   const Layout& layout_;
   std::vector<Token*> tokens_;
   std::string_view text_;
+  std::vector<bool> in_matchers_;  // whether a token stands in the braces of a selector, their closing one included
   std::string out_;
   bool after_comment_ = false;
 };
 
-}  // namespace
-
-std::optional<std::string> format_text(const source::SourceSet& sources, std::uint32_t file, const Limits& limits,
+std::optional<std::string> format_once(const source::SourceSet& sources, std::uint32_t file, const Limits& limits,
                                        source::Diagnostics& diagnostics) {
   const std::size_t before = diagnostics.errors();
   Parsed parsed(sources, file, limits, diagnostics, Parsed::Start::program);
@@ -258,6 +248,23 @@ std::optional<std::string> format_text(const source::SourceSet& sources, std::ui
     block.multiline = text.substr(from, to - from).find('\n') != std::string_view::npos || to - line_start > line_width;
   }
   return Printer(parsed, layout, std::move(tokens), text).print();
+}
+
+}  // namespace
+
+std::optional<std::string> format_text(const source::SourceSet& sources, std::uint32_t file, const Limits& limits,
+                                       source::Diagnostics& diagnostics) {
+  std::optional<std::string> out = format_once(sources, file, limits, diagnostics);
+  // A block is broken when it is too wide as written. One that is so only after it was laid out is broken in the next
+  // pass, a block inside of it in the one after.
+  for (int pass = 0; out && pass < 4; ++pass) {
+    source::SourceSet laid_out;
+    source::Diagnostics ignored;
+    std::optional<std::string> next = format_once(laid_out, laid_out.add("", *out), limits, ignored);
+    if (!next || *next == *out) break;
+    out = std::move(next);
+  }
+  return out;
 }
 
 }  // namespace signalbox::syntax

@@ -206,7 +206,13 @@ bool Parsed::check_tokens(const SourceSet& sources, const Limits& limits, Diagno
         fault(Code::bad_string, "this string is not closed on its line", fmt::format("end it with {}", text.substr(0, 1)));
         break;
       case SloLexer::BAD_CHARACTER:
-        fault(Code::bad_character, fmt::format("`{}` means nothing here", text), "");
+        // A run of them is one fault.
+        while (i + 1 < tokens.size() && tokens[i + 1]->getType() == SloLexer::BAD_CHARACTER && span(tokens[i + 1]).begin == at.end)
+          at.end = span(tokens[++i]).end;
+        if (static_cast<unsigned char>(text[0]) < 0x20 || text[0] == 0x7f)
+          fault(Code::bad_character, fmt::format("the control character U+{:04X} means nothing here", static_cast<int>(text[0])), "remove it");
+        else
+          fault(Code::bad_character, fmt::format("`{}` means nothing here", text), "");
         break;
       case SloLexer::COLON:
         if (const std::string_view rest = sources[file_].text().substr(at.end); i > 0 && rest.substr(0, 2) == "//") {
