@@ -100,6 +100,7 @@ class Decider {
   void say_unwatched(const std::string& declaration, std::uint32_t most, std::uint64_t unwatched);
 
   // policies.cpp
+  void retire_if_spent(const plan::Policy& policy, const Labels& instance);
   void decide_policy(plan::Index index, const Labels& instance, double truth, plan::Evidence evidence, const Evaluate& evaluate);
   bool reason_gone(plan::Index index, PolicyState& p, bool known, bool holds, eval::Evaluation& evaluation) const;
   void propose(plan::Index index, PolicyState& p, Instant anchor_or_tick, eval::Evaluation& evaluation);

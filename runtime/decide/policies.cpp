@@ -90,8 +90,22 @@ void Decider::decide_policies(const Evaluate& evaluate) {
     std::vector<Labels> absent;
     for (const auto& [key, p] : out_.state.policies)
       if (key.first == policy.name && seen.count(key.second) == 0) absent.push_back(key.second);
-    for (const Labels& instance : absent) decide_policy(i, instance, 0, Evidence::no_data, evaluate);
+    for (const Labels& instance : absent) {
+      decide_policy(i, instance, 0, Evidence::no_data, evaluate);
+      retire_if_spent(policy, instance);
+    }
   }
+}
+
+// An instance whose series are gone is forgotten when nothing of it counts any more: no episode is under way, the limit and
+// the cooldown have run out, and whoever wants to hear of missing data has. Else it would hold a place under `max` for ever.
+void Decider::retire_if_spent(const plan::Policy& policy, const Labels& instance) {
+  const auto it = out_.state.policies.find({policy.name, instance});
+  const PolicyState& p = it->second;
+  if (instance.empty() || (p.episode && !is_outcome(p.episode->state)) || !p.effects.empty()) return;
+  if (p.unknown_ticks <= 2 || (p.cooldown_until && now_ < *p.cooldown_until)) return;
+  say("retired", policy.name, instance, "", "", fmt::format("{} has no series of this instance any more: it is forgotten", policy.name));
+  out_.state.policies.erase(it);
 }
 
 void Decider::decide_policy(Index index, const Labels& instance, double value, Evidence evidence, const Evaluate& evaluate) {

@@ -57,8 +57,8 @@ void Checker::committed(Instant now, const StoreTransaction& t) {
     if (put.key.rfind("state/policy/", 0) == 0) {
       if (put.value)
         policy_changed(now, put.key, before == entries_.end() ? nullptr : &before->second, *put.value, ended);
-      else
-        fail(now, put.key + " was forgotten");
+      else if (before != entries_.end())
+        policy_forgotten(now, before->second, put.key);
     } else if (put.key.rfind("state/message/", 0) == 0) {
       const std::string id = put.key.substr(14);
       if (put.value)
@@ -104,6 +104,14 @@ void Checker::message(Instant now, const std::string& key, const std::string& by
   if (!fresh && it->second != says)
     fail(now, fmt::format("message {} was written over: {} | {}", m.id, it->second, says));
   told_.emplace(m.time.ms, m.summary);
+}
+
+void Checker::policy_forgotten(Instant now, const std::string& before, const std::string& key) {
+  const decide::State state = decoded(key, before);
+  const decide::PolicyState& p = state.policies.begin()->second;
+  if (p.episode && !decide::is_outcome(p.episode->state))
+    fail(now, fmt::format("episode {} was forgotten in state {}", p.episode->id,
+                          episode_state_name(p.episode->state)));
 }
 
 void Checker::policy_changed(Instant now, const std::string& key, const std::string* before,

@@ -40,6 +40,7 @@ class Checker {
     bool answered = false;
   };
   void fail(Instant now, std::string what);
+  void policy_forgotten(Instant now, const std::string& before, const std::string& key);
   void policy_changed(Instant now, const std::string& key, const std::string* before,
                       const std::string& after, const std::set<std::string>& ended);
   void new_intent(Instant now, plan::Index policy, const decide::Episode& episode);

@@ -56,6 +56,11 @@ class DecideBench {
     stop(name, labels);
     (void)store_->append(*store_->series(key(name, labels)), now + milliseconds(1), store::stale_marker());
   }
+  // The store forgets what has had no samples for `longer`.
+  void forget(Duration longer) {
+    store_->retain_from(now - longer);
+    leaves_->refresh();
+  }
 
   decide::Decision& tick() {
     now = now + plan.tick;

@@ -231,6 +231,30 @@ TEST(Limits, InstancesStayWithinTheirMax) {
   EXPECT_EQ(b.count("limit"), 1) << "said once, not in every tick";
 }
 
+TEST(Limits, AnInstanceWithoutSeriesMakesRoomWhenNothingOfItCounts) {
+  Program program = by_region;
+  program.per = "per (region) max 2";
+  DecideBench b = regions(program);
+  b.set("trigger", 1, "region=eu");
+  b.ticks(2);
+  b.answer(Kind::succeeded, {}, "fix", eu);
+  b.set("ok", 1);
+  b.ticks(5);
+  b.stop("trigger", "region=eu");
+  b.set("trigger", 0, "region=ap");
+  b.now = b.now + minutes(20);
+  b.tick();
+  b.forget(minutes(10));
+  b.ticks(5);
+  EXPECT_EQ(b.count("retired"), 0) << "its effect still counts for the limit";
+  b.now = b.now + minutes(45);
+  b.ticks(2);
+  EXPECT_EQ(b.count("retired"), 1);
+  EXPECT_EQ(b.state.policies.count({"fix", eu}), 0u);
+  b.tick();
+  EXPECT_EQ(b.why("limit"), "every instance is watched again");
+}
+
 TEST(Sentences, AnInstanceShowsItsOwnNumbers) {
   DecideBench b(R"(
 tick 10s
