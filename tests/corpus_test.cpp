@@ -283,9 +283,11 @@ TEST_P(Rehearsed, PassesItsOwnTests) {
   const lower::Compiled compiled = compile_corpus(file);
   ASSERT_TRUE(compiled.plan);
   EXPECT_FALSE(compiled.rehearsals.empty());
-  const auto failures = run_rehearsals(compiled);
-  if (!failures) GTEST_SKIP() << "no engine in this build";
-  for (const std::string& failure : *failures) ADD_FAILURE() << failure;
+  for (const TierRow& tier : tiers()) {
+    const auto failures = run_rehearsals(compiled, tier.tier, load_compiler);
+    if (!failures) GTEST_SKIP() << "no engine in this build";
+    for (const std::string& failure : *failures) ADD_FAILURE() << tier.name << ": " << failure;
+  }
 }
 
 // ---- Plans, the grammar and the one form

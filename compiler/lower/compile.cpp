@@ -136,7 +136,7 @@ CompiledQuery compile_query(const std::string& text, const CompileOptions& optio
   }
   plan::Plan plan;
   Graph graph(plan, out.sources);
-  Expressions expressions(graph, out.diagnostics);
+  Expressions expressions(graph);
   const std::vector<SloCounts> no_slos;
   expressions.set_slos(&no_slos);
   out.root = expressions.lower(typed);

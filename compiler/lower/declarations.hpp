@@ -14,7 +14,7 @@ class Declarations {
   Declarations(plan::Plan& plan, Places& places, const source::SourceSet& sources, const sema::Scope& scope,
                const Limits& limits, source::Diagnostics& diagnostics)
       : plan_(plan), places_(places), sources_(sources), scope_(scope), limits_(limits), diagnostics_(diagnostics),
-        typer_(scope, limits, diagnostics), graph_(plan, sources), expressions_(graph_, diagnostics) {}
+        typer_(scope, limits, diagnostics), graph_(plan, sources), expressions_(graph_) {}
 
   void lower_all(const std::vector<sema::Module>& modules, std::size_t roots, std::vector<plan::Rehearsal>& rehearsals);
   sema::Typer& typer() { return typer_; }

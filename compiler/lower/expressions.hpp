@@ -30,7 +30,7 @@ struct SloCounts {
 
 class Expressions {
  public:
-  Expressions(Graph& graph, source::Diagnostics& diagnostics) : g_(graph), diagnostics_(diagnostics) {}
+  explicit Expressions(Graph& graph) : g_(graph) {}
 
   plan::Index lower(const sema::TypedPtr& t);
 
@@ -73,7 +73,6 @@ class Expressions {
   plan::Node typed_node(const sema::TypedPtr& t, plan::NodeKind kind) const;
 
   Graph& g_;
-  source::Diagnostics& diagnostics_;
   const std::vector<SloCounts>* slos_ = nullptr;
   plan::EventsRule events_;
   std::map<const sema::Typed*, std::pair<sema::TypedPtr, plan::Index>> memo_;

@@ -253,7 +253,7 @@ void Declarations::lower_rows(const syntax::BurnBlock& block, const sema::Place&
     }
     row.origin = graph_.origin(node.span);
     for (const auto& [w, ratio] : {std::pair(*long_w, row.long_ratio), std::pair(*short_w, row.short_ratio)}) {
-      const bool known = std::any_of(slo.windows.begin(), slo.windows.end(), [w = w](const auto& r) { return r.window == w; });
+      const bool known = std::any_of(slo.windows.begin(), slo.windows.end(), [window = w](const auto& r) { return r.window == window; });
       if (!known) slo.windows.push_back({w, ratio});
     }
     slo.rows.push_back(std::move(row));

@@ -27,7 +27,6 @@ struct Block {
 // What the tree says about tokens: where items and clauses begin, and which braces are blocks.
 class Layout {
  public:
-  explicit Layout(const Parsed& parsed) : parsed_(parsed) {}
   std::vector<std::size_t> items;
   std::map<std::size_t, Block> blocks;      // by the index of {
   std::map<std::size_t, std::size_t> clause_of;  // first token of a clause → { of its block
@@ -67,7 +66,6 @@ class Layout {
     for (std::size_t clause : b.clauses) clause_of[clause] = b.open;
     blocks[b.open] = std::move(b);
   }
-  const Parsed& parsed_;
 };
 
 bool is_word(size_t type) {
@@ -237,7 +235,7 @@ std::optional<std::string> format_once(const source::SourceSet& sources, std::ui
   const std::size_t before = diagnostics.errors();
   Parsed parsed(sources, file, limits, diagnostics, Parsed::Start::program);
   if (parsed.program == nullptr || diagnostics.errors() > before) return std::nullopt;
-  Layout layout(parsed);
+  Layout layout;
   layout.walk(parsed.program);
   const std::string_view text = sources[file].text();
   std::vector<Token*> tokens = parsed.tokens()->getTokens();
