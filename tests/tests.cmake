@@ -154,6 +154,7 @@ target_sources(run_replay_test PRIVATE ${PROJECT_SOURCE_DIR}/tests/wire/promethe
 set_tests_properties(run_replay_test PROPERTIES LABELS wire)
 
 signalbox_test(unit/decide_test.cpp sb_decide sb_lower)
+signalbox_test(unit/decide_answers_test.cpp sb_decide sb_lower)
 signalbox_test(unit/decide_slo_test.cpp sb_decide sb_lower)
 signalbox_test(unit/engine_test.cpp sb_loop sb_lower)
 
@@ -169,7 +170,7 @@ add_test(NAME sim COMMAND sim --seeds 2000)
 set_tests_properties(sim PROPERTIES LABELS sim)
 foreach(part sends-before-commit loses-commits tears-commits ignores-fences forgets-keys shows-old-version
     swallows-messages ignores-kill-switch)
-  add_test(NAME sim_catches_${part} COMMAND sim --broken ${part} --seeds 400)
+  add_test(NAME sim_catches_${part} COMMAND sim --broken ${part} --seeds 1000)
   set_tests_properties(sim_catches_${part} PROPERTIES LABELS sim)
 endforeach()
 
@@ -182,3 +183,11 @@ signalbox_fuzz(fuzz/compiler_fuzz.cpp "compiler" sb_lower)
 # The engine on its state file, killed at every disk operation of an action.
 signalbox_test(property/engine_crash_test.cpp sb_sim sb_journal sb_test_support)
 set_tests_properties(engine_crash_test PROPERTIES LABELS sim)
+
+# How soon the tour decides and verifies, over seeds: docs/study.md.
+add_executable(study ${PROJECT_SOURCE_DIR}/tests/sim/study.cpp)
+target_link_libraries(study PRIVATE sb_sim signalbox_warnings)
+target_compile_definitions(study PRIVATE TOUR_PATH="${PROJECT_SOURCE_DIR}/examples/tour/tour.slo")
+set_target_properties(study PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME study COMMAND study --seeds 5 --check)
+set_tests_properties(study PROPERTIES LABELS quick)

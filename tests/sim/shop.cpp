@@ -70,6 +70,11 @@ void Shop::recover(Instant now, const std::string& region) {
   sicken(now, region, 0);
 }
 
+void Shop::restart_counters(Instant now) {
+  advance(now);
+  for (Region& r : regions_) r.ok = r.failed = 0;
+}
+
 void Shop::heal(Instant now) {
   advance(now);
   for (auto& [version, failures] : failures_by_version_) failures = options_.baseline;

@@ -33,6 +33,7 @@ class Shop {
   void set_rate(Instant now, double rate);
   void sicken(Instant now, const std::string& region, double failures);  // until a restart cures it
   void recover(Instant now, const std::string& region);
+  void restart_counters(Instant now);
   void heal(Instant now);  // every version is good from now on
   std::string metrics(Instant now);
   const std::string& version() const { return version_; }

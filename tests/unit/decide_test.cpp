@@ -1,78 +1,11 @@
-// Policies: guards, intents, lost answers, deploys of others, and how episodes end.
-#include "tests/support/decide_bench.hpp"
+// Guards, limits, verification and how episodes end.
+#include "tests/support/decide_policy.hpp"
 
 namespace signalbox::decide {
 namespace {
 
-using test::DecideBench;
 using Kind = Answer::Kind;
-
-struct Program {
-  std::string delivery = "idempotent", action = "rollback", more = "", policy_more = "", per = "",
-              mode = "act";
-  std::string when = "max(trigger) > 0.5 for 2 ticks", limit = "2 per 1h", missing = "page oncall";
-  bool previous = true;  // rollback goes to the previous version
-  std::string version = R"(version GET "http://shop/version")";
-  operator std::string() const {
-    return R"(
-tick 10s
-metric trigger is gauge with (region)
-metric ok is gauge
-receiver oncall is webhook { url "http://pager/hook" }
-target shop is http {
-  )" + version +
-           R"(
-  deployed metric shop_deployed_timestamp_seconds
-  action rollback is )" +
-           delivery + R"( { POST "http://shop/rollback" body { )" + (previous ? "to previous_version" : "") +
-           R"( } }
-  action restart is )" +
-           delivery + R"( { POST "http://shop/restart" body { } }
-}
-)" + more + R"(
-policy fix on shop )" +
-           per + R"( {
-  when     )" +
-           when + R"(
-  do       )" +
-           action + R"(
-  verify   max(ok) > 0.5 after 20s within 1m else page oncall "no help"
-  limit    )" +
-           limit + R"(
-  cooldown 5m
-  missing  )" +
-           missing + R"(
-  mode     )" +
-           mode + R"(
-  )" + policy_more +
-           R"(
-})";
-  }
-};
-
-// Standing, healthy and ready to act.
-DecideBench bench(const Program& program) {
-  DecideBench b(program);
-  b.set("trigger", 0);
-  b.set("ok", 0);
-  b.set("shop_deployed_timestamp_seconds", DecideBench::start.unix_seconds() - 3600);
-  b.ticks(2);
-  return b;
-}
-DecideBench acting(const Program& program) {
-  DecideBench b = bench(program);
-  b.set("trigger", 1);
-  b.ticks(2);
-  EXPECT_EQ(b.last.effects.size(), 1u);
-  return b;
-}
-DecideBench done(const Program& program) {
-  DecideBench b = acting(program);
-  b.versions = {"v1"};
-  b.answer(Kind::succeeded, "v1");
-  EXPECT_EQ(b.episode().state, EpisodeState::verifying);
-  return b;
-}
+using namespace test;
 
 TEST(Guards, EachRefusesWithItsReason) {
   const auto refused = [](DecideBench b, const std::string& reason) {
@@ -174,10 +107,10 @@ policy second on shop {
   EXPECT_NE(b.why("refused").find("is acting on shop"), std::string::npos) << b.why("refused");
 }
 
-const Program by_region = {
+const PolicyProgram by_region = {
     .action = "restart", .per = "per (region) max 3", .when = "max by (region) (trigger) > 0.5 for 2 ticks"};
 
-DecideBench regions(Program program) {
+DecideBench regions(PolicyProgram program) {
   DecideBench b{std::string(program)};
   b.set("ok", 0);
   for (const char* region : {"region=eu", "region=us"}) b.set("trigger", 0, region);
@@ -187,7 +120,7 @@ DecideBench regions(Program program) {
 const Labels eu(std::vector<Labels::Pair>{{"region", "eu"}});
 
 TEST(Limits, CountOverAllInstances) {
-  Program program = by_region;
+  PolicyProgram program = by_region;
   program.limit = "1 per 1h";
   DecideBench b = regions(program);
   b.set("trigger", 1, "region=eu");
@@ -222,7 +155,7 @@ TEST(Limits, CooldownHoldsEveryInstanceBack) {
 }
 
 TEST(Limits, InstancesStayWithinTheirMax) {
-  Program program = by_region;
+  PolicyProgram program = by_region;
   program.per = "per (region) max 2";
   DecideBench b = regions(program);
   b.set("trigger", 1, "region=ap");  // before the known ones in the order of labels
@@ -232,7 +165,7 @@ TEST(Limits, InstancesStayWithinTheirMax) {
 }
 
 TEST(Limits, AnInstanceWithoutSeriesMakesRoomWhenNothingOfItCounts) {
-  Program program = by_region;
+  PolicyProgram program = by_region;
   program.per = "per (region) max 2";
   DecideBench b = regions(program);
   b.set("trigger", 1, "region=eu");
@@ -270,130 +203,6 @@ policy fix on shop per (region) max 3 {
   b.ticks(8);
   EXPECT_NE(b.why("decided").find("50"), std::string::npos) << b.why("decided");
   EXPECT_EQ(b.why("decided").find("no_data"), std::string::npos) << b.why("decided");
-}
-
-TEST(Intents, ArePreviousMadeAbsolute) {
-  DecideBench b = acting({});
-  EXPECT_EQ(b.last.effects[0].to_version, "v1");
-  EXPECT_EQ(b.last.effects[0].body, R"({"to":"v1"})");
-  EXPECT_EQ(b.last.effects[0].key, b.episode().id + "-1");
-  EXPECT_EQ(b.episode().intent->from_version, "v2");
-}
-
-TEST(LostAnswers, IdempotentIsSentAgainWithTheSameKey) {
-  DecideBench b = acting({});
-  const Effect first = b.last.effects[0];
-  b.observed.in_flight = {first.key};
-  b.tick();
-  EXPECT_TRUE(b.last.effects.empty()) << "while the call is under way it is not made again";
-  b.observed.in_flight.clear();
-  b.answer(Kind::unknown);
-  EXPECT_TRUE(b.last.effects.empty());
-  b.tick();
-  ASSERT_EQ(b.last.effects.size(), 1u);
-  EXPECT_EQ(b.last.effects[0].key, first.key);
-  EXPECT_EQ(b.last.effects[0].body, first.body);
-  b.observed.kill_switch = true;
-  b.tick();
-  EXPECT_TRUE(b.last.effects.empty()) << "not even again while the kill switch is on";
-}
-
-TEST(LostAnswers, OnceReadsTheTargetFirst) {
-  DecideBench happened = acting({.delivery = "once"});
-  happened.answer(Kind::unknown);
-  happened.versions = {"v1"};
-  happened.tick();
-  EXPECT_TRUE(happened.last.effects.empty());
-  EXPECT_EQ(happened.episode().state, EpisodeState::verifying);
-
-  DecideBench dark = acting({.delivery = "once"});
-  dark.answer(Kind::unknown);
-  dark.versions = {std::nullopt};
-  dark.ticks(3);
-  EXPECT_EQ(dark.count("decided"), 1);
-  EXPECT_TRUE(dark.last.effects.empty()) << "a target that does not answer is not guessed at";
-
-  DecideBench other = acting({.delivery = "once"});
-  other.answer(Kind::unknown);
-  other.versions = {"v9"};
-  other.ticks(2);
-  EXPECT_EQ(other.count("failed"), 1);
-  EXPECT_EQ(other.deliver(), 1);
-}
-
-TEST(LostAnswers, OnceWaitsForACallThatMayStillArrive) {
-  DecideBench b = acting({.delivery = "once"});
-  b.tick();  // a new process: nothing is known to be in flight, and the call may be on its way
-  EXPECT_TRUE(b.last.effects.empty());
-  b.tick();
-  ASSERT_EQ(b.last.effects.size(), 1u) << "after the call's own timeout the target's state counts";
-  EXPECT_EQ(b.last.effects[0].key, b.episode().intent->key);
-  b.tick();
-  EXPECT_TRUE(b.last.effects.empty()) << "and so after every attempt";
-}
-
-TEST(LostAnswers, OnceWithoutAVersionToSeeGoesToAPerson) {
-  DecideBench b = acting({.delivery = "once", .action = "restart"});
-  b.answer(Kind::unknown);
-  b.tick();
-  EXPECT_TRUE(b.last.effects.empty());
-  EXPECT_EQ(b.episode().state, EpisodeState::failed);
-  EXPECT_EQ(b.deliver(), 1);
-}
-
-TEST(LostAnswers, UnsafeGoesToAPerson) {
-  for (const Kind kind : {Kind::unknown, Kind::unreachable}) {
-    DecideBench b = acting({.delivery = "unsafe"});
-    b.answer(kind);
-    EXPECT_EQ(b.episode().state, EpisodeState::failed);
-    EXPECT_EQ(b.deliver(), 1);
-    b.ticks(5);
-    EXPECT_EQ(b.count("decided"), 1);
-  }
-  DecideBench restarted = acting({.delivery = "unsafe"});
-  restarted.tick();
-  EXPECT_EQ(restarted.episode().state, EpisodeState::failed);
-  EXPECT_EQ(restarted.deliver(), 1);
-}
-
-TEST(LostAnswers, AnIntentGrowsTooOldToCarryOut) {
-  DecideBench b = acting({});
-  b.observed.in_flight.clear();
-  b.now = b.now + minutes(6);
-  b.tick();
-  EXPECT_TRUE(b.last.effects.empty());
-  EXPECT_EQ(b.episode().state, EpisodeState::failed);
-  EXPECT_EQ(b.deliver(), 1);
-}
-
-TEST(Answers, ARefusalOfTheTargetGoesToAPersonInItsOwnWords) {
-  DecideBench b = acting({});
-  b.answer(Kind::rejected);
-  EXPECT_EQ(b.episode().state, EpisodeState::failed);
-  EXPECT_NE(b.why("escalated").find("refused rollback"), std::string::npos);
-  EXPECT_EQ(b.why("escalated").find("no help"), std::string::npos)
-      << "what was not done cannot have been no help";
-  EXPECT_EQ(b.deliver(), 1);
-}
-
-TEST(Answers, DoneIsWhenTheTargetAgrees) {
-  DecideBench b = acting({});
-  b.answer(Kind::succeeded, "v2");
-  EXPECT_EQ(b.episode().state, EpisodeState::executing);
-  b.tick();
-  EXPECT_EQ(b.episode().state, EpisodeState::executing);
-  b.versions = {"v1"};
-  b.tick();
-  EXPECT_EQ(b.episode().state, EpisodeState::verifying);
-  EXPECT_EQ(b.episode().done, b.now);
-}
-
-TEST(Answers, ATargetThatSaysYesAndDoesNothingGoesToAPerson) {
-  DecideBench b = acting({});
-  b.answer(Kind::succeeded, "v2");
-  b.ticks(8);
-  EXPECT_EQ(b.episode().state, EpisodeState::failed);
-  EXPECT_EQ(b.deliver(), 1);
 }
 
 TEST(Verifying, WaitsForAfterAndEndsAtWithin) {
@@ -487,100 +296,6 @@ TEST(Missing, PagesAfterTheThirdUnknownTick) {
   quiet.now = quiet.now + minutes(6);
   quiet.ticks(5);
   EXPECT_EQ(quiet.count("missing"), 0);
-}
-
-TEST(Deploys, AForeignOneSupersedesAndAPersonIsTold) {
-  for (const bool verifying : {false, true}) {
-    DecideBench b = verifying ? done({}) : acting({});
-    b.versions = {"v3"};
-    b.set("shop_deployed_timestamp_seconds", b.now.unix_seconds());
-    b.observed.in_flight = {b.episode().intent->key};
-    b.tick();
-    EXPECT_EQ(b.count("deployed"), 2);
-    EXPECT_EQ(b.episode().state, EpisodeState::superseded);
-    EXPECT_EQ(b.deliver(), 1);
-  }
-}
-
-TEST(Deploys, OurOwnEffectIsNone) {
-  DecideBench b = done({});
-  b.set("shop_deployed_timestamp_seconds", b.now.unix_seconds());
-  b.tick();
-  EXPECT_EQ(b.count("deployed"), 1);
-  EXPECT_EQ(b.episode().state, EpisodeState::verifying);
-  // The next one is somebody's.
-  b.versions = {"v3"};
-  b.set("shop_deployed_timestamp_seconds", b.now.unix_seconds());
-  b.tick();
-  EXPECT_EQ(b.count("deployed"), 2);
-}
-
-TEST(Deploys, WithoutAVersionTheFirstChangeIsOurs) {
-  Program program = {.action = "restart"};
-  program.version = "";
-  program.previous = false;
-  DecideBench b = acting(program);
-  b.versions = {std::nullopt};
-  b.answer(Kind::succeeded);
-  b.set("shop_deployed_timestamp_seconds", b.now.unix_seconds());
-  b.tick();
-  EXPECT_EQ(b.count("deployed"), 1);
-  b.set("shop_deployed_timestamp_seconds", b.now.unix_seconds());
-  b.tick();
-  EXPECT_EQ(b.count("deployed"), 2);
-}
-
-TEST(Deploys, WhatTheTargetRefusedIsNotWaitedFor) {
-  Program program = {.action = "restart"};
-  program.version = "";
-  program.previous = false;
-  DecideBench b = acting(program);
-  b.versions = {std::nullopt};
-  b.answer(Kind::rejected);
-  b.set("shop_deployed_timestamp_seconds", b.now.unix_seconds());
-  b.tick();
-  EXPECT_EQ(b.count("deployed"), 2) << "nothing of ours happened: the deploy is somebody's";
-}
-
-TEST(Deploys, ALowerValueIsNone) {
-  DecideBench b = bench({});
-  b.set("shop_deployed_timestamp_seconds", DecideBench::start.unix_seconds() - 7200);
-  b.tick();
-  EXPECT_EQ(b.count("deployed"), 1);
-}
-
-TEST(Deploys, AValueFromTheFutureIsNotBelieved) {
-  DecideBench b = bench({});
-  b.set("shop_deployed_timestamp_seconds", b.now.unix_seconds() + 3600);
-  b.tick();
-  EXPECT_EQ(b.count("deployed"), 1);
-}
-
-TEST(Messages, TwoOfOneMomentAreTwo) {
-  DecideBench b = acting({});
-  b.answer(Kind::rejected);
-  const std::string first = b.state.messages.begin()->first;
-  b.deliver();
-  // The same policy has something else to say in the same millisecond.
-  b.state.policies[{"fix", Labels{}}].episode->state = EpisodeState::executing;
-  b.state.policies[{"fix", Labels{}}].episode->id = "another";
-  b.answer(Kind::rejected);
-  ASSERT_EQ(b.state.messages.size(), 1u);
-  EXPECT_NE(b.state.messages.begin()->first, first) << "a receiver would take it for a repetition";
-}
-
-TEST(Messages, ARefusedOneIsKeptAndComesAgainLater) {
-  DecideBench b = acting({});
-  b.answer(Kind::rejected);
-  Observed o;
-  o.tick = b.now;
-  o.versions.resize(1);
-  Decider decider(b.plan, b.state, o);
-  decider.delivered(b.state.messages.begin()->first, false, "HTTP 503");
-  const Decision after = std::move(decider).take();
-  ASSERT_EQ(after.state.messages.size(), 1u);
-  EXPECT_EQ(after.state.messages.begin()->second.attempts, 1u);
-  EXPECT_GT(after.state.messages.begin()->second.not_before, b.now);
 }
 
 }  // namespace
