@@ -2,6 +2,7 @@
 // Correct and simple: columns of times and values per series. What a window's value is, is in window.hpp.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -23,7 +24,10 @@ using SeriesId = std::uint32_t;
 // Prometheus' marker for "this series has ended": one signalling-NaN bit pattern. Compare bits, never values,
 // and keep it out of arithmetic.
 inline constexpr std::uint64_t stale_marker_bits = 0x7ff0000000000002ull;
-bool is_stale_marker(double value);
+// Here, because windows ask it of every sample.
+inline bool is_stale_marker(double value) {
+  return std::bit_cast<std::uint64_t>(value) == stale_marker_bits;
+}
 double stale_marker();
 
 enum class AppendOutcome {

@@ -152,6 +152,13 @@ void select_window(const SeriesStore& store, SeriesId id, Instant end, Duration 
   Instant first = end - length;
   if (semantics == Semantics::prometheus3) first = first + milliseconds(1);
   const Points points = store.points(id, first, end);
+  bool ended = false;
+  for (const double value : points.values) ended |= is_stale_marker(value);
+  if (!ended) {
+    out.times.assign(points.times.begin(), points.times.end());
+    out.values.assign(points.values.begin(), points.values.end());
+    return;
+  }
   for (std::size_t i = 0; i < points.size(); ++i) {
     if (is_stale_marker(points.values[i])) continue;
     out.times.push_back(points.times[i]);
