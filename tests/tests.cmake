@@ -118,14 +118,14 @@ signalbox_program_test(wire/nab_example_test.cpp)
 target_compile_definitions(nab_example_test PRIVATE EXAMPLE_NAB="${PROJECT_SOURCE_DIR}/examples/nab"
   NAB2OM="$<TARGET_FILE:nab2om>" BUILD="${CMAKE_BINARY_DIR}")
 add_dependencies(nab_example_test nab2om)
-signalbox_program_test(wire/readme_test.cpp)
-target_compile_definitions(readme_test PRIVATE README="${PROJECT_SOURCE_DIR}/README.md")
 
 signalbox_test(wire/prometheus_leaves_test.cpp sb_lower sb_sources sb_net)
 target_sources(prometheus_leaves_test PRIVATE ${PROJECT_SOURCE_DIR}/tests/wire/prometheus_server.cpp)
 set_tests_properties(prometheus_leaves_test PROPERTIES LABELS wire)
 signalbox_test(unit/include_graph_test.cpp)
 target_compile_definitions(include_graph_test PRIVATE SIGNALBOX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+signalbox_test(unit/readme_test.cpp)
+target_compile_definitions(readme_test PRIVATE SIGNALBOX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 signalbox_program_test(wire/run_contract_test.cpp)
 set_tests_properties(run_contract_test PROPERTIES LABELS wire)
 

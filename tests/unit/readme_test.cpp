@@ -1,0 +1,63 @@
+// What README.md shows is there: its lines of .slo in the tour, its links in the repository.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+const std::filesystem::path root = SIGNALBOX_SOURCE_DIR;
+
+std::vector<std::string> lines_of(const std::string& name) {
+  std::ifstream in(root / name);
+  std::vector<std::string> out;
+  for (std::string line; std::getline(in, line);) out.push_back(line);
+  return out;
+}
+
+// Without comments, and with one blank between words.
+std::string plain(const std::string& line) {
+  std::istringstream words(line.substr(0, line.find('#')));
+  std::string out;
+  for (std::string word; words >> word;) out += (out.empty() ? "" : " ") + word;
+  return out;
+}
+
+TEST(Readme, ItsProgramIsTheToursInItsOrder) {
+  const std::vector<std::string> tour = lines_of("examples/tour/tour.slo");
+  std::size_t at = 0, shown = 0;
+  bool inside = false;
+  for (const std::string& line : lines_of("README.md")) {
+    if (line.starts_with("```")) {
+      inside = line == "```slo";
+      continue;
+    }
+    const std::string wanted = plain(line);
+    if (!inside || wanted.empty()) continue;
+    ++shown;
+    std::size_t found = at;
+    while (found < tour.size() && plain(tour[found]) != wanted) ++found;
+    ASSERT_LT(found, tour.size()) << "not in examples/tour/tour.slo, or not in this order: " << line;
+    at = found + 1;
+  }
+  EXPECT_GE(shown, 10u);
+}
+
+TEST(Readme, ItsLinksLeadSomewhere) {
+  const std::regex link(R"(\]\(([^)#]+))");
+  std::size_t links = 0;
+  for (const std::string& line : lines_of("README.md"))
+    for (std::sregex_iterator at(line.begin(), line.end(), link), end; at != end; ++at) {
+      const std::string to = (*at)[1];
+      if (to.find("://") != std::string::npos) continue;
+      ++links;
+      EXPECT_TRUE(std::filesystem::exists(root / to)) << to;
+    }
+  EXPECT_GE(links, 5u);
+}
+
+}  // namespace
