@@ -254,7 +254,7 @@ bool Decider::write_intent(Index index, PolicyState& p, std::string& why) {
   Episode& e = *p.episode;
   Intent intent;
   intent.key = fmt::format("{}-{}", e.id, e.effects + 1);
-  intent.written = intent.sent = now_;
+  intent.written = now_;
   intent.from_version = t.version;
   intent.attempts = 1;
   std::string body = "{";
@@ -322,8 +322,7 @@ void Decider::carry_on(Index index, PolicyState& p) {
       if (intent.to_version.empty())
         return end(index, p, EpisodeState::failed, fmt::format("the answer to {} was lost, and {} cannot show whether it happened", action.name, target.name), true);
       if (agrees) return became_done(index, p);
-      // What the target shows counts when no earlier call can arrive any more.
-      if (!version || now_ - intent.sent <= target.timeout) return;
+      if (!version) return;
       if (*version != intent.from_version)
         return end(index, p, EpisodeState::failed, fmt::format("{} runs {}, which is neither what was there nor what was asked for", target.name, *version), true);
       break;
@@ -331,7 +330,6 @@ void Decider::carry_on(Index index, PolicyState& p) {
   }
   if (observed_.kill_switch) return;
   ++intent.attempts;
-  intent.sent = now_;
   out_.effects.push_back({index, p.instance, policy.target, policy.action, intent.key, intent.body, intent.to_version});
 }
 

@@ -106,7 +106,7 @@ void fields(TargetState& v, F& f) {
 }
 template <class F>
 void fields(Intent& v, F& f) {
-  f(v.key), f(v.written), f(v.sent), f(v.from_version), f(v.to_version), f(v.body), f(v.attempts), f(v.answered);
+  f(v.key), f(v.written), f(v.from_version), f(v.to_version), f(v.body), f(v.attempts), f(v.answered);
 }
 template <class F>
 void fields(Episode& v, F& f) {

@@ -52,7 +52,7 @@ bool is_outcome(EpisodeState state);
 // The plan of one effect, made absolute, durable before the call.
 struct Intent {
   std::string key;      // idempotency key; the same for every attempt
-  Instant written, sent;    // sent: the latest attempt
+  Instant written;
   std::string from_version, to_version;
   std::string body;     // as it goes out
   std::uint32_t attempts = 0;

@@ -32,9 +32,28 @@ void Engine::start(std::function<void(Result<void>)> ready) {
         return ready(Error{ErrorCode::conflict, "another Signalbox took this state while this one was starting", "stop one of them"});
       if (outcome == CommitOutcome::unknown)
         return ready(Error{ErrorCode::outcome_unknown, "the state store does not say whether it is ours", "start again"});
-      read_state(ready);
+      read_state([this, ready](Result<void> read) {
+        if (read) await_earlier_calls();
+        ready(read);
+      });
     });
   });
+}
+
+// A call of the process before this one may have left just before it ended. What the target shows says whether it happened
+// only when it cannot arrive any more.
+void Engine::await_earlier_calls() {
+  for (const plan::Policy& policy : plan_.policies) {
+    const plan::Target& target = plan_.targets[policy.target];
+    if (policy.action == plan::none || target.actions[policy.action].delivery != plan::Delivery::once) continue;
+    for (const auto& [key, p] : state_.policies) {
+      if (key.first != policy.name || !p.episode || p.episode->state != decide::EpisodeState::executing || p.episode->intent->answered) continue;
+      in_flight_.insert(p.episode->intent->key);
+      host_.timer.at(host_.clock.now() + target.timeout, [this, alive = alive_, effect = p.episode->intent->key] {
+        if (*alive) in_flight_.erase(effect);
+      });
+    }
+  }
 }
 
 void Engine::read_state(std::function<void(Result<void>)> ready) {

@@ -75,6 +75,7 @@ class Engine {
 
   void read_state(std::function<void(Result<void>)> ready);
   void read_state_later();
+  void await_earlier_calls();
   void read_versions(std::function<void(std::vector<std::optional<std::string>>)> done);
   void decide_tick(Instant at, std::vector<std::optional<std::string>> versions, std::function<void()> done);
   void decide_arrivals();

@@ -15,13 +15,13 @@ namespace {
 
 constexpr Instant start{1'767'225'600'000};
 
-std::string program(const std::string& delivery) {
+std::string program(const std::string& delivery, const std::string& target) {
   return R"(
 tick 10s
 metric trigger is gauge
 receiver oncall is webhook { url "http://pager/hook" }
 target shop is http { action restart is )" +
-         delivery + R"( { POST "http://shop/restart" } }
+         delivery + R"( { POST "http://shop/restart" )" + target + R"( }
 policy fix on shop {
   when max(trigger) > 0.5 for 2 ticks  do restart
   verify max(trigger) < 0.5 after 20s within 1m else page oncall
@@ -33,6 +33,7 @@ policy fix on shop {
 class SlowWorld : public World {
  public:
   bool hold_gather = false;
+  std::string version = "v1";
   std::vector<std::function<void()>> gathers;
   std::vector<std::function<void(decide::Answer)>> calls;
   std::vector<decide::Message> told;
@@ -42,9 +43,7 @@ class SlowWorld : public World {
     else
       done();
   }
-  void read_version(plan::Index, std::function<void(Result<std::string>)> done) override {
-    done(std::string("v1"));
-  }
+  void read_version(plan::Index, std::function<void(Result<std::string>)> done) override { done(version); }
   void perform(const decide::Effect&, std::function<void(decide::Answer)> done) override {
     calls.push_back(std::move(done));
   }
@@ -74,8 +73,9 @@ class FlakyStore : public journal::MemoryStore {
 };
 
 struct Bench : EngineObserver {
-  explicit Bench(const std::string& delivery, const std::string& more = "") {
-    lower::Compiled compiled = lower::compile({{"bench.slo", program(delivery) + more}}, {});
+  // `target`: the rest of the action, and of the target.
+  explicit Bench(const std::string& delivery, const std::string& more = "", const std::string& target = "}") {
+    lower::Compiled compiled = lower::compile({{"bench.slo", program(delivery, target) + more}}, {});
     EXPECT_TRUE(compiled.plan) << source::render_text(compiled.diagnostics, compiled.sources);
     plan = std::move(*compiled.plan);
     begin();
@@ -203,6 +203,26 @@ TEST(Engine, CarriesOnWhatThePriorProcessBegan) {
   ASSERT_EQ(b.world.calls.size(), 2u);
   b.world.calls[1]({decide::Answer::Kind::succeeded, "204"});
   EXPECT_EQ(b.count("executed"), 1);
+}
+
+// The commit may take long, and the call leaves after it: what counts is when the process ended, not when it
+// decided.
+TEST(Engine, OnceWaitsForACallOfThePriorProcess) {
+  Bench b("once", "", R"(body { to previous_version } } version GET "http://shop/version")");
+  b.world.version = "v2";
+  b.tick(0);
+  b.world.version = "v3";
+  b.tick(1);
+  b.tick(1);
+  ASSERT_EQ(b.world.calls.size(), 1u);
+  b.engine.reset();
+  b.now = b.now + seconds(60);
+  b.time.advance(b.now + seconds(5));
+  b.begin();
+  b.tick(1);
+  EXPECT_EQ(b.world.calls.size(), 1u) << "the call may have left a moment ago";
+  b.tick(1);
+  EXPECT_EQ(b.world.calls.size(), 2u) << "it did not arrive, and cannot any more";
 }
 
 TEST(Engine, ATickThatComesTooEarlyIsMissed) {
