@@ -192,6 +192,7 @@ class Runner : public loop::EngineObserver {
     put("signalbox_scrapes_failed_total", "counter", "Scrapes that gave no samples.", static_cast<double>(running_->world->failed_scrapes));
     put("signalbox_series", "gauge", "Series held.", static_cast<double>(data_.store.series_count()));
     put("signalbox_samples", "gauge", "Samples held.", static_cast<double>(data_.store.sample_count()));
+    put("signalbox_store_bytes", "gauge", "Memory of the series and samples held.", static_cast<double>(data_.store.bytes()));
     put("signalbox_jit_code_bytes", "gauge", "Machine code held.", static_cast<double>(running_->engine->shapes().code_bytes()));
     out += "# HELP signalbox_program_info The program that runs.\n# TYPE signalbox_program_info gauge\n";
     out += fmt::format("signalbox_program_info{{digest=\"{}\"}} 1\n", running_->digest);

@@ -72,6 +72,7 @@ signalbox_test(unit/event_loop_test.cpp sb_net sb_test_support)
 
 signalbox_test(unit/store_test.cpp sb_store)
 signalbox_test(unit/histogram_quantile_test.cpp sb_eval)
+signalbox_test(property/chunk_property_test.cpp sb_store)
 signalbox_test(property/window_property_test.cpp sb_store)
 signalbox_test(wire/prometheus_parity_test.cpp sb_eval nlohmann_json::nlohmann_json)
 target_sources(prometheus_parity_test PRIVATE ${PROJECT_SOURCE_DIR}/tests/wire/prometheus_server.cpp)

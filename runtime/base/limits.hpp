@@ -26,9 +26,11 @@ struct Limits {
   std::size_t labels_per_series = 128;
   std::size_t label_name_bytes = 1024;
   std::size_t label_value_bytes = 65'536;
-  // Series and samples held by the in-process store; at about 16 bytes a sample 2 GiB is the most it takes.
+  // Series held by the in-process store, and the memory for them and their samples (one to four bytes a sample).
   std::size_t store_series = 1'000'000;
-  std::size_t store_samples = 128'000'000;
+  std::size_t store_bytes = std::size_t{4} << 30;
+  // Samples of one answer of a Prometheus, before they are packed: 16 bytes each.
+  std::size_t answer_samples = 128'000'000;
   // A file given to --data is read whole before it is parsed.
   std::size_t data_file_bytes = std::size_t{4} << 30;
 

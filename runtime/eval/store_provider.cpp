@@ -12,41 +12,41 @@ using plan::LeafFn;
 // Sets of known rows kept for one selector: the present one, and those that slices and offsets ask about.
 constexpr std::size_t kept_row_sets = 16;
 
-Signal latest_value(const store::SeriesStore& store, store::SeriesId id, const LeafQuery& query) {
-  const store::InstantValue at = store::instant_value(store, id, query.at, query.lookback, query.semantics);
+Signal latest_value(store::Cursor& series, const LeafQuery& query) {
+  const store::InstantValue at = store::instant_value(series, query.at, query.lookback, query.semantics);
   return at.state == store::InstantValue::State::value ? Signal{at.value, Evidence::value}
                                                        : unknown(Evidence::stale);
 }
 
-Signal range_value(const store::SeriesStore& store, store::SeriesId id, const LeafQuery& query,
-                   store::WindowSamples& samples) {
+Signal range_value(store::Cursor& series, const LeafQuery& query, store::Samples& samples) {
   const Duration length = query.leaf->window.length;
-  store::select_window(store, id, query.at, length, query.semantics, samples);
-  const auto value = store::apply_range_fn(query.leaf->range_fn, samples, query.at, length, query.semantics);
+  const auto value =
+      store::window_value(series, query.leaf->range_fn, query.at, length, query.semantics, samples);
   if (value) return {*value, Evidence::value};
-  if (samples.times.empty()) return unknown(Evidence::stale);
-  const auto latest = store.latest(id, query.at);
-  return unknown(latest && store::is_stale_marker(latest->value) ? Evidence::stale : Evidence::no_data);
+  const auto latest = series.at_or_before(query.at);
+  if (!latest || Instant{latest->time} < store::window_start(query.at, length, query.semantics))
+    return unknown(Evidence::stale);
+  const auto end = series.end_at_or_before(query.at);
+  return unknown(end && end->ms > latest->time ? Evidence::stale : Evidence::no_data);
 }
 
-Signal raw_value(const store::SeriesStore& store, store::SeriesId id, const LeafQuery& query) {
+Signal raw_value(store::Cursor& series, const LeafQuery& query) {
   store::RawIncrease all;
   for (const auto& [first, last] : query.pieces) {
-    const store::RawIncrease piece = store.raw_increase(id, first, last);
+    const store::RawIncrease piece = store::raw_increase(series, first, last);
     all.sum += piece.sum;
     all.steps += piece.steps;
   }
   return all.steps > 0 ? Signal{all.sum, Evidence::value} : unknown(Evidence::no_data);
 }
 
-Signal covered(const store::SeriesStore& store, store::SeriesId id, const LeafQuery& query,
-               store::WindowSamples& samples) {
+Signal covered(store::Cursor& series, const LeafQuery& query) {
   // Closed at both ends, whatever the dialect: what is measured is how far the samples reach.
   const Duration length = query.leaf->window.length;
-  store::select_window(store, id, query.at, length, Semantics::prometheus2, samples);
-  if (samples.times.empty()) return unknown(Evidence::no_data);
+  const auto first = series.at_or_after(query.at - length), last = series.at_or_before(query.at);
+  if (!first || !last || first->place > last->place) return unknown(Evidence::no_data);
   if (length.ms <= 0) return {1.0, Evidence::value};
-  const double span = static_cast<double>(samples.times.back() - samples.times.front());
+  const double span = static_cast<double>(last->time - first->time);
   return {std::clamp(span / static_cast<double>(length.ms), 0.0, 1.0), Evidence::value};
 }
 
@@ -106,19 +106,20 @@ Column StoreProvider::read(const LeafQuery& query) {
   out.value.reserve(known.ids.size());
   out.evidence.reserve(known.ids.size());
   for (const store::SeriesId id : known.ids) {
+    series_.open(id);
     Signal signal;
     switch (query.leaf->fn) {
       case LeafFn::sample:
-        signal = latest_value(store_, id, query);
+        signal = latest_value(series_, query);
         break;
       case LeafFn::range:
-        signal = range_value(store_, id, query, samples_);
+        signal = range_value(series_, query, samples_);
         break;
       case LeafFn::raw_increase:
-        signal = raw_value(store_, id, query);
+        signal = raw_value(series_, query);
         break;
       case LeafFn::coverage:
-        signal = covered(store_, id, query, samples_);
+        signal = covered(series_, query);
         break;
     }
     out.value.push_back(signal.value);

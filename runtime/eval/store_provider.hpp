@@ -15,7 +15,7 @@ namespace signalbox::eval {
 // A selector that the store refuses finds nothing; compilers refuse it first.
 class StoreProvider final : public LeafProvider {
  public:
-  explicit StoreProvider(const store::SeriesStore& store) : store_(store) {}
+  explicit StoreProvider(const store::SeriesStore& store) : store_(store), series_(store) {}
   Column read(const LeafQuery& query) override;
   Rows known(const plan::Leaf& leaf, Instant at) override;
   // To be called after the store has dropped series (retain_from): which ones it holds cannot be told from
@@ -41,7 +41,8 @@ class StoreProvider final : public LeafProvider {
   std::uint64_t generation_ = 1;
   std::size_t series_count_ = 0;
   std::map<std::vector<Matcher>, Selection> selections_;
-  store::WindowSamples samples_;
+  store::Cursor series_;
+  store::Samples samples_;
 };
 
 }  // namespace signalbox::eval

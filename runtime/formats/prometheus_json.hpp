@@ -30,7 +30,7 @@ struct QueryAnswer {
 // An answer with "status":"error" is an Error with errorType and error in its message: `invalid_argument` for
 // bad_data, `not_found`, and `outcome_unknown` for all that another try may cure. `malformed`: not JSON, not
 // such an answer, cut off, or an object that says the same thing twice; the message names the place.
-// `limit_exceeded`: store_series, store_samples, labels_per_series, label_name_bytes, label_value_bytes.
+// `limit_exceeded`: store_series, answer_samples, labels_per_series, label_name_bytes, label_value_bytes.
 // `unsupported`: native histograms, since leaving them out would read as absence.
 Result<QueryAnswer> parse_query_answer(std::string_view json, const Limits& limits);
 

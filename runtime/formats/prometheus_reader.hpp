@@ -315,8 +315,8 @@ class AnswerReader {
     }
     QuerySeries& series = answer.series.back();
     if (!series.times.empty() && series.times.back() >= *ms) return fail("the times of a series must rise");
-    if (samples_ == limits_.store_samples)
-      return limit("more samples", limits_.store_samples, "store_samples");
+    if (samples_ == limits_.answer_samples)
+      return limit("more samples", limits_.answer_samples, "answer_samples");
     ++samples_;
     series.times.push_back(*ms);
     return true;

@@ -65,21 +65,28 @@ Result<void> PageIngest::page(Instant at, std::string_view content_type, std::st
   const Result<void> parsed = formats::parse_exposition(body, format, limits_, limits_.scrape_samples, sink);
   if (!parsed) return parsed.error();
 
-  std::size_t fresh = (store_.find(own("up")) ? 0 : 1) + (store_.find(own("scrape_samples_scraped")) ? 0 : 1);
+  std::size_t fresh = 0, room = 0;
+  const auto make_room = [&](const Labels& labels) {
+    ++fresh;
+    room += store::SeriesStore::series_bytes(labels);
+  };
+  for (const char* name : {"up", "scrape_samples_scraped"})
+    if (!store_.find(own(name))) make_room(own(name));
   for (auto& [labels, series] : now) {
     series.id = store_.find(labels);
-    if (!series.id) ++fresh;
+    if (!series.id) make_room(labels);
   }
   if (store_.series_count() + fresh > limits_.store_series)
     return Error{ErrorCode::limit_exceeded,
                  fmt::format("the page has {} new series and the store holds {} of the {} that store_series "
                              "allows",
                              fresh, store_.series_count(), limits_.store_series)};
-  if (store_.sample_count() + lines.size() + shown_.size() + 2 > limits_.store_samples)
+  room += store_.append_bytes(lines.size() + shown_.size() + 2);
+  if (store_.bytes() + room > limits_.store_bytes)
     return Error{ErrorCode::limit_exceeded,
-                 fmt::format("the page has {} samples and the store holds {} of the {} that store_samples "
-                             "allows",
-                             lines.size(), store_.sample_count(), limits_.store_samples)};
+                 fmt::format("the page's {} samples may need {} bytes, and the store holds {} of the {} that "
+                             "store_bytes allows",
+                             lines.size(), room, store_.bytes(), limits_.store_bytes)};
 
   for (const Line& line : lines) {
     Shown& series = now.find(*line.labels)->second;

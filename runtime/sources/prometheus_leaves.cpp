@@ -103,10 +103,10 @@ Result<void> PrometheusLeaves::take(const plan::Leaf& leaf, Table& table,
       series.values.back() = one.values[i];
       series.has.back() = true;
     }
-    if (points_ > limits_.store_samples)
+    if (points_ > limits_.answer_samples)
       return Error{
           ErrorCode::limit_exceeded,
-          fmt::format("the answers have more than {} points (store_samples)", limits_.store_samples)};
+          fmt::format("the answers have more than {} points (answer_samples)", limits_.answer_samples)};
   }
   return {};
 }

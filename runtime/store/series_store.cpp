@@ -4,21 +4,18 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <limits>
 #include <unordered_set>
 
 #include "runtime/base/regex.hpp"
+#include "runtime/store/cursor.hpp"
 
 namespace signalbox::store {
 namespace {
 
-Points cut(Points all, Instant first, Instant last) {
-  const auto begin = std::lower_bound(all.times.begin(), all.times.end(), first.ms);
-  const auto end = std::upper_bound(begin, all.times.end(), last.ms);
-  const auto from = static_cast<std::size_t>(begin - all.times.begin());
-  const auto count = static_cast<std::size_t>(end - begin);
-  return {all.times.subspan(from, count), all.values.subspan(from, count)};
-}
+// The tail grows by this many samples at a time: most series have few.
+constexpr std::size_t tail_step = 16;
 
 bool same_bits(double a, double b) {
   return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
@@ -62,12 +59,77 @@ double stale_marker() {
   return std::bit_cast<double>(stale_marker_bits);
 }
 
-Points SeriesStore::Series::all() const {
-  return {std::span(times).subspan(head), std::span(values).subspan(head)};
+// The labels twice (in the series and in the index), and the nodes of the indices.
+std::size_t SeriesStore::series_bytes(const Labels& labels) {
+  std::size_t bytes = sizeof(Series) + 256;
+  const auto outside = [](const std::string& text) { return text.size() > 15 ? text.size() + 1 : 0; };
+  for (const auto& [name, value] : labels.pairs())
+    bytes += 2 * (sizeof(Labels::Pair) + outside(name) + outside(value));
+  return bytes;
 }
 
-const SeriesStore::Series* SeriesStore::held(SeriesId id) const {
-  return id < series_.size() ? series_[id].get() : nullptr;
+// What a chunk may take that does not pack at all, or a step of the tail or of the marks; and the eighth by which
+// what is packed may grow.
+std::size_t SeriesStore::append_bytes(std::size_t samples) const {
+  return samples * (chunk_samples * 20) + bytes_ / 8;
+}
+
+std::int64_t SeriesStore::Series::last_time() const {
+  if (ends.empty()) return last_sample;
+  return samples() == 0 ? ends.back() : std::max(ends.back(), last_sample);
+}
+
+std::size_t SeriesStore::Series::allocated() const {
+  return packed.capacity() + chunks.capacity() * sizeof(Chunk) + births.capacity() * sizeof(Birth) +
+         (tail_times.capacity() + tail_values.capacity() + irregular.capacity() + ends.capacity()) * 8;
+}
+
+void SeriesStore::Series::add(std::int64_t time, double value) {
+  if (tail_times.size() == tail_times.capacity()) {
+    tail_times.reserve(tail_times.size() + tail_step);
+    tail_values.reserve(tail_values.size() + tail_step);
+  }
+  tail_times.push_back(time);
+  tail_values.push_back(value);
+  last_sample = time;
+  if (tail_times.size() == chunk_samples) seal();
+}
+
+void SeriesStore::Series::seal() {
+  bool odd = !chunks.empty() && !(tail_values[0] >= before_tail);
+  odd = odd || std::isnan(tail_values[0]);
+  for (std::size_t i = 1; i < tail_values.size(); ++i) odd = odd || !(tail_values[i] >= tail_values[i - 1]);
+  if (odd) irregular.push_back(tail_from());
+  if (!packed.empty()) packed.resize(packed.size() - packed_slack);
+  std::vector<char> chunk;
+  pack(tail_times, tail_values, chunk);
+  // What is packed stays packed: room for as much again would be too much to hold free.
+  const std::size_t room = chunk.size() + packed_slack;
+  if (packed.capacity() < packed.size() + room) packed.reserve(packed.size() + packed.size() / 8 + room);
+  if (chunks.size() == chunks.capacity()) chunks.reserve(chunks.size() + chunks.size() / 8 + 4);
+  chunks.push_back({tail_times[0], packed.size()});
+  packed.insert(packed.end(), chunk.begin(), chunk.end());
+  packed.resize(packed.size() + packed_slack);
+  before_tail = tail_values.back();
+  tail_times.clear();
+  tail_values.clear();
+}
+
+void SeriesStore::Series::forget_before(std::uint64_t place) {
+  first_place = place;
+  std::erase_if(births, [&](const Birth& birth) { return birth.place < place; });
+  const auto whole =
+      std::min<std::size_t>(chunks.size(), static_cast<std::size_t>((place - chunks_from) / chunk_samples));
+  if (whole == 0 || whole * 2 < chunks.size()) return;
+  const std::uint64_t from =
+      whole < chunks.size() ? chunks[whole].offset : packed.size() - packed_slack;
+  packed.erase(packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(from));
+  chunks.erase(chunks.begin(), chunks.begin() + static_cast<std::ptrdiff_t>(whole));
+  for (Chunk& chunk : chunks) chunk.offset -= from;
+  packed.shrink_to_fit();
+  chunks.shrink_to_fit();
+  chunks_from += whole * chunk_samples;
+  std::erase_if(irregular, [&](std::uint64_t first) { return first < chunks_from; });
 }
 
 Result<SeriesId> SeriesStore::series(const Labels& labels) {
@@ -77,6 +139,11 @@ Result<SeriesId> SeriesStore::series(const Labels& labels) {
                  fmt::format("the store holds {} series, as many as store_series allows; {} is not kept",
                              live_series_, to_string(labels))};
   }
+  if (bytes_ >= limits_.store_bytes) {
+    return Error{ErrorCode::limit_exceeded,
+                 fmt::format("the store holds {} bytes, as many as store_bytes allows; {} is not kept", bytes_,
+                             to_string(labels))};
+  }
   if (series_.size() >= std::numeric_limits<SeriesId>::max())
     return Error{ErrorCode::limit_exceeded, "the store has used up its series ids"};
   const auto id = static_cast<SeriesId>(series_.size());
@@ -85,6 +152,7 @@ Result<SeriesId> SeriesStore::series(const Labels& labels) {
   by_labels_.emplace(labels, id);
   by_name_[std::string(labels.get(metric_name_label))].push_back(id);
   ++live_series_;
+  bytes_ += series_bytes(labels);
   return id;
 }
 
@@ -100,38 +168,40 @@ const Labels& SeriesStore::labels(SeriesId id) const {
   return series ? series->labels : none;
 }
 
-std::size_t SeriesStore::series_count() const {
-  return live_series_;
-}
-std::size_t SeriesStore::sample_count() const {
-  return samples_;
-}
-
 Result<AppendOutcome> SeriesStore::append(SeriesId id, Instant time, double value,
                                           std::optional<Instant> absent_at) {
   if (!held(id)) return Error{ErrorCode::not_found, fmt::format("the store holds no series {}", id)};
   Series& series = *series_[id];
-  const Points all = series.all();
-  if (all.size() > 0 && time.ms <= all.times.back()) {
-    const Points same = cut(all, time, time);
-    if (same.size() == 0) return AppendOutcome::out_of_order;
-    return same_bits(same.values[0], value) ? AppendOutcome::duplicate : AppendOutcome::conflicting;
-  }
-  if (samples_ >= limits_.store_samples) {
+  if (!series.empty() && time.ms <= series.last_time()) return held_already(id, time, value);
+  if (bytes_ >= limits_.store_bytes) {
     return Error{
         ErrorCode::limit_exceeded,
-        fmt::format("the store holds {} samples, as many as store_samples allows; a sample of {} is not kept",
-                    samples_, to_string(series.labels))};
+        fmt::format("the store holds {} bytes, as many as store_bytes allows; a sample of {} is not kept",
+                    bytes_, to_string(series.labels))};
   }
-  if (absent_at && absent_at->ms < time.ms && !is_stale_marker(value)) {
-    std::size_t at = all.size();
-    while (at > 0 && is_stale_marker(all.values[at - 1])) --at;
-    if (at == 0 || all.times[at - 1] < absent_at->ms) series.births.push_back({time.ms, absent_at->ms});
+  const std::size_t before = series.allocated();
+  if (is_stale_marker(value)) {
+    series.ends.push_back(time.ms);
+  } else {
+    const bool first = series.end_place() == 0;
+    if (absent_at && absent_at->ms < time.ms && (first || series.last_sample < absent_at->ms))
+      series.births.push_back({series.end_place(), absent_at->ms});
+    series.add(time.ms, value);
   }
-  series.times.push_back(time.ms);
-  series.values.push_back(value);
+  bytes_ += series.allocated() - before;
   ++samples_;
   return AppendOutcome::stored;
+}
+
+AppendOutcome SeriesStore::held_already(SeriesId id, Instant time, double value) const {
+  const Series& series = *held(id);
+  if (std::binary_search(series.ends.begin(), series.ends.end(), time.ms))
+    return is_stale_marker(value) ? AppendOutcome::duplicate : AppendOutcome::conflicting;
+  Cursor cursor(*this);
+  cursor.open(id);
+  const auto same = cursor.at_or_before(time);
+  if (!same || same->time != time.ms) return AppendOutcome::out_of_order;
+  return same_bits(same->value, value) ? AppendOutcome::duplicate : AppendOutcome::conflicting;
 }
 
 Result<std::vector<SeriesId>> SeriesStore::select(const std::vector<Matcher>& matchers) const {
@@ -168,80 +238,44 @@ Result<std::vector<SeriesId>> SeriesStore::select(const std::vector<Matcher>& ma
   return out;
 }
 
-Points SeriesStore::points(SeriesId id, Instant first, Instant last) const {
-  const Series* series = held(id);
-  if (!series || first > last) return {};
-  return cut(series->all(), first, last);
-}
-
-std::optional<SeriesStore::Latest> SeriesStore::latest(SeriesId id, Instant at) const {
-  const Series* series = held(id);
-  if (!series) return std::nullopt;
-  const Points all = series->all();
-  const auto after = std::upper_bound(all.times.begin(), all.times.end(), at.ms);
-  if (after == all.times.begin()) return std::nullopt;
-  const auto index = static_cast<std::size_t>(after - all.times.begin()) - 1;
-  return Latest{{all.times[index]}, all.values[index]};
-}
-
 std::optional<Instant> SeriesStore::first_time(SeriesId id) const {
   const Series* series = held(id);
-  if (!series || series->all().size() == 0) return std::nullopt;
-  return Instant{series->all().times.front()};
-}
-
-RawIncrease SeriesStore::raw_increase(SeriesId id, Instant first, Instant last) const {
-  RawIncrease out;
-  const Points in = points(id, first, last);
-  if (in.size() == 0) return out;
-  const std::vector<Birth>& births = series_[id]->births;
-  auto birth = std::lower_bound(births.begin(), births.end(), in.times.front(),
-                                [](const Birth& b, std::int64_t time) { return b.time < time; });
-  std::optional<double> previous;
-  for (std::size_t i = 0; i < in.size(); ++i) {
-    const double value = in.values[i];
-    if (is_stale_marker(value)) continue;
-    if (birth != births.end() && birth->time == in.times[i]) {
-      if (birth->absent_at >= first.ms) {
-        out.sum += value;
-        ++out.steps;
-      }
-      ++birth;
-    } else if (previous) {
-      out.sum += value < *previous ? value : value - *previous;
-      ++out.steps;
-    }
-    previous = value;
-  }
-  return out;
+  if (!series || series->empty()) return std::nullopt;
+  Cursor cursor(*this);
+  cursor.open(id);
+  const auto sample = cursor.at_place(series->first_place);
+  if (!sample) return Instant{series->ends.front()};
+  return Instant{series->ends.empty() ? sample->time : std::min(sample->time, series->ends.front())};
 }
 
 void SeriesStore::retain_from(Instant horizon) {
   std::unordered_set<std::string> names_with_drops;
-  for (auto& slot : series_) {
-    if (!slot) continue;
-    Series& series = *slot;
-    const Points all = series.all();
-    if (all.size() == 0 || all.times.front() >= horizon.ms) continue;
-    if (all.times.back() < horizon.ms) {
-      samples_ -= all.size();
+  Cursor cursor(*this);
+  for (SeriesId id = 0; id < series_.size(); ++id) {
+    if (!series_[id]) continue;
+    Series& series = *series_[id];
+    if (series.empty()) continue;
+    const std::size_t samples = series.samples() + series.ends.size(), allocated = series.allocated();
+    if (series.last_time() < horizon.ms) {
+      samples_ -= samples;
+      bytes_ -= allocated + series_bytes(series.labels);
       --live_series_;
       names_with_drops.emplace(series.labels.get(metric_name_label));
       by_labels_.erase(series.labels);
-      slot.reset();
+      series_[id].reset();
       continue;
     }
-    const auto kept = std::lower_bound(all.times.begin(), all.times.end(), horizon.ms);
-    const auto forgotten = static_cast<std::size_t>(kept - all.times.begin()) - 1;
-    samples_ -= forgotten;
-    series.head += forgotten;
-    const std::int64_t oldest = series.times[series.head];
-    std::erase_if(series.births, [&](const Birth& birth) { return birth.time < oldest; });
-    if (series.head * 2 < series.times.size()) continue;
-    const auto count = static_cast<std::ptrdiff_t>(series.head);
-    series.times.erase(series.times.begin(), series.times.begin() + count);
-    series.values.erase(series.values.begin(), series.values.begin() + count);
-    series.head = 0;
+    cursor.open(id);
+    if (const auto kept = cursor.at_or_before(horizon - milliseconds(1))) {
+      if (kept->place > series.first_place) series.forget_before(kept->place);
+      std::erase_if(series.ends, [&](std::int64_t end) { return end < kept->time; });
+    } else {
+      // Of ends without a sample before them the last one says that the series was there.
+      const auto later = std::lower_bound(series.ends.begin(), series.ends.end(), horizon.ms);
+      if (later - series.ends.begin() > 1) series.ends.erase(series.ends.begin(), later - 1);
+    }
+    samples_ -= samples - series.samples() - series.ends.size();
+    bytes_ -= allocated - series.allocated();
   }
   for (const std::string& name : names_with_drops) {
     const auto named = by_name_.find(name);

@@ -1,12 +1,11 @@
-// The in-process sample store: series by labels, samples in time order, and windows over them.
-// Correct and simple: columns of times and values per series. What a window's value is, is in window.hpp.
+// The in-process sample store: series by labels, samples in time order in packed chunks. It is read through a
+// Cursor (cursor.hpp); what a window's value is, is in window.hpp.
 #pragma once
 
 #include <bit>
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -16,6 +15,7 @@
 #include "runtime/base/promql_terms.hpp"
 #include "runtime/base/result.hpp"
 #include "runtime/base/time.hpp"
+#include "runtime/store/chunk.hpp"
 
 namespace signalbox::store {
 
@@ -24,7 +24,6 @@ using SeriesId = std::uint32_t;
 // Prometheus' marker for "this series has ended": one signalling-NaN bit pattern. Compare bits, never values,
 // and keep it out of arithmetic.
 inline constexpr std::uint64_t stale_marker_bits = 0x7ff0000000000002ull;
-// Here, because windows ask it of every sample.
 inline bool is_stale_marker(double value) {
   return std::bit_cast<std::uint64_t>(value) == stale_marker_bits;
 }
@@ -37,36 +36,30 @@ enum class AppendOutcome {
   out_of_order,  // before the series' last sample, and none of this time is held: refused
 };
 
-// A run of samples of one series; `times` and `values` run in parallel, in rising time. A view into the
-// store: the next append or retain_from ends it.
-struct Points {
-  std::span<const std::int64_t> times;
-  std::span<const double> values;
-  std::size_t size() const { return times.size(); }
-};
-
-// Reset-corrected raw increments inside a closed window.
-struct RawIncrease {
-  double sum = 0;         // NaN when a NaN sample takes part: no increment can be told there
-  std::size_t steps = 0;  // increments that belong; 0 means there is none, not that the sum is zero
-};
+class Cursor;
 
 class SeriesStore {
  public:
   explicit SeriesStore(const Limits& limits) : limits_(limits) {}
 
-  // Finds or creates. `limit_exceeded` past store_series. A dropped series comes back under a new id; to the
-  // old one append answers `not_found` and everything else answers as for a series without samples.
+  // Finds or creates. `limit_exceeded` past store_series or store_bytes. A dropped series comes back under a new
+  // id; to the old one append answers `not_found` and everything else answers as for a series without samples.
   Result<SeriesId> series(const Labels& labels);
   std::optional<SeriesId> find(const Labels& labels) const;
   const Labels& labels(SeriesId id) const;
-  std::size_t series_count() const;
-  std::size_t sample_count() const;
+  std::size_t series_count() const { return live_series_; }
+  std::size_t sample_count() const { return samples_; }  // stale markers among them
+  // What is held in memory: samples, labels, and what is allocated for later ones.
+  std::size_t bytes() const { return bytes_; }
+  // Bounds on what will be held more: for a new series, and for `samples` appended to as many series. For those
+  // who must know beforehand that all of their samples will be taken.
+  static std::size_t series_bytes(const Labels& labels);
+  std::size_t append_bytes(std::size_t samples) const;
 
   // `absent_at`: when an earlier scrape of the same target succeeded without this series. Then the whole
   // first value counts as an increment since that moment (a birth), unless the store holds a sample of the
   // series from then or later. A series that ended and comes back is born again. `limit_exceeded` past
-  // store_samples.
+  // store_bytes.
   Result<AppendOutcome> append(SeriesId id, Instant time, double value,
                                std::optional<Instant> absent_at = {});
 
@@ -74,43 +67,58 @@ class SeriesStore {
   // refuse the empty string, else `invalid_argument`; a broken regex is `invalid_argument`.
   Result<std::vector<SeriesId>> select(const std::vector<Matcher>& matchers) const;
 
-  // Samples with first <= time <= last, stale markers included.
-  Points points(SeriesId id, Instant first, Instant last) const;
-  // The latest sample at or before `at` (stale markers included).
-  struct Latest {
-    Instant time;
-    double value;
-  };
-  std::optional<Latest> latest(SeriesId id, Instant at) const;
+  // The first sample or marker that is held.
   std::optional<Instant> first_time(SeriesId id) const;
 
-  // Increments whose two samples (or a birth's absence and its first sample) both lie in [first, last]. A
-  // sample lower than the one before is a reset: its value is the increment. Stale markers are skipped.
-  RawIncrease raw_increase(SeriesId id, Instant first, Instant last) const;
-
-  // Forgets samples before `horizon` (keeping the last one before it) and drops series whose last sample is
-  // before it. Ids of what remains stay; ids of dropped series are never used again.
+  // Forgets samples before `horizon` (keeping the last one before it, and its end) and drops series that have
+  // nothing from then on. Ids of what remains stay; ids of dropped series are never used again.
   void retain_from(Instant horizon);
 
  private:
+  friend class Cursor;
   struct Birth {
-    std::int64_t time, absent_at;
+    std::uint64_t place;
+    std::int64_t absent_at;
   };
+  struct Chunk {
+    std::int64_t first_time;
+    std::uint64_t offset;  // into packed
+  };
+  // Samples have places: how many came before them, ever. Chunks are full; what is not yet a chunk's worth is in
+  // the tail, unpacked.
   struct Series {
     Labels labels;
-    std::vector<std::int64_t> times;
-    std::vector<double> values;
-    std::size_t head = 0;       // samples before it are forgotten; they are erased when they are half of all
-    std::vector<Birth> births;  // in rising time
-    Points all() const;
+    std::uint64_t chunks_from = 0;  // place of the first chunk's first sample
+    std::uint64_t first_place = 0;  // samples before it are forgotten, and their chunk goes when all of it is
+    std::vector<Chunk> chunks;
+    std::vector<char> packed;  // chunks in order, then packed_slack bytes
+    std::vector<std::int64_t> tail_times;
+    std::vector<double> tail_values;
+    double before_tail = 0;                    // the value before the tail's first; meaningless without chunks
+    std::vector<std::uint64_t> irregular;      // first places of chunks with a sample that is a reset or not a number
+    std::vector<std::int64_t> ends;            // times of stale markers
+    std::vector<Birth> births;                 // by rising place
+    std::int64_t last_sample = 0;              // its time; meaningless when there is none
+    std::uint64_t tail_from() const { return chunks_from + chunks.size() * chunk_samples; }
+    std::uint64_t end_place() const { return tail_from() + tail_times.size(); }
+    std::size_t samples() const { return static_cast<std::size_t>(end_place() - first_place); }
+    std::int64_t last_time() const;  // of samples and markers
+    bool empty() const { return samples() == 0 && ends.empty(); }
+    std::size_t allocated() const;
+    void add(std::int64_t time, double value);
+    void seal();
+    void forget_before(std::uint64_t place);
   };
-  const Series* held(SeriesId id) const;
+  const Series* held(SeriesId id) const { return id < series_.size() ? series_[id].get() : nullptr; }
+
+  AppendOutcome held_already(SeriesId id, Instant time, double value) const;
 
   Limits limits_;
   std::vector<std::unique_ptr<Series>> series_;  // null where dropped
   std::unordered_map<Labels, SeriesId, LabelsHash> by_labels_;
   std::unordered_map<std::string, std::vector<SeriesId>> by_name_;
   std::size_t samples_ = 0;
+  std::size_t bytes_ = 0;
   std::size_t live_series_ = 0;
 };
 

@@ -1,6 +1,8 @@
 #include "runtime/store/window.hpp"
 
+#include <cassert>
 #include <cmath>
+#include <limits>
 
 namespace signalbox::store {
 namespace {
@@ -13,51 +15,6 @@ double range_seconds(Duration length) {
 
 double ms_to_seconds(std::int64_t ms) {
   return static_cast<double>(ms) / 1000;
-}
-
-double extrapolated(RangeFn fn, const WindowSamples& in, Instant end, Duration length, Semantics semantics) {
-  const bool counter = fn != RangeFn::delta;
-  const std::size_t steps = in.values.size() - 1;
-  double result = in.values.back() - in.values.front();
-  if (counter) {
-    for (std::size_t i = 1; i <= steps; ++i)
-      if (in.values[i] < in.values[i - 1]) result += in.values[i - 1];
-  }
-
-  const double sampled = ms_to_seconds(in.times.back() - in.times.front());
-  const double spacing = sampled / static_cast<double>(steps);
-  const double threshold = spacing * 1.1;
-  double to_start = ms_to_seconds(in.times.front() - (end - length).ms);
-  double to_end = ms_to_seconds(end.ms - in.times.back());
-
-  const auto clamp_to_zero_point = [&] {
-    if (!counter || !(result > 0) || !(in.values.front() >= 0)) return;
-    const double to_zero = sampled * (in.values.front() / result);
-    if (to_zero < to_start) to_start = to_zero;
-  };
-  const auto cut_to_half_spacing = [&](double& gap) {
-    if (gap >= threshold) gap = spacing / 2;
-  };
-  if (semantics == Semantics::prometheus2) {
-    clamp_to_zero_point();
-    cut_to_half_spacing(to_start);
-  } else {
-    cut_to_half_spacing(to_start);
-    clamp_to_zero_point();
-  }
-  cut_to_half_spacing(to_end);
-
-  double factor = (sampled + to_start + to_end) / sampled;
-  if (fn == RangeFn::rate) factor /= range_seconds(length);
-  return result * factor;
-}
-
-double instant_change(RangeFn fn, const WindowSamples& in) {
-  const std::size_t n = in.values.size();
-  const double last = in.values[n - 1], previous = in.values[n - 2];
-  if (fn == RangeFn::idelta) return last - previous;
-  const double change = last < previous ? last : last - previous;
-  return change / ms_to_seconds(in.times[n - 1] - in.times[n - 2]);
 }
 
 // Neumaier's variant of Kahan's sum: takes turns at which of the two loses digits. What was lost before the
@@ -79,13 +36,13 @@ struct CompensatedSum {
   double value() const { return sum + compensation; }
 };
 
-double sum_of(const std::vector<double>& values) {
+double sum_of(std::span<const double> values) {
   CompensatedSum sum;
   for (const double value : values) sum.add(value);
   return sum.value();
 }
 
-double running_mean(const std::vector<double>& values) {
+double running_mean(std::span<const double> values) {
   CompensatedSum mean;
   double count = 0;
   for (const double value : values) {
@@ -101,7 +58,7 @@ double running_mean(const std::vector<double>& values) {
 
 // The sum divided, and a running mean from the point on where the sum would overflow (Prometheus 3.5 and
 // later).
-double mean_of_sum(const std::vector<double>& values) {
+double mean_of_sum(std::span<const double> values) {
   CompensatedSum state{.sum = values[0]};
   bool running = false;
   double count = 1;
@@ -128,86 +85,149 @@ double mean_of_sum(const std::vector<double>& values) {
 }
 
 template <class Better>
-double extreme(const std::vector<double>& values, Better better) {
+double extreme(std::span<const double> values, Better better) {
   double best = values[0];
   for (const double value : values)
     if (better(value, best) || std::isnan(best)) best = value;
   return best;
 }
 
-template <class Event>
-double count_steps(const std::vector<double>& values, Event event) {
+double changes(std::span<const double> values) {
   std::size_t count = 0;
-  for (std::size_t i = 1; i < values.size(); ++i)
-    if (event(values[i - 1], values[i])) ++count;
+  for (std::size_t i = 1; i < values.size(); ++i) {
+    const double before = values[i - 1], now = values[i];
+    if (now != before && !(std::isnan(now) && std::isnan(before))) ++count;
+  }
   return static_cast<double>(count);
 }
 
 }  // namespace
 
-void select_window(const SeriesStore& store, SeriesId id, Instant end, Duration length, Semantics semantics,
-                   WindowSamples& out) {
-  out.times.clear();
-  out.values.clear();
-  Instant first = end - length;
-  if (semantics == Semantics::prometheus3) first = first + milliseconds(1);
-  const Points points = store.points(id, first, end);
-  bool ended = false;
-  for (const double value : points.values) ended |= is_stale_marker(value);
-  if (!ended) {
-    out.times.assign(points.times.begin(), points.times.end());
-    out.values.assign(points.values.begin(), points.values.end());
-    return;
-  }
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    if (is_stale_marker(points.values[i])) continue;
-    out.times.push_back(points.times[i]);
-    out.values.push_back(points.values[i]);
-  }
+Instant window_start(Instant end, Duration length, Semantics semantics) {
+  const Instant start = end - length;
+  return semantics == Semantics::prometheus3 ? start + milliseconds(1) : start;
 }
 
-std::optional<double> apply_range_fn(RangeFn fn, const WindowSamples& in, Instant end, Duration length,
-                                     Semantics semantics) {
-  if (in.values.size() < static_cast<std::size_t>(range_fn_needs(fn))) return std::nullopt;
-  const std::vector<double>& values = in.values;
+double extrapolated(RangeFn fn, double change, const WindowEnds& ends, Instant end, Duration length,
+                    Semantics semantics) {
+  const bool counter = fn != RangeFn::delta;
+  const double sampled = ms_to_seconds(ends.last_time - ends.first_time);
+  const double spacing = sampled / static_cast<double>(ends.steps);
+  const double threshold = spacing * 1.1;
+  double to_start = ms_to_seconds(ends.first_time - (end - length).ms);
+  double to_end = ms_to_seconds(end.ms - ends.last_time);
+
+  const auto clamp_to_zero_point = [&] {
+    if (!counter || !(change > 0) || !(ends.first >= 0)) return;
+    const double to_zero = sampled * (ends.first / change);
+    if (to_zero < to_start) to_start = to_zero;
+  };
+  const auto cut_to_half_spacing = [&](double& gap) {
+    if (gap >= threshold) gap = spacing / 2;
+  };
+  if (semantics == Semantics::prometheus2) {
+    clamp_to_zero_point();
+    cut_to_half_spacing(to_start);
+  } else {
+    cut_to_half_spacing(to_start);
+    clamp_to_zero_point();
+  }
+  cut_to_half_spacing(to_end);
+
+  double factor = (sampled + to_start + to_end) / sampled;
+  if (fn == RangeFn::rate) factor /= range_seconds(length);
+  return change * factor;
+}
+
+double over_samples(RangeFn fn, std::span<const double> values, Semantics semantics) {
   switch (fn) {
-    case RangeFn::rate:
-    case RangeFn::increase:
-    case RangeFn::delta:
-      return extrapolated(fn, in, end, length, semantics);
-    case RangeFn::irate:
-    case RangeFn::idelta:
-      return instant_change(fn, in);
-    case RangeFn::resets:
-      return count_steps(values, [](double before, double now) { return now < before; });
     case RangeFn::changes:
-      return count_steps(values, [](double before, double now) {
-        return now != before && !(std::isnan(now) && std::isnan(before));
-      });
-    case RangeFn::last_over_time:
-      return values.back();
+      return changes(values);
     case RangeFn::avg_over_time:
       return semantics == Semantics::prometheus2 ? running_mean(values) : mean_of_sum(values);
     case RangeFn::sum_over_time:
       return sum_of(values);
     case RangeFn::min_over_time:
       return extreme(values, [](double value, double best) { return value < best; });
-    case RangeFn::max_over_time:
+    default:
+      assert(fn == RangeFn::max_over_time);
       return extreme(values, [](double value, double best) { return value > best; });
-    case RangeFn::count_over_time:
-      return static_cast<double>(values.size());
   }
-  return std::nullopt;
 }
 
-InstantValue instant_value(const SeriesStore& store, SeriesId id, Instant at, Duration lookback,
-                           Semantics semantics) {
-  const auto latest = store.latest(id, at);
+std::optional<double> window_value(Cursor& series, RangeFn fn, Instant end, Duration length,
+                                   Semantics semantics, Samples& scratch) {
+  const Instant start = window_start(end, length, semantics);
+  const auto last = series.at_or_before(end);
+  if (!last || last->time < start.ms) return std::nullopt;
+  const auto first = series.at_or_after(start);
+  const auto steps = static_cast<std::size_t>(last->place - first->place);
+  if (steps + 1 < static_cast<std::size_t>(range_fn_needs(fn))) return std::nullopt;
+  switch (fn) {
+    case RangeFn::rate:
+    case RangeFn::increase:
+    case RangeFn::delta: {
+      double change = last->value - first->value;
+      if (fn != RangeFn::delta)
+        for (const double before : series.resets(first->place, last->place).before) change += before;
+      return extrapolated(fn, change, {first->time, last->time, first->value, steps}, end, length, semantics);
+    }
+    case RangeFn::irate:
+    case RangeFn::idelta: {
+      const Cursor::Sample previous = *series.at_place(last->place - 1);
+      if (fn == RangeFn::idelta) return last->value - previous.value;
+      const double change = last->value < previous.value ? last->value : last->value - previous.value;
+      return change / ms_to_seconds(last->time - previous.time);
+    }
+    case RangeFn::resets:
+      return static_cast<double>(series.resets(first->place, last->place).before.size());
+    case RangeFn::last_over_time:
+      return last->value;
+    case RangeFn::count_over_time:
+      return static_cast<double>(steps + 1);
+    default:
+      scratch.clear();
+      series.read(start, end, scratch);
+      return over_samples(fn, scratch.values, semantics);
+  }
+}
+
+InstantValue instant_value(Cursor& series, Instant at, Duration lookback, Semantics semantics) {
+  const auto latest = series.at_or_before(at);
+  const auto end = series.end_at_or_before(at);
+  if (end && (!latest || latest->time < end->ms)) return {InstantValue::State::stale, 0, *end};
   if (!latest) return {};
-  const Duration age = at - latest->time;
+  const Duration age = at - Instant{latest->time};
   const bool too_old = semantics == Semantics::prometheus2 ? age > lookback : age >= lookback;
-  if (too_old || is_stale_marker(latest->value)) return {InstantValue::State::stale, 0, latest->time};
-  return {InstantValue::State::value, latest->value, latest->time};
+  if (too_old) return {InstantValue::State::stale, 0, {latest->time}};
+  return {InstantValue::State::value, latest->value, {latest->time}};
+}
+
+RawIncrease raw_increase(Cursor& series, Instant first, Instant last) {
+  RawIncrease out;
+  const auto begin = series.at_or_after(first), end = series.at_or_before(last);
+  if (!begin || !end || begin->place > end->place) return out;
+  bool numbers = true;
+  const auto add_up_to = [&](const Cursor::Sample& from, const Cursor::Sample& to) {
+    const Cursor::Resets resets = series.resets(from.place, to.place);
+    numbers = numbers && (resets.numbers || from.place == to.place);
+    if (from.place == to.place) return;
+    double change = to.value - from.value;
+    for (const double before : resets.before) change += before;
+    out.sum += change;
+    out.steps += static_cast<std::size_t>(to.place - from.place);
+  };
+  Cursor::Sample from = *begin;
+  for (const Cursor::Birth& birth : series.births(first, last)) {
+    if (birth.place > from.place) add_up_to(from, *series.at_place(birth.place - 1));
+    from = *series.at_place(birth.place);
+    if (birth.absent_at < first) continue;
+    out.sum += from.value;
+    ++out.steps;
+  }
+  add_up_to(from, *end);
+  if (!numbers) out.sum = std::numeric_limits<double>::quiet_NaN();
+  return out;
 }
 
 }  // namespace signalbox::store

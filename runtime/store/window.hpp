@@ -2,26 +2,35 @@
 #pragma once
 
 #include <optional>
+#include <span>
 
 #include "runtime/base/promql_terms.hpp"
 #include "runtime/base/time.hpp"
-#include "runtime/store/series_store.hpp"
+#include "runtime/store/cursor.hpp"
 
 namespace signalbox::store {
 
-// The samples of `id` that a range of `length` ending at `end` selects: [end − length, end] for prometheus2,
-// (end − length, end] for prometheus3, without stale markers. Fills the two vectors (reused by the caller).
-struct WindowSamples {
-  std::vector<std::int64_t> times;
-  std::vector<double> values;
-};
-void select_window(const SeriesStore& store, SeriesId id, Instant end, Duration length, Semantics semantics,
-                   WindowSamples& out);
+// The first instant of a range of `length` ending at `end`: closed in Prometheus 2, left-open in 3.
+Instant window_start(Instant end, Duration length, Semantics semantics);
 
-// The function's value over the selected samples, or nothing where Prometheus gives nothing. `end` and
-// `length` are the range asked for (rate, increase and delta extrapolate to its ends).
-std::optional<double> apply_range_fn(RangeFn fn, const WindowSamples& samples, Instant end, Duration length,
-                                     Semantics semantics);
+// The function's value over the samples of the cursor's series in the range of `length` ending at `end`, or
+// nothing where Prometheus gives nothing. What needs only the ends of the range and the resets in it (rate,
+// increase, delta, irate, idelta, last, count, resets) costs two searches, however long it is; the others read
+// every sample, in order, into `scratch`.
+std::optional<double> window_value(Cursor& series, RangeFn fn, Instant end, Duration length,
+                                   Semantics semantics, Samples& scratch);
+
+// rate, increase or delta of a window whose ends are known. `change` is last − first, plus the value before each
+// reset in turn where counters are asked about.
+struct WindowEnds {
+  std::int64_t first_time = 0, last_time = 0;
+  double first = 0;
+  std::size_t steps = 0;  // samples less one; at least 1
+};
+double extrapolated(RangeFn fn, double change, const WindowEnds& ends, Instant end, Duration length,
+                    Semantics semantics);
+// The same of all samples of the window, for functions that look at each.
+double over_samples(RangeFn fn, std::span<const double> values, Semantics semantics);
 
 // The instant selector's value at `at`: the latest sample no older than `lookback` that is not a stale
 // marker.
@@ -30,7 +39,16 @@ struct InstantValue {
   double value = 0;
   Instant time;
 };
-InstantValue instant_value(const SeriesStore& store, SeriesId id, Instant at, Duration lookback,
-                           Semantics semantics);
+InstantValue instant_value(Cursor& series, Instant at, Duration lookback, Semantics semantics);
+
+// Reset-corrected raw increments inside a closed window.
+struct RawIncrease {
+  double sum = 0;         // NaN when a NaN sample takes part: no increment can be told there
+  std::size_t steps = 0;  // increments that belong; 0 means there is none, not that the sum is zero
+};
+// Increments whose two samples (or a birth's absence and its first sample) both lie in [first, last]. A sample
+// lower than the one before is a reset: its value is the increment. Between births the sum is last − first, plus
+// the value before each reset in turn.
+RawIncrease raw_increase(Cursor& series, Instant first, Instant last);
 
 }  // namespace signalbox::store

@@ -11,6 +11,7 @@
 
 #include "runtime/store/series_store.hpp"
 #include "runtime/store/window.hpp"
+#include "tests/support/series.hpp"
 
 namespace signalbox::store {
 namespace {
@@ -24,7 +25,7 @@ struct Sample {
   double value;
   std::optional<std::int64_t> absent_at = {};
 };
-using Samples = std::vector<Sample>;
+using Given = std::vector<Sample>;
 
 std::int64_t below(Rng& rng, std::int64_t n) {
   return static_cast<std::int64_t>(rng() % static_cast<std::uint64_t>(n));
@@ -41,14 +42,14 @@ bool same(std::optional<double> a, std::optional<double> b) {
   return a.has_value() == b.has_value() && (!a || same(*a, *b));
 }
 
-Samples random_series(Rng& rng) {
+Given random_series(Rng& rng) {
   const bool counter = chance(rng, 60), whole = chance(rng, 50), wild = chance(rng, 30),
              jitter = chance(rng, 50);
   const std::int64_t spacing = 1000 * (1 + below(rng, 30));
-  Samples out;
+  Given out;
   std::int64_t time = below(rng, 100'000);
   double level = counter ? static_cast<double>(below(rng, 50)) : static_cast<double>(below(rng, 200) - 100);
-  for (std::int64_t n = below(rng, 120); n > 0; --n) {
+  for (std::int64_t n = below(rng, chance(rng, 25) ? 1000 : 120); n > 0; --n) {
     time += chance(rng, 5) ? spacing * (2 + below(rng, 20)) : jitter ? 1 + below(rng, 2 * spacing) : spacing;
     const double step = static_cast<double>(below(rng, 1000)) / (whole ? 1.0 : 37.0);
     if (counter) {
@@ -69,7 +70,7 @@ Samples random_series(Rng& rng) {
   return out;
 }
 
-SeriesId fill(SeriesStore& store, const Samples& samples, const std::string& name) {
+SeriesId fill(SeriesStore& store, const Given& samples, const std::string& name) {
   const SeriesId id = *store.series(Labels({{"__name__", name}}));
   for (const Sample& s : samples) {
     std::optional<Instant> absent_at;
@@ -79,8 +80,8 @@ SeriesId fill(SeriesStore& store, const Samples& samples, const std::string& nam
   return id;
 }
 
-Samples naive_window(const Samples& samples, std::int64_t end, std::int64_t length, Semantics semantics) {
-  Samples out;
+Given naive_window(const Given& samples, std::int64_t end, std::int64_t length, Semantics semantics) {
+  Given out;
   for (const Sample& s : samples) {
     if (s.time > end || s.time < end - length) continue;
     if (s.time == end - length && semantics == Semantics::prometheus3) continue;
@@ -90,7 +91,7 @@ Samples naive_window(const Samples& samples, std::int64_t end, std::int64_t leng
   return out;
 }
 
-double naive_extrapolation(const Samples& in, std::int64_t end, std::int64_t length, bool counter,
+double naive_extrapolation(const Given& in, std::int64_t end, std::int64_t length, bool counter,
                            bool per_second, Semantics semantics) {
   double rise = in.back().value - in.front().value;
   for (std::size_t i = 0; counter && i + 1 < in.size(); ++i)
@@ -122,13 +123,13 @@ std::pair<double, double> two_sum(double sum, double carry, double value, Semant
   return {total, carry + ((large - total) + small)};
 }
 
-double naive_sum(const Samples& in, Semantics semantics) {
+double naive_sum(const Given& in, Semantics semantics) {
   double sum = 0, carry = 0;
   for (const Sample& s : in) std::tie(sum, carry) = two_sum(sum, carry, s.value, semantics);
   return sum == inf || sum == -inf ? sum : sum + carry;
 }
 
-double naive_mean2(const Samples& in) {
+double naive_mean2(const Given& in) {
   double mean = 0, carry = 0;
   for (std::size_t i = 0; i < in.size(); ++i) {
     const double n = static_cast<double>(i + 1), v = in[i].value;
@@ -139,7 +140,7 @@ double naive_mean2(const Samples& in) {
   return mean == inf || mean == -inf ? mean : mean + carry;
 }
 
-double naive_mean3(const Samples& in) {
+double naive_mean3(const Given& in) {
   // The longest prefix whose compensated sum stays finite is summed; what comes after moves its mean.
   double sum = in[0].value, carry = 0;
   std::size_t n = 1;
@@ -161,7 +162,7 @@ double naive_mean3(const Samples& in) {
   return mean + carry;
 }
 
-std::optional<double> naive(RangeFn fn, const Samples& in, std::int64_t end, std::int64_t length,
+std::optional<double> naive(RangeFn fn, const Given& in, std::int64_t end, std::int64_t length,
                             Semantics semantics) {
   if (in.empty()) return {};
   const std::string_view name = range_fn_name(fn);
@@ -202,9 +203,8 @@ TEST(Windows, EqualTheNaiveTellingForEveryFunction) {
   std::size_t values = 0, nothings = 0;
   for (int round = 0; round < 1500; ++round) {
     SeriesStore store{Limits{}};
-    const Samples samples = random_series(rng);
+    const Given samples = random_series(rng);
     const SeriesId id = fill(store, samples, "m");
-    WindowSamples selected;
     for (int window = 0; window < 20; ++window) {
       // Half of the ends and starts are exactly at samples: borders are where ranges differ.
       std::int64_t end = below(rng, 2'500'000), length = 1 + below(rng, chance(rng, 50) ? 40'000 : 1'500'000);
@@ -216,13 +216,19 @@ TEST(Windows, EqualTheNaiveTellingForEveryFunction) {
         if (a != b) length = end - std::min(a, b);
       }
       for (const Semantics semantics : {Semantics::prometheus2, Semantics::prometheus3}) {
-        select_window(store, id, {end}, {length}, semantics, selected);
-        const Samples expected = naive_window(samples, end, length, semantics);
-        ASSERT_EQ(selected.times.size(), expected.size());
-        for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_EQ(selected.times[i], expected[i].time);
+        const Samples selected = test::points(store, id, window_start({end}, {length}, semantics), {end});
+        const Given expected = naive_window(samples, end, length, semantics);
+        std::size_t place = 0;
+        for (std::size_t i = 0; i < selected.size(); ++i) {
+          if (is_stale_marker(selected.values[i])) continue;
+          ASSERT_LT(place, expected.size());
+          ASSERT_EQ(selected.times[i], expected[place].time);
+          ASSERT_TRUE(same(selected.values[i], expected[place++].value));
+        }
+        ASSERT_EQ(place, expected.size());
         for (int f = 0; f < range_fn_count; ++f) {
           const auto fn = static_cast<RangeFn>(f);
-          const auto ours = apply_range_fn(fn, selected, {end}, {length}, semantics);
+          const auto ours = test::window_value(store, id, fn, {end}, {length}, semantics);
           const auto theirs = naive(fn, expected, end, length, semantics);
           ASSERT_TRUE(same(ours, theirs))
               << range_fn_name(fn) << " over " << length << " ms ending at " << end << ", round " << round
@@ -240,21 +246,40 @@ struct NaiveIncrease {
   double sum = 0;
   std::size_t steps = 0;
 };
-NaiveIncrease naive_increase(const Samples& samples, std::int64_t first, std::int64_t last) {
+// From birth to birth: last less first, and what was there before each reset.
+NaiveIncrease naive_increase(const Given& samples, std::int64_t first, std::int64_t last) {
   NaiveIncrease out;
   std::optional<Sample> before;
+  std::vector<double> run;
+  bool numbers = true;
+  const auto end_run = [&] {
+    if (run.size() > 1) {
+      double rise = run.back() - run.front();
+      for (std::size_t i = 1; i < run.size(); ++i) {
+        if (run[i] < run[i - 1]) rise += run[i - 1];
+        numbers = numbers && !std::isnan(run[i]) && !std::isnan(run[i - 1]);
+      }
+      out.sum += rise;
+      out.steps += run.size() - 1;
+    }
+    run.clear();
+  };
   for (const Sample& s : samples) {
     if (is_stale_marker(s.value)) continue;
     const bool born = s.absent_at && *s.absent_at < s.time && (!before || before->time < *s.absent_at);
-    const std::optional<std::int64_t> from = born     ? s.absent_at
-                                             : before ? std::optional(before->time)
-                                                      : std::nullopt;
-    if (from && *from >= first && s.time <= last) {
-      out.sum += born || s.value < before->value ? s.value : s.value - before->value;
-      ++out.steps;
-    }
     before = s;
+    if (s.time < first || s.time > last) continue;
+    if (born) {
+      end_run();
+      if (*s.absent_at >= first) {
+        out.sum += s.value;
+        ++out.steps;
+      }
+    }
+    run.push_back(s.value);
   }
+  end_run();
+  if (!numbers) out.sum = nan;
   return out;
 }
 
@@ -262,11 +287,11 @@ TEST(Windows, RawIncreasesEqualTheNaiveTelling) {
   Rng rng(7);
   for (int round = 0; round < 1500; ++round) {
     SeriesStore store{Limits{}};
-    const Samples samples = random_series(rng);
+    const Given samples = random_series(rng);
     const SeriesId id = fill(store, samples, "m");
     for (int window = 0; window < 30; ++window) {
       const std::int64_t first = below(rng, 2'000'000), last = first + below(rng, 800'000);
-      const RawIncrease ours = store.raw_increase(id, {first}, {last});
+      const RawIncrease ours = test::raw_increase(store, id, {first}, {last});
       const NaiveIncrease theirs = naive_increase(samples, first, last);
       ASSERT_EQ(ours.steps, theirs.steps);
       ASSERT_TRUE(same(ours.sum, theirs.sum));
@@ -278,7 +303,7 @@ TEST(Windows, RawIncreasesOfWholeNumbersAddUpOverSlicesCutAtSamples) {
   Rng rng(11);
   for (int round = 0; round < 300; ++round) {
     SeriesStore store{Limits{}};
-    Samples samples;
+    Given samples;
     double level = 0;
     for (int i = 0; i < 60; ++i) {
       level = chance(rng, 5) ? 0 : level + static_cast<double>(below(rng, 100));
@@ -286,9 +311,9 @@ TEST(Windows, RawIncreasesOfWholeNumbersAddUpOverSlicesCutAtSamples) {
     }
     const SeriesId id = fill(store, samples, "m");
     const std::int64_t cut = below(rng, 60) * 10'000;
-    const RawIncrease whole = store.raw_increase(id, {0}, {600'000});
-    const RawIncrease left = store.raw_increase(id, {0}, {cut}),
-                      right = store.raw_increase(id, {cut}, {600'000});
+    const RawIncrease whole = test::raw_increase(store, id, {0}, {600'000});
+    const RawIncrease left = test::raw_increase(store, id, {0}, {cut}),
+                      right = test::raw_increase(store, id, {cut}, {600'000});
     ASSERT_EQ(whole.sum, left.sum + right.sum);
     ASSERT_EQ(whole.steps, left.steps + right.steps);
   }
@@ -298,7 +323,7 @@ TEST(Windows, RetentionChangesNothingAfterTheHorizon) {
   Rng rng(13);
   for (int round = 0; round < 300; ++round) {
     SeriesStore whole{Limits{}}, pruned{Limits{}};
-    std::vector<Samples> all(5);
+    std::vector<Given> all(5);
     std::int64_t horizon = 0;
     for (std::size_t s = 0; s < all.size(); ++s) {
       all[s] = random_series(rng);
@@ -314,20 +339,20 @@ TEST(Windows, RetentionChangesNothingAfterTheHorizon) {
         ASSERT_EQ(pruned.find(whole.labels(id)).has_value(), !drops);
         if (drops) continue;
         ++live;
-        const Points before = whole.points(id, {horizon}, {10'000'000});
-        const Points after = pruned.points(id, {horizon}, {10'000'000});
+        const Samples before = test::points(whole, id, {horizon}, {1'000'000'000});
+        const Samples after = test::points(pruned, id, {horizon}, {1'000'000'000});
         ASSERT_TRUE(
             std::equal(before.times.begin(), before.times.end(), after.times.begin(), after.times.end()));
-        const auto a = whole.latest(id, {horizon}), b = pruned.latest(id, {horizon});
+        const auto a = test::latest(whole, id, {horizon}), b = test::latest(pruned, id, {horizon});
         ASSERT_EQ(a.has_value(), b.has_value());
         if (a) {
           ASSERT_EQ(a->time, b->time);
         }
-        const RawIncrease x = whole.raw_increase(id, {horizon}, {10'000'000});
-        const RawIncrease y = pruned.raw_increase(id, {horizon}, {10'000'000});
+        const RawIncrease x = test::raw_increase(whole, id, {horizon}, {1'000'000'000});
+        const RawIncrease y = test::raw_increase(pruned, id, {horizon}, {1'000'000'000});
         ASSERT_EQ(x.steps, y.steps);
         ASSERT_TRUE(same(x.sum, y.sum));
-        samples += pruned.points(id, {0}, {10'000'000}).size();
+        samples += test::points(pruned, id, {0}, {1'000'000'000}).size();
       }
       ASSERT_EQ(pruned.series_count(), live);
       ASSERT_EQ(pruned.sample_count(), samples);

@@ -169,14 +169,14 @@ TEST(PrometheusJson, BoundsAreKept) {
   Limits limits;
   limits.store_series = limits.labels_per_series = limits.label_name_bytes = limits.label_value_bytes = 2;
   limits.label_name_bytes = 8;
-  limits.store_samples = 3;
+  limits.answer_samples = 3;
   EXPECT_EQ(refused(limits), "no fault");
   Limits less = limits;
   less.store_series = 1;
   EXPECT_EQ(refused(less), "data.result[1]: more series than 1 (store_series)");
   less = limits;
-  less.store_samples = 2;
-  EXPECT_EQ(refused(less), "data.result[1].values[0][0]: more samples than 2 (store_samples)");
+  less.answer_samples = 2;
+  EXPECT_EQ(refused(less), "data.result[1].values[0][0]: more samples than 2 (answer_samples)");
   less = limits;
   less.label_value_bytes = 1;
   EXPECT_EQ(refused(less), "data.result[0].metric.ab: a label value longer than 1 (label_value_bytes)");

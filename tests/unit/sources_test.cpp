@@ -10,6 +10,7 @@
 #include "runtime/sources/ingest.hpp"
 #include "runtime/sources/prometheus.hpp"
 #include "runtime/sources/scrape.hpp"
+#include "tests/support/series.hpp"
 
 namespace signalbox::sources {
 namespace {
@@ -38,11 +39,11 @@ class Pages : public testing::Test {
   }
   store::SeriesId metric(const std::string& name) { return id(with_identity({{"__name__", name}})); }
   double latest(const std::string& name, Instant when) {
-    const auto value = store.latest(metric(name), when);
+    const auto value = test::latest(store, metric(name), when);
     return value ? value->value : std::nan("");
   }
   bool ended(const std::string& name, Instant when) {
-    const auto value = store.latest(metric(name), when);
+    const auto value = test::latest(store, metric(name), when);
     return value && value->time == when && store::is_stale_marker(value->value);
   }
 
@@ -54,7 +55,7 @@ class Pages : public testing::Test {
 TEST_F(Pages, AddsIdentityAndReports) {
   ASSERT_TRUE(ingest.page(at(0), plain, "a 1\nb{x=\"y\"} 2\n"));
   EXPECT_EQ(latest("a", at(0)), 1);
-  EXPECT_EQ(store.latest(id(with_identity({{"__name__", "b"}, {"x", "y"}})), at(0))->value, 2);
+  EXPECT_EQ(test::latest(store, id(with_identity({{"__name__", "b"}, {"x", "y"}})), at(0))->value, 2);
   EXPECT_EQ(latest("up", at(0)), 1);
   EXPECT_EQ(latest("scrape_samples_scraped", at(0)), 2);
 }
@@ -62,13 +63,11 @@ TEST_F(Pages, AddsIdentityAndReports) {
 TEST_F(Pages, KeepsWhatThePageSaysOfItself) {
   ASSERT_TRUE(ingest.page(
       at(0), plain, "a{job=\"x\"} 1\na{instance=\"i\",job=\"\"} 2\na{exported_job=\"e\",job=\"j\"} 3\n"));
-  EXPECT_EQ(store.latest(id(with_identity({{"__name__", "a"}, {"exported_job", "x"}})), at(0))->value, 1);
-  EXPECT_EQ(store.latest(id(with_identity({{"__name__", "a"}, {"exported_instance", "i"}})), at(0))->value,
+  EXPECT_EQ(test::latest(store, id(with_identity({{"__name__", "a"}, {"exported_job", "x"}})), at(0))->value, 1);
+  EXPECT_EQ(test::latest(store, id(with_identity({{"__name__", "a"}, {"exported_instance", "i"}})), at(0))->value,
             2);
   EXPECT_EQ(
-      store
-          .latest(
-              id(with_identity({{"__name__", "a"}, {"exported_job", "e"}, {"exported_exported_job", "j"}})),
+      test::latest(store, id(with_identity({{"__name__", "a"}, {"exported_job", "e"}, {"exported_exported_job", "j"}})),
               at(0))
           ->value,
       3);
@@ -77,21 +76,21 @@ TEST_F(Pages, KeepsWhatThePageSaysOfItself) {
 TEST_F(Pages, ASeriesThatASuccessfulPageLackedIsBorn) {
   ASSERT_TRUE(ingest.page(at(0), plain, "a 5\n"));
   ASSERT_TRUE(ingest.page(at(1), plain, "a 6\nerrors 3\n"));
-  const auto errors = store.raw_increase(metric("errors"), at(0), at(1));
+  const auto errors = test::raw_increase(store, metric("errors"), at(0), at(1));
   EXPECT_EQ(errors.steps, 1u);
   EXPECT_EQ(errors.sum, 3);
-  const auto a = store.raw_increase(metric("a"), at(0), at(1));
+  const auto a = test::raw_increase(store, metric("a"), at(0), at(1));
   EXPECT_EQ(a.steps, 1u);
   EXPECT_EQ(a.sum, 1);
 }
 
 TEST_F(Pages, NothingIsBornOnTheFirstPageNorAfterAFailure) {
   ASSERT_TRUE(ingest.page(at(0), plain, "a 5\n"));
-  EXPECT_EQ(store.raw_increase(metric("a"), at(-100), at(0)).steps, 0u);
+  EXPECT_EQ(test::raw_increase(store, metric("a"), at(-100), at(0)).steps, 0u);
   ingest.failed(at(1));
   ASSERT_TRUE(ingest.page(at(2), plain, "a 9\nb 4\n"));
-  EXPECT_EQ(store.raw_increase(metric("b"), at(0), at(2)).steps, 0u);
-  EXPECT_EQ(store.raw_increase(metric("a"), at(0), at(2)).sum, 4);
+  EXPECT_EQ(test::raw_increase(store, metric("b"), at(0), at(2)).steps, 0u);
+  EXPECT_EQ(test::raw_increase(store, metric("a"), at(0), at(2)).sum, 4);
 }
 
 TEST_F(Pages, WhatIsGoneEndsAndMayBeBornAgain) {
@@ -100,7 +99,7 @@ TEST_F(Pages, WhatIsGoneEndsAndMayBeBornAgain) {
   EXPECT_TRUE(ended("a", at(1)));
   EXPECT_FALSE(ended("b", at(1)));
   ASSERT_TRUE(ingest.page(at(2), plain, "a 2\nb 1\n"));
-  EXPECT_EQ(store.raw_increase(metric("a"), at(1), at(2)).sum, 2);
+  EXPECT_EQ(test::raw_increase(store, metric("a"), at(1), at(2)).sum, 2);
 }
 
 TEST_F(Pages, AFailedScrapeEndsEverySeriesOnce) {
@@ -138,8 +137,8 @@ TEST_F(Pages, ATimeLaterThanTheScrapeIsNotBelieved) {
   // It was on the page all the time: no birth.
   ASSERT_TRUE(ingest.page(at(2), plain, fmt::format("a 8 {}\nb 1\n", at(2).ms), &future));
   EXPECT_EQ(future, 0u);
-  EXPECT_EQ(store.raw_increase(metric("a"), at(0), at(2)).sum, 3);
-  EXPECT_EQ(store.raw_increase(metric("a"), at(1), at(2)).steps, 0u);
+  EXPECT_EQ(test::raw_increase(store, metric("a"), at(0), at(2)).sum, 3);
+  EXPECT_EQ(test::raw_increase(store, metric("a"), at(1), at(2)).steps, 0u);
 }
 
 TEST_F(Pages, ASeriesShownTwiceKeepsItsFirstSample) {
@@ -150,7 +149,11 @@ TEST_F(Pages, ASeriesShownTwiceKeepsItsFirstSample) {
 TEST(PageBounds, ThePageIsRefusedWholeAtTheStoresBounds) {
   for (const bool by_series : {true, false}) {
     Limits limits;
-    (by_series ? limits.store_series : limits.store_samples) = 8;
+    if (by_series) {
+      limits.store_series = 8;
+    } else {
+      limits.store_bytes = 60'000;
+    }
     store::SeriesStore store(limits);
     PageIngest ingest(store, "j", "i", limits);
     std::string page;
@@ -206,7 +209,7 @@ class Scrapes : public testing::Test {
   }
   double up(Instant when) {
     const auto series = store.find(Labels({{"__name__", "up"}, {"job", "shop"}, {"instance", "h:8080"}}));
-    const auto value = series ? store.latest(*series, when) : std::nullopt;
+    const auto value = series ? test::latest(store, *series, when) : std::nullopt;
     return value && value->time == when ? value->value : -1;
   }
   Limits limits;
@@ -260,7 +263,7 @@ class Files : public testing::Test {
   store::RawIncrease increase(const Labels& labels, int from, int to) {
     const auto id = store.find(labels);
     EXPECT_TRUE(id) << to_string(labels);
-    return id ? store.raw_increase(*id, at(from), at(to)) : store::RawIncrease{};
+    return id ? test::raw_increase(store, *id, at(from), at(to)) : store::RawIncrease{};
   }
   static std::string line(const std::string& series, double value, int scrape) {
     return fmt::format("{} {} {}\n", series, value, at(scrape).ms / 1000);
@@ -320,7 +323,7 @@ TEST_F(Files, AScrapeThatFailedSaysNothingOfBirths) {
 
 TEST_F(Files, OfTwoSamplesAtOneTimeTheFirstStays) {
   ASSERT_TRUE(load(line("a", 1, 0) + line("a", 2, 1) + line("a", 3, 0)));
-  EXPECT_EQ(store.latest(*store.find(named("a")), at(0))->value, 1);
+  EXPECT_EQ(test::latest(store, *store.find(named("a")), at(0))->value, 1);
   EXPECT_EQ(store.sample_count(), 2u);
 }
 
@@ -416,7 +419,7 @@ TEST_F(Histories, EverySampleComesOnceWithWhatCameBefore) {
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_EQ(report->semantics, Semantics::prometheus2);
   EXPECT_EQ(report->version, "2.42.0");
-  const auto points = store.points(*store.find(labels("a")), at(-9999), at(99'999));
+  const auto points = test::points(store, *store.find(labels("a")), at(-9999), at(99'999));
   ASSERT_EQ(points.size(), 10'921u);  // from 10 minutes before
   EXPECT_EQ(points.times.front(), at(80).ms);
   EXPECT_EQ(points.times.back(), at(11'000).ms);
@@ -428,16 +431,16 @@ TEST_F(Histories, UpTellsBirthsAndEnds) {
   for (const int i : {3, 4, 5, 9, 10, 11, 12, 13, 14, 16, 17}) prometheus.add("a", i, i);
   ASSERT_TRUE(load(at(10), at(20)));
   const auto id = *store.find(labels("a"));
-  EXPECT_EQ(store.raw_increase(id, at(2), at(3)).sum, 3);
+  EXPECT_EQ(test::raw_increase(store, id, at(2), at(3)).sum, 3);
   for (const int scrape : {6, 15, 18}) {
-    const auto latest = store.latest(id, at(scrape));
+    const auto latest = test::latest(store, id, at(scrape));
     EXPECT_EQ(latest->time, at(scrape));
     EXPECT_TRUE(store::is_stale_marker(latest->value));
   }
-  EXPECT_FALSE(store::is_stale_marker(store.latest(id, at(14))->value));
-  EXPECT_EQ(store.latest(id, at(19))->time, at(18));
-  EXPECT_EQ(store.raw_increase(id, at(8), at(9)).sum, 9);
-  EXPECT_EQ(store.raw_increase(id, at(15), at(16)).steps, 0u);
+  EXPECT_FALSE(store::is_stale_marker(test::latest(store, id, at(14))->value));
+  EXPECT_EQ(test::latest(store, id, at(19))->time, at(18));
+  EXPECT_EQ(test::raw_increase(store, id, at(8), at(9)).sum, 9);
+  EXPECT_EQ(test::raw_increase(store, id, at(15), at(16)).steps, 0u);
 }
 
 TEST_F(Histories, ALatestScrapeThatLacksASeriesMayBeUnderWay) {
@@ -445,18 +448,18 @@ TEST_F(Histories, ALatestScrapeThatLacksASeriesMayBeUnderWay) {
   for (int i = 0; i < 19; ++i) prometheus.add("a", i, i);
   ASSERT_TRUE(load(at(10), at(19)));
   const auto id = *store.find(labels("a"));
-  EXPECT_EQ(store.latest(id, at(19))->time, at(18));
+  EXPECT_EQ(test::latest(store, id, at(19))->time, at(18));
   prometheus.add("a", 19, 19);
   prometheus.add("up", 20, 1);
   ASSERT_TRUE(load(at(19), at(19)));
-  EXPECT_EQ(store.latest(id, at(19))->value, 19);
+  EXPECT_EQ(test::latest(store, id, at(19))->value, 19);
 }
 
 TEST_F(Histories, AnEndAtTheLastInstantAskedForIsSeen) {
   for (int i = 0; i < 20; ++i) prometheus.add("up", i, 1);
   for (int i = 0; i < 15; ++i) prometheus.add("a", i, i);
   ASSERT_TRUE(load(at(10), at(15)));
-  const auto latest = store.latest(*store.find(labels("a")), at(15));
+  const auto latest = test::latest(store, *store.find(labels("a")), at(15));
   EXPECT_EQ(latest->time, at(15));
   EXPECT_TRUE(store::is_stale_marker(latest->value));
 }
@@ -465,7 +468,7 @@ TEST_F(Histories, TimesOfTheirOwnAreNotTakenForEnds) {
   for (int i = 0; i < 20; ++i) prometheus.add("up", i, 1);
   for (int i = 0; i < 20; i += 4) prometheus.samples["a"][at(i).ms - 700] = i;
   ASSERT_TRUE(load(at(10), at(20)));
-  EXPECT_EQ(store.points(*store.find(labels("a")), at(-10), at(30)).size(), 5u);
+  EXPECT_EQ(test::points(store, *store.find(labels("a")), at(-10), at(30)).size(), 5u);
 }
 
 TEST_F(Histories, FaultsKeepTheirMeaning) {

@@ -6,6 +6,7 @@
 
 #include "runtime/store/series_store.hpp"
 #include "runtime/store/window.hpp"
+#include "tests/support/series.hpp"
 
 namespace signalbox::store {
 namespace {
@@ -39,7 +40,7 @@ class Store : public testing::Test {
     return *std::move(ids);
   }
   RawIncrease raw(SeriesId id, std::int64_t first, std::int64_t last) {
-    return store.raw_increase(id, at(first), at(last));
+    return test::raw_increase(store, id, at(first), at(last));
   }
   SeriesStore store{Limits{}};
 };
@@ -64,7 +65,7 @@ TEST_F(Store, TheFirstSampleOfATimeStays) {
   EXPECT_EQ(put(id, 15, 1), AppendOutcome::out_of_order);
   EXPECT_EQ(put(id, 5, 1), AppendOutcome::out_of_order);
   EXPECT_EQ(store.sample_count(), 2u);
-  EXPECT_EQ(store.latest(id, at(100))->value, 2);
+  EXPECT_EQ(test::latest(store, id, at(100))->value, 2);
 }
 
 TEST_F(Store, DuplicatesAreToldByBitsNotByValue) {
@@ -80,7 +81,7 @@ TEST_F(Store, DuplicatesAreToldByBitsNotByValue) {
 TEST_F(Store, TheStaleMarkerKeepsItsBits) {
   const SeriesId id = make(named("m"));
   put(id, 10, stale_marker());
-  EXPECT_EQ(std::bit_cast<std::uint64_t>(store.latest(id, at(10))->value), stale_marker_bits);
+  EXPECT_EQ(std::bit_cast<std::uint64_t>(test::latest(store, id, at(10))->value), stale_marker_bits);
   EXPECT_TRUE(is_stale_marker(stale_marker()));
   EXPECT_FALSE(is_stale_marker(std::numeric_limits<double>::quiet_NaN()));
 }
@@ -88,22 +89,22 @@ TEST_F(Store, TheStaleMarkerKeepsItsBits) {
 TEST_F(Store, PointsAreClosedAtBothEnds) {
   const SeriesId id = make(named("m"));
   for (const int s : {10, 20, 30, 40}) put(id, s, s);
-  const Points both = store.points(id, at(20), at(30));
+  const Samples both = test::points(store, id, at(20), at(30));
   ASSERT_EQ(both.size(), 2u);
   EXPECT_EQ(both.values[0], 20);
   EXPECT_EQ(both.times[1], 30'000);
-  EXPECT_EQ(store.points(id, at(21), at(29)).size(), 0u);
-  EXPECT_EQ(store.points(id, at(30), at(20)).size(), 0u);
-  EXPECT_EQ(store.points(id, at(0), at(100)).size(), 4u);
+  EXPECT_EQ(test::points(store, id, at(21), at(29)).size(), 0u);
+  EXPECT_EQ(test::points(store, id, at(30), at(20)).size(), 0u);
+  EXPECT_EQ(test::points(store, id, at(0), at(100)).size(), 4u);
   EXPECT_EQ(store.first_time(id), at(10));
-  EXPECT_FALSE(store.latest(id, at(9)));
-  EXPECT_EQ(store.latest(id, at(29))->time, at(20));
+  EXPECT_FALSE(test::latest(store, id, at(9)));
+  EXPECT_EQ(test::latest(store, id, at(29))->time, at(20));
 }
 
 TEST_F(Store, PastALimitNothingIsKeptAndNothingIsLost) {
   Limits limits;
   limits.store_series = 2;
-  limits.store_samples = 3;
+  limits.store_bytes = 20'000;
   SeriesStore small(limits);
   const SeriesId a = *small.series(named("a"));
   ASSERT_TRUE(small.series(named("b")));
@@ -111,14 +112,38 @@ TEST_F(Store, PastALimitNothingIsKeptAndNothingIsLost) {
   ASSERT_FALSE(third);
   EXPECT_EQ(third.error().code, ErrorCode::limit_exceeded);
   EXPECT_TRUE(small.series(named("a")));
-  for (const int s : {1, 2, 3}) ASSERT_TRUE(small.append(a, at(s), s));
-  const auto fourth = small.append(a, at(4), 4);
-  ASSERT_FALSE(fourth);
-  EXPECT_EQ(fourth.error().code, ErrorCode::limit_exceeded);
-  EXPECT_EQ(*small.append(a, at(3), 3), AppendOutcome::duplicate);
-  EXPECT_EQ(small.sample_count(), 3u);
-  small.retain_from(at(3));
-  EXPECT_EQ(*small.append(a, at(4), 4), AppendOutcome::stored);
+
+  std::int64_t s = 0;
+  std::size_t before = small.bytes();
+  double odd = 1.1;  // nothing that packs well
+  for (auto outcome = small.append(a, at(s), odd); outcome; outcome = small.append(a, at(s), odd)) {
+    ASSERT_LE(small.bytes(), before + small.append_bytes(1));
+    before = small.bytes();
+    ASSERT_LT(++s, 100'000);
+    odd = std::fmod(odd * 7.7, 13);
+  }
+  EXPECT_GE(small.bytes(), limits.store_bytes);
+  const auto refused = small.append(a, at(s), odd);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::limit_exceeded);
+  EXPECT_EQ(*small.append(a, at(s - 1), 3), AppendOutcome::conflicting);
+  EXPECT_EQ(small.sample_count(), static_cast<std::size_t>(s));
+  small.retain_from(at(s - 10));
+  EXPECT_LT(small.bytes(), limits.store_bytes);
+  EXPECT_EQ(*small.append(a, at(s), odd), AppendOutcome::stored);
+}
+
+TEST_F(Store, WhatIsHeldIsCountedWholeAndGivenBack) {
+  const std::size_t nothing = store.bytes();
+  EXPECT_EQ(nothing, 0u);
+  const SeriesId id = make(named("m"));
+  for (int s = 0; s < 10'000; ++s) put(id, s, s);
+  // Whole numbers at even steps: what is left is what a chunk costs.
+  EXPECT_LT(store.bytes(), 10'000u);
+  store.retain_from(at(20'000));
+  EXPECT_EQ(store.series_count(), 0u);
+  EXPECT_EQ(store.sample_count(), 0u);
+  EXPECT_EQ(store.bytes(), 0u);
 }
 
 TEST_F(Store, ASelectorThatMatchesTheEmptyLabelSetIsRefused) {
@@ -243,15 +268,15 @@ TEST_F(Store, RetentionKeepsTheLastSampleBeforeTheHorizon) {
   EXPECT_EQ(store.series_count(), 2u);
   EXPECT_EQ(store.sample_count(), 6u);
   EXPECT_EQ(store.first_time(live), at(50));
-  EXPECT_EQ(store.points(live, at(0), at(100)).size(), 5u);
-  EXPECT_FALSE(store.latest(live, at(49)));
-  EXPECT_EQ(store.latest(live, at(55))->value, 50);
+  EXPECT_EQ(test::points(store, live, at(0), at(100)).size(), 5u);
+  EXPECT_FALSE(test::latest(store, live, at(49)));
+  EXPECT_EQ(test::latest(store, live, at(55))->value, 50);
   EXPECT_EQ(raw(live, 0, 100).sum, 40);
 
   EXPECT_FALSE(store.find(named("old")));
   EXPECT_TRUE(select({equal("__name__", "old")}).empty());
   EXPECT_TRUE(store.labels(old).empty());
-  EXPECT_EQ(store.points(old, at(0), at(100)).size(), 0u);
+  EXPECT_EQ(test::points(store, old, at(0), at(100)).size(), 0u);
   const auto late = store.append(old, at(100), 1);
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().code, ErrorCode::not_found);
@@ -275,21 +300,18 @@ TEST_F(Store, RangesAreClosedInPrometheus2AndLeftOpenIn3) {
   const SeriesId id = make(named("m"));
   put(id, 0, 1);
   put(id, 60, 2);
-  WindowSamples in;
-  select_window(store, id, at(60), minutes(1), Semantics::prometheus2, in);
-  EXPECT_EQ(apply_range_fn(RangeFn::increase, in, at(60), minutes(1), Semantics::prometheus2), 1);
-  select_window(store, id, at(60), minutes(1), Semantics::prometheus3, in);
-  EXPECT_EQ(in.values, std::vector<double>{2});
-  EXPECT_FALSE(apply_range_fn(RangeFn::increase, in, at(60), minutes(1), Semantics::prometheus3));
+  EXPECT_EQ(test::window_value(store, id, RangeFn::increase, at(60), minutes(1), Semantics::prometheus2), 1);
+  EXPECT_EQ(test::window_value(store, id, RangeFn::count_over_time, at(60), minutes(1), Semantics::prometheus3), 1);
+  EXPECT_FALSE(test::window_value(store, id, RangeFn::increase, at(60), minutes(1), Semantics::prometheus3));
 }
 
 TEST_F(Store, LookbackIsClosedInPrometheus2AndLeftOpenIn3) {
   const SeriesId id = make(named("m"));
   using State = InstantValue::State;
-  EXPECT_EQ(instant_value(store, id, at(0), minutes(5), Semantics::prometheus2).state, State::none);
+  EXPECT_EQ(test::instant_value(store, id, at(0), minutes(5), Semantics::prometheus2).state, State::none);
   put(id, 100, 7);
   const auto state = [&](std::int64_t s, Semantics semantics) {
-    return instant_value(store, id, at(s), minutes(5), semantics).state;
+    return test::instant_value(store, id, at(s), minutes(5), semantics).state;
   };
   EXPECT_EQ(state(99, Semantics::prometheus2), State::none);
   EXPECT_EQ(state(400, Semantics::prometheus2), State::value);
@@ -308,13 +330,11 @@ TEST_F(Store, TheZeroClampComesBeforeTheHalfSpacingCutOnlyInPrometheus2) {
   put(id, 40, 10);
   put(id, 50, 20);
   put(id, 60, 30);
-  WindowSamples in;
-  select_window(store, id, at(60), minutes(1), Semantics::prometheus2, in);
-  EXPECT_EQ(apply_range_fn(RangeFn::increase, in, at(60), minutes(1), Semantics::prometheus2),
+  EXPECT_EQ(test::window_value(store, id, RangeFn::increase, at(60), minutes(1), Semantics::prometheus2),
             20 * (30.0 / 20));
-  EXPECT_EQ(apply_range_fn(RangeFn::increase, in, at(60), minutes(1), Semantics::prometheus3),
+  EXPECT_EQ(test::window_value(store, id, RangeFn::increase, at(60), minutes(1), Semantics::prometheus3),
             20 * (25.0 / 20));
-  EXPECT_EQ(apply_range_fn(RangeFn::delta, in, at(60), minutes(1), Semantics::prometheus2), 20 * (25.0 / 20));
+  EXPECT_EQ(test::window_value(store, id, RangeFn::delta, at(60), minutes(1), Semantics::prometheus2), 20 * (25.0 / 20));
 }
 
 TEST_F(Store, AGapOfExactlyTheThresholdIsCutToHalfTheSpacing) {
@@ -322,10 +342,7 @@ TEST_F(Store, AGapOfExactlyTheThresholdIsCutToHalfTheSpacing) {
   // 1.1 times a spacing of 5 s is exactly 5.5 s.
   for (int s = 100; s <= 120; s += 5) put(id, s, s * 10);
   const auto increase_until = [&](std::int64_t end) {
-    WindowSamples in;
-    const Duration length{end - 100'000};
-    select_window(store, id, {end}, length, Semantics::prometheus2, in);
-    return apply_range_fn(RangeFn::increase, in, {end}, length, Semantics::prometheus2);
+    return test::window_value(store, id, RangeFn::increase, {end}, {end - 100'000}, Semantics::prometheus2);
   };
   EXPECT_EQ(increase_until(125'500), 200 * (22.5 / 20));
   EXPECT_EQ(increase_until(125'499), 200 * (25.499 / 20));
@@ -334,10 +351,11 @@ TEST_F(Store, AGapOfExactlyTheThresholdIsCutToHalfTheSpacing) {
 TEST_F(Store, MinAndMaxIgnoreNanUnlessAllAre) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const auto of = [&](RangeFn fn, std::vector<double> values) {
-    WindowSamples in;
-    for (std::size_t i = 0; i < values.size(); ++i) in.times.push_back(static_cast<std::int64_t>(i) * 1000);
-    in.values = std::move(values);
-    return *apply_range_fn(fn, in, at(60), minutes(1), Semantics::prometheus2);
+    SeriesStore one{Limits{}};
+    const SeriesId id = *one.series(named("m"));
+    for (std::size_t i = 0; i < values.size(); ++i)
+      EXPECT_TRUE(one.append(id, at(static_cast<std::int64_t>(i)), values[i]));
+    return *test::window_value(one, id, fn, at(60), minutes(1), Semantics::prometheus2);
   };
   EXPECT_EQ(of(RangeFn::min_over_time, {nan, 3, nan, 2}), 2);
   EXPECT_EQ(of(RangeFn::max_over_time, {3, nan, 2}), 3);

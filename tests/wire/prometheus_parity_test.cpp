@@ -16,6 +16,7 @@
 #include "runtime/eval/histogram_quantile.hpp"
 #include "runtime/store/series_store.hpp"
 #include "runtime/store/window.hpp"
+#include "tests/support/series.hpp"
 #include "tests/wire/prometheus_server.hpp"
 
 namespace signalbox::wire {
@@ -226,16 +227,15 @@ class Parity : public testing::Test {
       for (const std::int64_t window : windows) {
         for (int f = 0; f < range_fn_count; ++f) {
           const auto fn = static_cast<RangeFn>(f);
-          store::WindowSamples in;
           compare(name, fmt::format("{}({}[{}ms])", range_fn_name(fn), name, window), begin, step, tally,
                   [&](store::SeriesId id, Instant at) {
-                    store::select_window(*store_, id, at, {window}, semantics, in);
-                    return store::apply_range_fn(fn, in, at, {window}, semantics);
+                    return test::window_value(*store_, id, fn, at, {window}, semantics);
                   });
         }
       }
       compare(name, name, begin, step, tally, [&](store::SeriesId id, Instant at) -> std::optional<double> {
-        const auto value = store::instant_value(*store_, id, at, minutes(5), semantics);
+        
+        const auto value = test::instant_value(*store_, id, at, minutes(5), semantics);
         if (value.state != store::InstantValue::State::value) return std::nullopt;
         return value.value;
       });

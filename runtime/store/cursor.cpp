@@ -1,0 +1,145 @@
+#include "runtime/store/cursor.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+
+namespace signalbox::store {
+void Cursor::open(SeriesId id) {
+  series_ = store_.held(id);
+  id_ = id;
+}
+
+Cursor::Run Cursor::tail() const {
+  return {series_->tail_times.data(), series_->tail_values.data(), series_->tail_times.size(),
+          series_->tail_from()};
+}
+
+Cursor::Run Cursor::chunk(std::size_t index) {
+  const std::uint64_t from = series_->chunks_from + index * chunk_samples;
+  for (const Unpacked& kept : kept_)
+    if (kept.count != 0 && kept.series == id_ && kept.from == from)
+      return {kept.times.data(), kept.values.data(), kept.count, from};
+  Unpacked& into = kept_[oldest_];
+  oldest_ = 1 - oldest_;
+  const std::size_t begin = series_->chunks[index].offset;
+  const std::size_t end = index + 1 < series_->chunks.size() ? series_->chunks[index + 1].offset
+                                                             : series_->packed.size() - packed_slack;
+  into.series = id_;
+  into.from = from;
+  into.count = chunk_samples;
+  const bool whole = unpack({series_->packed.data() + begin, end - begin}, chunk_samples,
+                            series_->chunks[index].first_time, into.times.data(), into.values.data());
+  assert(whole);
+  static_cast<void>(whole);
+  return {into.times.data(), into.values.data(), into.count, from};
+}
+
+Cursor::Run Cursor::run_of(std::uint64_t place) {
+  return run(static_cast<std::size_t>(
+      std::min<std::uint64_t>(series_->chunks.size(), (place - series_->chunks_from) / chunk_samples)));
+}
+
+// The last run that begins at or before `time`; the first one when none does.
+std::size_t Cursor::run_at(std::int64_t time) const {
+  const auto& chunks = series_->chunks;
+  if (!series_->tail_times.empty() && series_->tail_times[0] <= time) return chunks.size();
+  const auto after = std::upper_bound(chunks.begin(), chunks.end(), time,
+                                      [](std::int64_t t, const auto& chunk) { return t < chunk.first_time; });
+  return after == chunks.begin() ? 0 : static_cast<std::size_t>(after - chunks.begin()) - 1;
+}
+
+std::optional<Cursor::Sample> Cursor::at_or_before(Instant time) {
+  if (series_ == nullptr || series_->samples() == 0) return std::nullopt;
+  const Run in = run(run_at(time.ms));
+  const std::int64_t* after = std::upper_bound(in.times, in.times + in.count, time.ms);
+  if (after == in.times) return std::nullopt;
+  const auto i = static_cast<std::size_t>(after - in.times) - 1;
+  if (in.from + i < series_->first_place) return std::nullopt;
+  return Sample{in.from + i, in.times[i], in.values[i]};
+}
+
+std::optional<Cursor::Sample> Cursor::at_or_after(Instant time) {
+  if (series_ == nullptr || series_->samples() == 0) return std::nullopt;
+  const Run in = run(run_at(time.ms));
+  const std::uint64_t place =
+      in.from + static_cast<std::uint64_t>(std::lower_bound(in.times, in.times + in.count, time.ms) - in.times);
+  return at_place(std::max(place, series_->first_place));
+}
+
+std::optional<Cursor::Sample> Cursor::at_place(std::uint64_t place) {
+  if (series_ == nullptr || place < series_->first_place || place >= series_->end_place()) return std::nullopt;
+  const Run in = run_of(place);
+  const auto i = static_cast<std::size_t>(place - in.from);
+  return Sample{place, in.times[i], in.values[i]};
+}
+
+std::optional<Instant> Cursor::end_at_or_before(Instant time) const {
+  if (series_ == nullptr) return std::nullopt;
+  const auto after = std::upper_bound(series_->ends.begin(), series_->ends.end(), time.ms);
+  if (after == series_->ends.begin()) return std::nullopt;
+  return Instant{*(after - 1)};
+}
+
+void Cursor::read(Instant first, Instant last, Samples& out) {
+  const auto from = at_or_after(first), to = at_or_before(last);
+  if (!from || !to || from->place > to->place) return;
+  const auto all = static_cast<std::size_t>(to->place - from->place) + 1;
+  out.times.reserve(out.times.size() + all);
+  out.values.reserve(out.values.size() + all);
+  for (std::uint64_t place = from->place; place <= to->place;) {
+    const Run in = run_of(place);
+    const auto begin = static_cast<std::size_t>(place - in.from);
+    const auto end = static_cast<std::size_t>(std::min<std::uint64_t>(in.count, to->place + 1 - in.from));
+    out.times.insert(out.times.end(), in.times + begin, in.times + end);
+    out.values.insert(out.values.end(), in.values + begin, in.values + end);
+    place = in.from + end;
+  }
+}
+
+Cursor::Resets Cursor::resets(std::uint64_t first, std::uint64_t last) {
+  Resets out;
+  if (series_ == nullptr) return out;
+  // The values of `run` from place `first` (whose increment does not count) to `last`; `before` is the value before
+  // its first one.
+  const auto walk = [&](const Run& in, std::optional<double> before) {
+    for (std::size_t i = 0; i < in.count; ++i) {
+      const std::uint64_t place = in.from + i;
+      if (place > last) break;
+      if (place >= first) {
+        out.numbers = out.numbers && !std::isnan(in.values[i]);
+        if (place > first && before && in.values[i] < *before) out.before.push_back(*before);
+      }
+      before = in.values[i];
+    }
+  };
+  const std::uint64_t chunks_end = series_->tail_from();
+  const auto first_chunk = first < chunks_end ? (first - series_->chunks_from) / chunk_samples : 0;
+  auto irregular = std::lower_bound(series_->irregular.begin(), series_->irregular.end(),
+                                    series_->chunks_from + first_chunk * chunk_samples);
+  for (; first < chunks_end && irregular != series_->irregular.end() && *irregular <= last; ++irregular) {
+    std::optional<double> before;
+    if (*irregular > first) before = at_place(*irregular - 1)->value;
+    walk(run_of(*irregular), before);
+  }
+  if (last >= chunks_end) {
+    std::optional<double> before;
+    if (!series_->chunks.empty()) before = series_->before_tail;
+    walk(tail(), before);
+  }
+  return out;
+}
+
+std::vector<Cursor::Birth> Cursor::births(Instant first, Instant last) {
+  std::vector<Birth> out;
+  if (series_ == nullptr || series_->births.empty()) return out;
+  const auto from = at_or_after(first), to = at_or_before(last);
+  if (!from || !to) return out;
+  auto birth = std::lower_bound(series_->births.begin(), series_->births.end(), from->place,
+                                [](const auto& b, std::uint64_t place) { return b.place < place; });
+  for (; birth != series_->births.end() && birth->place <= to->place; ++birth)
+    out.push_back({birth->place, {birth->absent_at}});
+  return out;
+}
+
+}  // namespace signalbox::store
