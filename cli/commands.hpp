@@ -43,7 +43,7 @@ struct ReplayOptions {
   std::optional<Instant> from, to;
   std::map<std::string, std::string> params;
   eval::Tier tier = eval::Tier::automatic;
-  bool json = false;
+  bool json = false, exit_code = false;
 };
 struct RunOptions {
   std::vector<std::string> files;
@@ -54,7 +54,7 @@ struct RunOptions {
 };
 struct WhyOptions {
   std::string id, state;
-  bool json = false;
+  bool json = false, exit_code = false;
 };
 
 int run_check(const CheckOptions& options);

@@ -104,7 +104,7 @@ Result<History> load_url(const plan::Plan& plan, const HistoryRequest& request, 
                                               Limits{});
     page->scrape(now, [&](Result<void> scraped) {
       if (!scraped)
-        out = Error{scraped.error().code, fmt::format("{}: {}", request.location, scraped.error().message),
+        out = Error{ErrorCode::unreachable, fmt::format("{}: {}", request.location, scraped.error().message),
                     scraped.error().hint};
       else
         out = History{store.sample_count(), now, now, Semantics::prometheus3, nullptr};

@@ -108,6 +108,8 @@ int run_eval(const EvalOptions& options) {
                 exit_program);
   if (range && (!options.from || !options.to || options.step.ms <= 0))
     return fail(options, "bad_data", "a range needs --from, --to and --step", "", exit_program);
+  if (!range && options.step.ms > 0)
+    return fail(options, "bad_data", "--step goes with --from and --to", "", exit_program);
   if (range &&
       (*options.to < *options.from || (*options.to - *options.from).ms / options.step.ms > 1'000'000))
     return fail(options, "bad_data", "--from, --to and --step give no steps, or more than a million", "",
@@ -117,10 +119,13 @@ int run_eval(const EvalOptions& options) {
   request.location = options.data;
   if (is_url(options.data)) request.now = wall_clock();
   const std::optional<Instant> at = options.at || range ? options.at : request.now;
+  // A hold is what it is after the ticks before: as many of them as it can look back on.
+  const Duration warm_up = plan::hold_span(plan, query.root);
   request.from = range ? options.from : at;
+  if (request.from) request.from = *request.from - warm_up;
   request.to = range ? options.to : at;
   // Under other semantics than the server's own, only its samples are of use.
-  if (range && !options.semantics) request.step = options.step;
+  if (range && !options.semantics && warm_up.ms == 0) request.step = options.step;
   const Result<History> history = load_history(plan, request, store);
   if (!history)
     return fail(options, exit_code_of(history.error()) == exit_unreachable ? "unavailable" : "bad_data",
@@ -135,7 +140,7 @@ int run_eval(const EvalOptions& options) {
   eval::ShapeRunner shapes(plan, options.tier, jit_loader(),
                            [](const Error& e) { fmt::print(stderr, "signalbox: {}\n", e.message); });
   std::map<Labels, SeriesResult> series;
-  auto evidence = nlohmann::ordered_json::array();
+  std::vector<std::tuple<Instant, Labels, std::string_view>> unknown;
   std::size_t points = 0;
   const auto cache = eval::make_eval_cache();
   for (Instant now : instants) {
@@ -146,6 +151,13 @@ int run_eval(const EvalOptions& options) {
     context.semantics = options.semantics.value_or(history->semantics);
     context.at = now;
     context.cache = cache;
+    eval::HoldTable holds;
+    if (warm_up.ms > 0) {
+      context.holds = &holds;
+      for (context.at = now - warm_up; context.at < now; context.at = context.at + plan.tick)
+        static_cast<void>(eval::Evaluation(context).column(query.root));
+      context.at = now;
+    }
     eval::Evaluation evaluation(context);
     const eval::Column& column = evaluation.column(query.root);
     for (std::size_t i = 0; i < column.size(); ++i) {
@@ -153,9 +165,7 @@ int run_eval(const EvalOptions& options) {
         series[(*column.rows)[i]].values.emplace_back(now, column.value[i]);
         ++points;
       } else {
-        evidence.push_back({{"metric", labels_json((*column.rows)[i])},
-                            {"time", seconds_json(now)},
-                            {"state", plan::evidence_name(static_cast<plan::Evidence>(column.evidence[i]))}});
+        unknown.emplace_back(now, (*column.rows)[i], plan::evidence_name(static_cast<plan::Evidence>(column.evidence[i])));
       }
     }
   }
@@ -177,13 +187,15 @@ int run_eval(const EvalOptions& options) {
       data["result"] = result[0]["value"];
     else
       data["result"] = std::move(result);
-    data["evidence"] = std::move(evidence);
+    data["evidence"] = nlohmann::ordered_json::array();
+    for (const auto& [t, labels, state] : unknown)
+      data["evidence"].push_back({{"metric", labels_json(labels)}, {"time", seconds_json(t)}, {"state", state}});
     fmt::print("{}\n", dump({{"status", "success"}, {"data", std::move(data)}}, 2));
   } else {
     for (const auto& [labels, s] : series)
       for (const auto& [t, v] : s.values)
         fmt::print("{}  {}  {}\n", to_rfc3339(t), to_string(labels), value_text(v));
-    for (const auto& e : evidence) fmt::print("{}  {}\n", dump(e["metric"]), e["state"].get<std::string>());
+    for (const auto& [t, labels, state] : unknown) fmt::print("{}  {}  {}\n", to_rfc3339(t), to_string(labels), state);
   }
   if (points > 0) return exit_ok;
   fmt::print(stderr, "signalbox: nothing has a value{}\n", unknown_metric(plan, store));

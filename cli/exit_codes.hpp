@@ -1,5 +1,8 @@
-// What scripts rely on.
+// What scripts rely on. An answer that could be given is a success, whatever it says; with --exit-code, `replay` and
+// `why` end with what they answer.
 #pragma once
+
+#include <string_view>
 
 #include "runtime/base/result.hpp"
 
@@ -21,6 +24,15 @@ inline int exit_code_of(const Error& error) {
     case ErrorCode::refused: return exit_refused;
     default: return exit_program;
   }
+}
+
+// Of an event or a record, by its kind.
+inline int exit_code_of(std::string_view kind) {
+  if (kind == "failed") return exit_action_failed;
+  if (kind == "refused") return exit_refused;
+  for (const std::string_view breach : {"page", "ticket", "missing", "not_helped", "unverified", "superseded", "escalated"})
+    if (kind == breach) return exit_breach;
+  return exit_ok;
 }
 
 }  // namespace signalbox::cli

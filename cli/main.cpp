@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <cstdio>
+#include <set>
 #include <system_error>
 
 #include "cli/commands.hpp"
@@ -30,7 +32,7 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name, Duration& into
         const auto seconds = d ? std::nullopt : Rational::parse_decimal(text);
         if (!d && !seconds)
           throw CLI::ValidationError(name, fmt::format("'{}' is not a duration: write 15s, 5m, 1h30m", text));
-        into = d ? *d : Duration{static_cast<std::int64_t>(seconds->to_double() * 1000)};
+        into = d ? *d : Duration{std::llround(seconds->to_double() * 1000)};
       },
       help);
 }
@@ -51,10 +53,21 @@ void add_params(CLI::App& app, std::map<std::string, std::string>& into) {
       ->take_all();
 }
 
+template <class T>
+void add_choice(CLI::App& app, const std::string& name, T& into, std::map<std::string, T> choices,
+                const std::string& help) {
+  std::set<std::string> words;
+  for (const auto& [word, value] : choices) words.insert(word);
+  app.add_option_function<std::string>(
+         name, [&into, choices](const std::string& word) { into = choices.at(word); }, help)
+      ->check(CLI::IsMember(words));
+}
+
 void add_engine(CLI::App& app, eval::Tier& into) {
-  static const std::map<std::string, eval::Tier> tiers = {
-      {"interp", eval::Tier::interpreter}, {"jit", eval::Tier::compiled}, {"auto", eval::Tier::automatic}};
-  app.add_option("--engine", into, "interp, jit or auto")->transform(CLI::CheckedTransformer(tiers));
+  add_choice<eval::Tier>(
+      app, "--engine", into,
+      {{"interp", eval::Tier::interpreter}, {"jit", eval::Tier::compiled}, {"auto", eval::Tier::automatic}},
+      "who works conditions out");
 }
 
 int main_of(int argc, char** argv) {
@@ -111,6 +124,7 @@ int main_of(int argc, char** argv) {
   add_time(*c, "--from", replay.from, "first tick (default: the first sample)");
   add_time(*c, "--to", replay.to, "last tick (default: the last sample)");
   c->add_flag("--json", replay.json, "a JSON document on standard output");
+  c->add_flag("--exit-code", replay.exit_code, "end with 1 if anything paged, with 6 or 5 if an action failed or was refused");
   add_params(*c, replay.params);
   add_engine(*c, replay.tier);
   c->callback([&] { code = run_replay(replay); });
@@ -119,14 +133,13 @@ int main_of(int argc, char** argv) {
   c = app.add_subcommand("run", "watch, decide and act");
   c->add_option("FILE", run.files, "the files of one program")->required();
   c->add_option("--state", run.state, "directory of the state")->required();
-  c->add_option("--listen", run.listen, "serve /metrics and /healthz, as 127.0.0.1:9464");
+  c->add_option("--listen", run.listen, "where /metrics and /healthz are served (default: 127.0.0.1:9464), or none");
   c->add_option("--secrets", run.secrets_dir, "directory with a file for each secret");
   c->add_option("--kill-switch", run.kill_switch,
                 "while this file exists nothing is done (default: KILL in the state directory)");
-  static const std::map<std::string, plan::Mode> modes = {
-      {"observe", plan::Mode::observe}, {"dry_run", plan::Mode::dry_run}, {"act", plan::Mode::act}};
-  c->add_option("--mode", run.mode, "observe, dry_run or act: lowers what the policies say")
-      ->transform(CLI::CheckedTransformer(modes));
+  add_choice<plan::Mode>(*c, "--mode", run.mode,
+                         {{"observe", plan::Mode::observe}, {"dry_run", plan::Mode::dry_run}, {"act", plan::Mode::act}},
+                         "lowers what the policies say");
   add_params(*c, run.params);
   add_engine(*c, run.tier);
   c->callback([&] { code = run_run(run); });
@@ -136,6 +149,7 @@ int main_of(int argc, char** argv) {
   c->add_option("ID", why.id, "of an episode, or its beginning")->required();
   c->add_option("--state", why.state, "directory of the state")->required();
   c->add_flag("--json", why.json, "a JSON document on standard output");
+  c->add_flag("--exit-code", why.exit_code, "end with 1 for a page or an action that did not help, 5 for a refusal, 6 for a failure");
   c->callback([&] { code = run_why(why); });
 
   bool version_json = false;

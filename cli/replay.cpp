@@ -1,5 +1,6 @@
 // signalbox replay FILE --data …: what a program would have seen, decided and told over recorded history. Nothing is sent.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstdio>
 
@@ -37,11 +38,14 @@ class Timeline : public loop::EngineObserver {
 
 nlohmann::ordered_json budget_json(const plan::Slo& slo, const decide::BudgetReading& b) {
   nlohmann::ordered_json out = {{"name", slo.name}, {"labels", labels_json(b.labels)}};
-  if (b.evidence != plan::Evidence::value) out["evidence"] = plan::evidence_name(b.evidence);
-  out["spent"] = b.spent;
-  out["seen"] = b.seen;
-  out["allowance"] = b.allowance;
-  out["remaining"] = b.remaining;
+  // No data is no health: without evidence there is no number.
+  const bool known = b.evidence == plan::Evidence::value;
+  if (!known) out["evidence"] = plan::evidence_name(b.evidence);
+  const auto number = [&](double value) { return known ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr); };
+  out["spent"] = number(b.spent);
+  out["seen"] = number(b.seen);
+  out["allowance"] = number(b.allowance);
+  out["remaining"] = number(b.remaining);
   out["provisional"] = b.provisional;
   auto burns = nlohmann::ordered_json::object();
   for (const auto& w : b.burns) {
@@ -62,6 +66,16 @@ std::string budget_text(const plan::Slo& slo, const decide::BudgetReading& b) {
     out += w.evidence == plan::Evidence::value ? fmt::format("  burn({}) {:.4g}", to_string(w.window), w.burn)
                                                : fmt::format("  burn({}) {}", to_string(w.window), plan::evidence_name(w.evidence));
   return out;
+}
+
+// A failed action, else a breach, else a refusal.
+int worst_of(const std::vector<decide::Event>& events) {
+  int worst = exit_ok;
+  for (const decide::Event& e : events) {
+    const int code = exit_code_of(std::string_view(e.kind));
+    if (code == exit_action_failed || (code == exit_breach && worst != exit_action_failed) || worst == exit_ok) worst = code;
+  }
+  return worst;
 }
 
 }  // namespace
@@ -92,6 +106,11 @@ int run_replay(const ReplayOptions& options) {
     fmt::print(stderr, "signalbox: no tick lies between {} and {}\n", to_rfc3339(from), to_rfc3339(to));
     return exit_no_data;
   }
+  if (history->last < from - plan::longest_window(plan) || history->first > to) {
+    fmt::print(stderr, "signalbox: {} has samples from {} to {} and none that a tick from {} to {} could read\n", options.data,
+               to_rfc3339(history->first), to_rfc3339(history->last), to_rfc3339(from), to_rfc3339(to));
+    return exit_no_data;
+  }
   eval::StoreProvider leaves(store);
   loop::VirtualHost host(from);
   Timeline timeline(plan);
@@ -106,14 +125,17 @@ int run_replay(const ReplayOptions& options) {
   loop::Engine engine(plan, host.host, leaves, world, timeline, engine_options);
   engine.start([](Result<void>) {});
   const std::int64_t ticks = (to - from).ms / plan.tick.ms + 1;
+  const bool watched = ::isatty(STDERR_FILENO) != 0;
   const std::int64_t every = std::max<std::int64_t>(1, ticks / 20);
   for (std::int64_t i = 0; i < ticks; ++i) {
     const Instant at = from + plan.tick * i;
     host.time.advance(at);
     engine.tick(at, [] {});
-    if ((i + 1) % every == 0) fmt::print(stderr, "\rreplay {:3}%  {}", 100 * (i + 1) / ticks, to_rfc3339(at));
+    if (watched && (i + 1) % every == 0) fmt::print(stderr, "\rreplay {:3}%  {}", 100 * (i + 1) / ticks, to_rfc3339(at));
   }
-  fmt::print(stderr, "\rreplay 100%  {} ticks of {}, {} samples        \n", ticks, to_string(plan.tick), history->samples);
+  const int code = options.exit_code ? worst_of(timeline.events) : exit_ok;
+  for (const std::string& never : decide::unmatched_numerators(plan, leaves, to)) fmt::print(stderr, "{}signalbox: {}\n", watched ? "\r" : "", never);
+  fmt::print(stderr, "{}replay 100%  {} ticks of {}, {} samples        \n", watched ? "\r" : "", ticks, to_string(plan.tick), history->samples);
 
   if (options.json) {
     nlohmann::ordered_json out = {{"program", options.file},
@@ -128,7 +150,7 @@ int run_replay(const ReplayOptions& options) {
     for (std::size_t s = 0; s < timeline.budgets.size(); ++s)
       for (const decide::BudgetReading& b : timeline.budgets[s]) out["slos"].push_back(budget_json(plan.slos[s], b));
     fmt::print("{}\n", dump(out, 2));
-    return exit_ok;
+    return code;
   }
   fmt::print("{} to {}, a tick every {}. Nothing was sent: actions are taken to be done at once and to change nothing.\n", to_rfc3339(from),
              to_rfc3339(to), to_string(plan.tick));
@@ -136,7 +158,7 @@ int run_replay(const ReplayOptions& options) {
   if (timeline.events.empty()) fmt::print("Nothing happened.\n");
   for (std::size_t s = 0; s < timeline.budgets.size(); ++s)
     for (const decide::BudgetReading& b : timeline.budgets[s]) fmt::print("{}\n", budget_text(plan.slos[s], b));
-  return exit_ok;
+  return code;
 }
 
 }  // namespace signalbox::cli

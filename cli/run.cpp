@@ -1,6 +1,8 @@
 // signalbox run FILE… --state DIR: the live engine, and the first host of the runtime.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -21,8 +23,9 @@
 namespace signalbox::cli {
 namespace {
 
-// How long the end waits for the step under way.
-constexpr Duration patience = seconds(3);
+// How long the end waits for the step under way, and for the answers of effects under way (those who stop services
+// give ten seconds).
+constexpr Duration patience = seconds(3), effect_patience = seconds(8);
 
 // A program under way: what a reload replaces. Samples, state and the loop outlive it.
 struct Running {
@@ -50,6 +53,9 @@ class Runner : public loop::EngineObserver {
     print_diagnostics(program);
     if (!program.plan) return say("reload", "the new program has errors: the old one goes on", "");
     if (const std::string missing = missing_secret(*program.plan); !missing.empty()) return say("reload", missing + ": the old program goes on", "");
+    if (plan::digest(*program.plan) == running_->digest) return say("reload", "the program is the same: it goes on", running_->digest.substr(0, 12));
+    if (const std::string orphan = orphan_of(*program.plan); !orphan.empty())
+      return say("reload", fmt::format("the new program has no policy `{}`, whose action is under way: the old one goes on", orphan), "");
     auto next = std::make_shared<plan::Plan>(std::move(*program.plan));
     running_->engine->stop([this, next] {
       // The old engine is under our feet here: it is let go on the next turn of the loop.
@@ -65,7 +71,10 @@ class Runner : public loop::EngineObserver {
     stopping_ = true;
     running_->engine->stop([this] { loop_.stop(); });
     // A step that waits for others' answers has committed nothing, and the next start takes it up again.
-    loop_.timer().at(loop_.clock().now() + patience, [this] { loop_.stop(); });
+    loop_.timer().at(loop_.clock().now() + patience, [this] {
+      if (!running_->engine->acting()) loop_.stop();
+    });
+    loop_.timer().at(loop_.clock().now() + effect_patience, [this] { loop_.stop(); });
   }
 
   void event(const decide::Event& e) override {
@@ -115,6 +124,17 @@ class Runner : public loop::EngineObserver {
     std::string variable = name;
     for (char& c : variable) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     return fmt::format("{} `{}` needs the secret `{}`: set SIGNALBOX_SECRET_{}, or put it in a file {} of --secrets DIR", what, owner, name, variable, name);
+  }
+
+  // A policy in the middle of an action that `next` does not have; "" when there is none.
+  std::string orphan_of(const plan::Plan& next) const {
+    using decide::EpisodeState;
+    for (const auto& [key, p] : running_->engine->state().policies) {
+      if (!p.episode || (p.episode->state != EpisodeState::executing && p.episode->state != EpisodeState::verifying)) continue;
+      const auto same = [&, name = key.first](const plan::Policy& policy) { return policy.name == name; };
+      if (std::none_of(next.policies.begin(), next.policies.end(), same)) return key.first;
+    }
+    return {};
   }
 
   void start(plan::Plan plan) {
@@ -252,6 +272,26 @@ int fail(const Error& e) {
   return exit_program;
 }
 
+// /metrics and /healthz, on loopback: whoever is to read them from elsewhere puts a proxy with its own rules before them.
+Result<void> listen(const RunOptions& options, net::EventLoop& loop, Runner& runner) {
+  if (options.listen == "none") return {};
+  const bool asked = !options.listen.empty();
+  const std::string address = asked ? options.listen : "127.0.0.1:9464";
+  const std::size_t colon = address.rfind(':');
+  const std::string host = address.substr(0, colon), digits = colon == std::string::npos ? "" : address.substr(colon + 1);
+  int port = -1;
+  const auto [end, wrong] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (digits.empty() || wrong != std::errc() || end != digits.data() + digits.size() || port < 0 || port > 65535)
+    return Error{ErrorCode::invalid_argument, fmt::format("--listen {}: not an address", address), "as 127.0.0.1:9464, or none"};
+  if (host != "localhost" && host != "[::1]" && host != "::1" && host.rfind("127.", 0) != 0)
+    return Error{ErrorCode::invalid_argument, fmt::format("--listen {}: only loopback is served", address), "as 127.0.0.1:9464; put a proxy before it"};
+  const auto bound = loop.listen(host, port, 0, [&runner](const net::ServedRequest& request) { return runner.serve(request); });
+  if (!bound && asked) return bound.error();
+  if (bound) fmt::print(stderr, "signalbox: serving /metrics and /healthz on {}:{}\n", host, *bound);
+  else fmt::print(stderr, "signalbox: /metrics and /healthz are not served: {}\n      help: say --listen ADDRESS:PORT, or --listen none\n", bound.error().message);
+  return {};
+}
+
 }  // namespace
 
 int run_run(const RunOptions& options) {
@@ -281,15 +321,7 @@ int run_run(const RunOptions& options) {
     if (const auto r = loop.on_signal(number, [&runner] { runner.shut_down(); }); !r) return fail(r.error());
   std::signal(SIGPIPE, SIG_IGN);
   if (const auto r = loop.on_signal(SIGHUP, [&runner] { runner.reload(); }); !r) return fail(r.error());
-  if (!options.listen.empty()) {
-    const std::size_t colon = options.listen.rfind(':');
-    const std::string host = options.listen.substr(0, colon);
-    const int port = colon == std::string::npos ? -1 : std::atoi(options.listen.c_str() + colon + 1);
-    if (port < 0 || port > 65535 || host.empty()) return fail({ErrorCode::invalid_argument, fmt::format("--listen {}: not an address", options.listen), "as 127.0.0.1:9464"});
-    const auto bound = loop.listen(host, port, 0, [&runner](const net::ServedRequest& request) { return runner.serve(request); });
-    if (!bound) return fail(bound.error());
-    fmt::print(stderr, "signalbox: serving /metrics and /healthz on {}:{}\n", host, *bound);
-  }
+  if (const Result<void> served = listen(options, loop, runner); !served) return fail(served.error());
   if (const auto code = runner.begin(std::move(*program.plan))) return *code;
   loop.run();
   return runner.exit_code;

@@ -122,10 +122,11 @@ int run_why(const WhyOptions& options) {
     return exit_no_data;
   }
   std::sort(records.begin(), records.end(), [](const auto& a, const auto& b) { return a.first.number < b.first.number; });
+  const int code = options.exit_code ? exit_code_of(std::string_view(records.back().first.kind)) : exit_ok;
   if (options.json) {
     auto list = nlohmann::ordered_json::array();
     for (const auto& [r, bytes] : records) {
-      nlohmann::ordered_json entry = {{"id", r.id},     {"number", r.number}, {"kind", r.kind},         {"policy", r.policy}, {"labels", labels_json(r.instance)},
+      nlohmann::ordered_json entry = {{"id", r.id},     {"number", r.number}, {"kind", r.kind},         {"declaration", r.declaration}, {"labels", labels_json(r.instance)},
                                       {"time", to_rfc3339(r.time)}, {"why", r.sentence}, {"digest", r.digest}};
       if (r.complete) entry["recomputed"] = recomputed(**store, r, bytes);
       entry["tree"] = nlohmann::ordered_json::array();
@@ -134,7 +135,7 @@ int run_why(const WhyOptions& options) {
       list.push_back(std::move(entry));
     }
     fmt::print("{}\n", dump({{"records", list}}, 2));
-    return exit_ok;
+    return code;
   }
   for (const auto& [r, bytes] : records) {
     fmt::print("{}  {}  {}\n", to_rfc3339(r.time), r.kind, r.sentence);
@@ -142,7 +143,7 @@ int run_why(const WhyOptions& options) {
       fmt::print("    {}{}: {}{}\n", std::string(2 * line.depth, ' '), line.text, line.outcome, line.numbers.empty() ? "" : " — " + line.numbers);
     if (r.complete) fmt::print("    made again from the record and program {}: {}\n", r.digest.substr(0, 12), recomputed(**store, r, bytes));
   }
-  return exit_ok;
+  return code;
 }
 
 }  // namespace signalbox::cli

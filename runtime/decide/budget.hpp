@@ -23,6 +23,10 @@ struct BudgetReading {
   };
   std::vector<Burn> burns;
 };
+// SLOs whose denominator was seen while nothing ever matched the numerator: perhaps there were no errors, perhaps a label
+// is misspelt. A sentence each.
+std::vector<std::string> unmatched_numerators(const plan::Plan& plan, eval::LeafProvider& leaves, Instant at);
+
 // One reading per instance, in the order of the universe.
 std::vector<BudgetReading> read_budget(const plan::Plan& plan, plan::Index slo, eval::Evaluation& evaluation);
 

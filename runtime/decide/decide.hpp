@@ -16,6 +16,7 @@ struct Event {
   Instant time;
   std::string kind;         // deployed decided refused executed verified unverified not_helped superseded failed
                             // escalated page ticket resolved missing retired lapsed limit undelivered
+                            // unanswered held
   std::string declaration;
   Labels labels;
   std::string severity;     // page, ticket or ""
@@ -66,6 +67,15 @@ struct Decision {
   std::vector<Recorded> records;
 };
 
+// The row of `labels` in a column, or nothing. A column with a single row and no labels answers for all.
+struct RowValue {
+  double value = 0;
+  plan::Evidence evidence = plan::Evidence::no_data;
+};
+RowValue row_of(const eval::Column& column, const Labels& labels);
+
+struct Record;
+
 class Decider {
  public:
   Decider(const plan::Plan& plan, State before, Observed observed)
@@ -81,6 +91,7 @@ class Decider {
 
   // One decision made again, for records.
   void decide_again(const std::string& policy, const Labels& instance, const Evaluate& evaluate);
+  void decide_row_again(const Record& record, const Evaluate& evaluate);
 
   // Between ticks: an effect was answered (`version`: read after a success), or a message reached its receiver.
   void answered(const std::string& policy, const Labels& instance, const std::string& key, const Answer& answer,
@@ -105,19 +116,30 @@ class Decider {
   bool reason_gone(plan::Index index, PolicyState& p, bool known, bool holds, eval::Evaluation& evaluation) const;
   void propose(plan::Index index, PolicyState& p, Instant anchor_or_tick, eval::Evaluation& evaluation);
   std::string refusal(plan::Index index, const PolicyState& p) const;
+  bool acts_on(const std::string& policy, plan::Index target) const;
+  Duration counted_for(plan::Index target) const;
+  bool executing_on(plan::Index target) const;
   bool write_intent(plan::Index index, PolicyState& p, std::string& why);
   void carry_on(plan::Index index, PolicyState& p);
-  void verify(plan::Index index, PolicyState& p, const Evaluate& evaluate);
+  void verify(plan::Index index, PolicyState& p, const State& before, const Evaluate& evaluate);
   void became_done(plan::Index index, PolicyState& p);
-  void end(plan::Index index, PolicyState& p, EpisodeState outcome, std::string reason, bool tell_somebody);
+  struct Looked {  // what a verify decided on
+    const State& before;
+    Instant since;
+    eval::Evaluation& when;
+    eval::Evaluation& verify;
+  };
+  void end(plan::Index index, PolicyState& p, EpisodeState outcome, std::string reason, const Looked* looked = nullptr);
+  Record about(std::string id, std::string kind, const std::string& declaration, const Labels& instance, std::string sentence);
   void foreign_deploy(plan::Index target);
-  void missing_rule(plan::Index index, PolicyState& p, plan::Evidence evidence);
+  void missing_rule(plan::Index index, PolicyState& p, plan::Evidence evidence, const Evaluate& evaluate);
   std::vector<Labels> satisfied_rows(plan::Index index, const Labels& instance, eval::Evaluation& evaluation) const;
 
   // slos.cpp
   void decide_slo(plan::Index index, const Evaluate& evaluate);
-  void decide_row(plan::Index index, SloState& s, std::size_t row, double value, plan::Evidence evidence,
-                  const std::function<std::string()>& why);
+  RowValue row_now(plan::Index index, SloState& s, std::size_t row, const Evaluate& evaluate);
+  void decide_row(plan::Index index, SloState& s, std::size_t row, RowValue now, const Evaluate& evaluate);
+  void tell_row(plan::Index index, SloState& s, std::size_t row, const RowState& before, const Evaluate& evaluate);
   bool deferred(const plan::Slo& slo, const plan::BurnRow& row, RowState& r, const Labels& instance, bool& by_outcome) const;
   bool inside_anchored_bound(plan::Index slo) const;
 
@@ -130,13 +152,6 @@ class Decider {
 
 // The outermost condition below holds: what is "pending" while a hold counts.
 plan::Index below_hold(const plan::Plan& plan, plan::Index node);
-// The row of `labels` in a column, or nothing. A column with a single row and no labels answers for all.
-struct RowValue {
-  double value = 0;
-  plan::Evidence evidence = plan::Evidence::no_data;
-};
-RowValue row_of(const eval::Column& column, const Labels& labels);
-
 // "25% of 1,200 requests failed …": the numbers behind a policy's condition, for sentences and records.
 std::string explain_readings(const plan::Plan& plan, plan::Index root, eval::Evaluation& evaluation, const std::vector<Labels>& rows);
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "runtime/decide/decide.hpp"
+#include "runtime/decide/explain.hpp"
 #include "runtime/decide/record.hpp"
 
 namespace signalbox::decide {
@@ -29,6 +29,8 @@ std::vector<Labels> rows_shown(const PolicyState& p) {
 }
 
 bool lacks_data(Evidence e) { return e == Evidence::no_data || e == Evidence::stale || e == Evidence::invalid; }
+
+constexpr const char* held_by_switch = "the kill switch is on";
 
 // How long a condition must hold, for the default end of an unanchored episode.
 Duration hold_time(const plan::Plan& plan, Index node) {
@@ -87,6 +89,8 @@ void Decider::decide_policies(const Evaluate& evaluate) {
       decide_policy(i, instance, when.value[r], static_cast<Evidence>(when.evidence[r]), evaluate);
     }
     say_unwatched(policy.name, policy.max_instances, unwatched);
+    // Without `per` there is one instance, also where the condition has found nothing yet.
+    if (policy.per.empty() && seen.insert(Labels{}).second) decide_policy(i, {}, 0, Evidence::no_data, evaluate);
     std::vector<Labels> absent;
     for (const auto& [key, p] : out_.state.policies)
       if (key.first == policy.name && seen.count(key.second) == 0) absent.push_back(key.second);
@@ -112,13 +116,15 @@ void Decider::decide_policy(Index index, const Labels& instance, double value, E
   const plan::Policy& policy = plan_.policies[index];
   PolicyState& p = out_.state.policies[{policy.name, instance}];
   p.instance = instance;
-  std::erase_if(p.effects, [&](Instant t) { return now_ - t > policy.limit_per; });
+  std::erase_if(p.effects, [&, kept = counted_for(policy.target)](Instant t) { return now_ - t > kept; });
   const bool known = evidence == Evidence::value;
   const bool holds = known && value != 0.0;
-  missing_rule(index, p, evidence);
+  std::optional<State> before;  // for the record of what a verify decides
+  if (p.episode && p.episode->state == EpisodeState::verifying) before = out_.state;
+  missing_rule(index, p, evidence, evaluate);
 
   if (p.episode && p.episode->state == EpisodeState::executing) carry_on(index, p);
-  else if (p.episode && p.episode->state == EpisodeState::verifying) verify(index, p, evaluate);
+  else if (p.episode && p.episode->state == EpisodeState::verifying && before) verify(index, p, *before, evaluate);
 
   eval::Evaluation& evaluation = evaluate("", std::nullopt, nullptr, plan::none);
   std::optional<Instant> anchor;
@@ -128,7 +134,7 @@ void Decider::decide_policy(Index index, const Labels& instance, double value, E
     p.clear_for = {};
     propose(index, p, p.episode->anchor.value_or(p.episode->started), evaluation);
   } else if (p.episode && (waits || is_outcome(p.episode->state)) && reason_gone(index, p, known, holds, evaluation)) {
-    if (waits) end(index, p, EpisodeState::lapsed, "there is no reason to act any more", false);
+    if (waits) end(index, p, EpisodeState::lapsed, "there is no reason to act any more");
     if (policy.anchor == plan::none) p.episode.reset();
     p.clear_for = {};
   }
@@ -169,18 +175,40 @@ void Decider::decide_again(const std::string& policy, const Labels& instance, co
   }
 }
 
-void Decider::missing_rule(Index index, PolicyState& p, Evidence evidence) {
+void Decider::missing_rule(Index index, PolicyState& p, Evidence evidence, const Evaluate& evaluate) {
   const plan::Policy& policy = plan_.policies[index];
   if (!lacks_data(evidence)) {
-    if (evidence == Evidence::value) p.unknown_ticks = 0, p.missing_told = false;
-    return;
+    if (evidence != Evidence::value) return;
+    p.unknown_ticks = 0;
+    if (!p.missing_told) return;
+    p.missing_told = false;
+    const std::string back = fmt::format("{} has data again", policy.name);
+    say("resolved", policy.name, p.instance, "", "", back);
+    return tell(policy.missing_page, "resolved", policy.name, p.instance, "", back, policy.runbook);
   }
   ++p.unknown_ticks;
   if (p.unknown_ticks <= 2 || p.missing_told || policy.missing_page == plan::none) return;
   p.missing_told = true;
   const std::string why = fmt::format("{} cannot tell whether to act: its data is {}", policy.name, plan::evidence_name(evidence));
-  say("missing", policy.name, p.instance, "page", "", why);
-  tell(policy.missing_page, "page", policy.name, p.instance, "", why, policy.runbook);
+  const std::string id = episode_id(policy.name, "missing", p.instance, now_);
+  say("missing", policy.name, p.instance, "page", id, why);
+  tell(policy.missing_page, "page", policy.name, p.instance, id, why, policy.runbook);
+  Record record = about(id, "missing", policy.name, p.instance, why);
+  record.tree = condition_tree(plan_, policy.when, evaluate("", std::nullopt, nullptr, plan::none));
+  out_.records.push_back(note(plan_, std::move(record)));
+}
+
+bool Decider::acts_on(const std::string& policy, Index target) const {
+  return std::any_of(plan_.policies.begin(), plan_.policies.end(),
+                     [&](const plan::Policy& p) { return p.name == policy && p.target == target; });
+}
+
+// How long effects on a target are counted: as long as any policy on it counts.
+Duration Decider::counted_for(Index target) const {
+  Duration longest;
+  for (const plan::Policy& p : plan_.policies)
+    if (p.target == target) longest = std::max(longest, p.limit_per);
+  return longest;
 }
 
 // Why the policy may not act now; "" when it may. The one choke point of all effects.
@@ -199,15 +227,28 @@ std::string Decider::refusal(Index index, const PolicyState& p) const {
       if (other.episode->state == EpisodeState::executing || other.episode->state == EpisodeState::verifying)
         return fmt::format("{} is acting on {}", q.name, target.name);
     }
-    if (key.first != policy.name) continue;
+    if (!acts_on(key.first, policy.target)) continue;
     for (Instant t : other.effects) effects += now_ - t <= policy.limit_per;
     if (other.cooldown_until && now_ < *other.cooldown_until)
-      return fmt::format("cooling down until {}", to_rfc3339(*other.cooldown_until));
+      return fmt::format("{} is cooling down until {}", target.name, to_rfc3339(*other.cooldown_until));
   }
   if (effects >= policy.limit) return fmt::format("the limit of {} per {} is reached", policy.limit, to_string(policy.limit_per));
   if (out_.state.actions.size() >= observed_.actions_per_hour)
     return fmt::format("{} actions in the last hour, over all policies: something is wrong", out_.state.actions.size());
   return {};
+}
+
+// The head of a record.
+Record Decider::about(std::string id, std::string kind, const std::string& declaration, const Labels& instance, std::string sentence) {
+  Record record;
+  record.id = std::move(id);
+  record.number = out_.state.next_record++;
+  record.kind = std::move(kind);
+  record.declaration = declaration;
+  record.instance = instance;
+  record.sentence = std::move(sentence);
+  record.time = now_;
+  return record;
 }
 
 void Decider::propose(Index index, PolicyState& p, Instant identity, eval::Evaluation& evaluation) {
@@ -233,7 +274,7 @@ void Decider::propose(Index index, PolicyState& p, Instant identity, eval::Evalu
     const std::string sentence = fmt::format("{} wanted {} on {} and was refused: {}{}{}", policy.name, plan_.targets[policy.target].actions[policy.action].name,
                                              plan_.targets[policy.target].name, why, numbers.empty() ? "" : "; ", numbers);
     say("refused", policy.name, p.instance, "", e.id, sentence);
-    out_.records.push_back(make_record(plan_, "refused", policy.when, index, p, before, observed_, evaluation, sentence, out_.state.next_record++));
+    out_.records.push_back(complete_record(plan_, about(e.id, "refused", policy.name, p.instance, sentence), before, observed_, {{{policy.when}, &evaluation}}));
     return;
   }
   const std::string to = e.intent->to_version.empty() ? "" : fmt::format(" to {}", e.intent->to_version);
@@ -241,7 +282,7 @@ void Decider::propose(Index index, PolicyState& p, Instant identity, eval::Evalu
                                            plan_.targets[policy.target].name, numbers.empty() ? "" : ": ", numbers);
   e.reason = sentence;
   say("decided", policy.name, p.instance, "", e.id, sentence);
-  out_.records.push_back(make_record(plan_, "decided", policy.when, index, p, before, observed_, evaluation, sentence, out_.state.next_record++));
+  out_.records.push_back(complete_record(plan_, about(e.id, "decided", policy.name, p.instance, sentence), before, observed_, {{{policy.when}, &evaluation}}));
   out_.effects.push_back({index, p.instance, policy.target, policy.action, e.intent->key, e.intent->body, e.intent->to_version});
 }
 
@@ -309,26 +350,32 @@ void Decider::carry_on(Index index, PolicyState& p) {
   if (intent.answered) {
     if (target.version_url.empty() || intent.to_version.empty() || agrees || observed_.assumed) return became_done(index, p);
     if (now_ - intent.written > policy.verify.within)
-      end(index, p, EpisodeState::failed, fmt::format("{} said yes and still runs {}", target.name, version.value_or("an unknown version")), true);
+      end(index, p, EpisodeState::failed, fmt::format("{} said yes and still runs {}", target.name, version.value_or("an unknown version")));
     return;
   }
   if (observed_.in_flight.count(intent.key) != 0) return;
   if (now_ - intent.written > observed_.intent_lifetime)
-    return end(index, p, EpisodeState::failed, fmt::format("{} was not answered for {}: nobody knows whether it happened", action.name, to_string(observed_.intent_lifetime)), true);
+    return end(index, p, EpisodeState::failed,
+               fmt::format("{} had no good answer for {}{}: nobody knows whether it happened", action.name, to_string(observed_.intent_lifetime),
+                           intent.last_answer.empty() ? "" : fmt::format(" (the last one: {})", intent.last_answer)));
   switch (action.delivery) {
     case plan::Delivery::unsafe:
-      return end(index, p, EpisodeState::failed, fmt::format("the answer to {} was lost, and it is not safe to send twice", action.name), true);
+      return end(index, p, EpisodeState::failed, fmt::format("the answer to {} was lost, and it is not safe to send twice", action.name));
     case plan::Delivery::once:
       if (intent.to_version.empty())
-        return end(index, p, EpisodeState::failed, fmt::format("the answer to {} was lost, and {} cannot show whether it happened", action.name, target.name), true);
+        return end(index, p, EpisodeState::failed, fmt::format("the answer to {} was lost, and {} cannot show whether it happened", action.name, target.name));
       if (agrees) return became_done(index, p);
       if (!version) return;
       if (*version != intent.from_version)
-        return end(index, p, EpisodeState::failed, fmt::format("{} runs {}, which is neither what was there nor what was asked for", target.name, *version), true);
+        return end(index, p, EpisodeState::failed, fmt::format("{} runs {}, which is neither what was there nor what was asked for", target.name, *version));
       break;
     case plan::Delivery::idempotent: break;
   }
-  if (observed_.kill_switch) return;
+  if (observed_.kill_switch) {
+    if (intent.last_answer == held_by_switch) return;
+    intent.last_answer = held_by_switch;
+    return say("held", policy.name, p.instance, "", p.episode->id, fmt::format("{} is not sent again: {}", action.name, held_by_switch));
+  }
   ++intent.attempts;
   out_.effects.push_back({index, p.instance, policy.target, policy.action, intent.key, intent.body, intent.to_version});
 }
@@ -339,13 +386,15 @@ void Decider::became_done(Index index, PolicyState& p) {
   e.state = EpisodeState::verifying;
   e.done = now_;
   e.intent->answered = true;
+  if (!e.intent->to_version.empty())
+    out_.state.targets[plan_.targets[policy.target].name].rejected.insert(e.intent->from_version);
   const std::string sentence = fmt::format("{} on {} is done{}", plan_.targets[policy.target].actions[policy.action].name, plan_.targets[policy.target].name,
                                            e.intent->to_version.empty() ? "" : fmt::format(": it runs {}", e.intent->to_version));
   say("executed", policy.name, p.instance, "", e.id, sentence);
-  out_.records.push_back(make_note(plan_, "executed", index, p, now_, sentence, out_.state.next_record++));
+  out_.records.push_back(note(plan_, about(e.id, "executed", policy.name, p.instance, sentence)));
 }
 
-void Decider::verify(Index index, PolicyState& p, const Evaluate& evaluate) {
+void Decider::verify(Index index, PolicyState& p, const State& before, const Evaluate& evaluate) {
   const plan::Policy& policy = plan_.policies[index];
   Episode& e = *p.episode;
   const Instant from = *e.done + policy.verify.after, deadline = *e.done + policy.verify.within;
@@ -357,33 +406,40 @@ void Decider::verify(Index index, PolicyState& p, const Evaluate& evaluate) {
   if (!good && now_ < deadline) return;
   const std::string numbers = explain_readings(plan_, policy.verify.condition, evaluation, rows_shown(p));
   const std::string tail = numbers.empty() ? "" : ": " + numbers;
-  if (good) end(index, p, EpisodeState::verified, "it helped" + tail, false);
-  else if (e.seen_known) end(index, p, EpisodeState::not_helped, fmt::format("it did not help within {}{}", to_string(policy.verify.within), tail), true);
-  else end(index, p, EpisodeState::unverified, fmt::format("nothing could be measured within {}", to_string(policy.verify.within)), true);
+  const Looked looked{before, from, evaluate("", std::nullopt, nullptr, plan::none), evaluation};
+  if (good) end(index, p, EpisodeState::verified, "it helped" + tail, &looked);
+  else if (e.seen_known) end(index, p, EpisodeState::not_helped, fmt::format("it did not help within {}{}", to_string(policy.verify.within), tail), &looked);
+  else end(index, p, EpisodeState::unverified, fmt::format("nothing could be measured within {}", to_string(policy.verify.within)), &looked);
 }
 
-void Decider::end(Index index, PolicyState& p, EpisodeState outcome, std::string reason, bool tell_somebody) {
+// `looked`: what a verify read; null where the outcome is not one of a verify.
+void Decider::end(Index index, PolicyState& p, EpisodeState outcome, std::string reason, const Looked* looked) {
   const plan::Policy& policy = plan_.policies[index];
   Episode& e = *p.episode;
   e.state = outcome;
   e.reason = reason;
   e.ended = now_;
-  TargetState& t = out_.state.targets[plan_.targets[policy.target].name];
   if (policy.anchor != plan::none && e.anchor) out_.state.targets[plan_.targets[policy.anchor].name].episodes.emplace_back(*e.anchor, now_);
-  if (outcome == EpisodeState::verified && e.intent && !e.intent->to_version.empty()) t.rejected.insert(e.intent->from_version);
   const std::string sentence = fmt::format("{}: {}", policy.name, reason);
   say(episode_state_name(outcome), policy.name, p.instance, "", e.id, sentence);
-  out_.records.push_back(make_note(plan_, episode_state_name(outcome), index, p, now_, sentence, out_.state.next_record++));
+  Record record = about(e.id, episode_state_name(outcome), policy.name, p.instance, sentence);
+  if (looked != nullptr) {
+    record.of = Record::Of::verify;
+    record.since = looked->since;
+    out_.records.push_back(complete_record(plan_, std::move(record), looked->before, observed_,
+                                           {{{policy.when}, &looked->when}, {{policy.verify.condition}, &looked->verify}}));
+  } else {
+    out_.records.push_back(note(plan_, std::move(record)));
+  }
   const bool again = (outcome == EpisodeState::not_helped || outcome == EpisodeState::unverified) && e.effects < policy.repeat && policy.anchor == plan::none;
   if (again) {
     e.state = EpisodeState::refused;  // looked at again while `when` holds
     e.ended.reset();
     return;
   }
-  if (!tell_somebody) return;
+  if (outcome == EpisodeState::verified || outcome == EpisodeState::lapsed) return;
   // What the program has to say is about an action that was done and did not help.
-  const bool looked_at = outcome == EpisodeState::not_helped || outcome == EpisodeState::unverified;
-  const std::string message = policy.verify.message.empty() || !looked_at ? sentence : fmt::format("{} ({})", policy.verify.message, sentence);
+  const std::string message = policy.verify.message.empty() || looked == nullptr ? sentence : fmt::format("{} ({})", policy.verify.message, sentence);
   say("escalated", policy.name, p.instance, "page", e.id, message);
   tell(policy.verify.escalate, "page", policy.name, p.instance, e.id, message, policy.runbook);
 }
@@ -407,12 +463,16 @@ void Decider::answered(const std::string& policy_name, const Labels& instance, c
       return carry_on(index, p);
     case Answer::Kind::rejected:
       out_.state.targets[plan_.targets[policy.target].name].own.reset();  // no deploy of ours will show
-      return end(index, p, EpisodeState::failed, fmt::format("{} refused {}: {}", plan_.targets[policy.target].name, action.name, answer.text), true);
+      return end(index, p, EpisodeState::failed, fmt::format("{} refused {}: {}", plan_.targets[policy.target].name, action.name, answer.text));
     case Answer::Kind::unreachable:
     case Answer::Kind::unknown:
       if (action.delivery == plan::Delivery::unsafe)
-        end(index, p, EpisodeState::failed, fmt::format("{} on {}: {}, and it is not safe to send twice", action.name, plan_.targets[policy.target].name, answer.text), true);
-      return;
+        return end(index, p, EpisodeState::failed, fmt::format("{} on {}: {}, and it is not safe to send twice", action.name, plan_.targets[policy.target].name, answer.text));
+      if (p.episode->intent->last_answer == answer.text) return;
+      p.episode->intent->last_answer = answer.text;
+      return say("unanswered", policy.name, p.instance, "", p.episode->id,
+                 fmt::format("{} on {} is not known to have happened ({}): {}", action.name, plan_.targets[policy.target].name, answer.text,
+                             action.delivery == plan::Delivery::once ? "what runs there will tell" : "it is sent again with the same key"));
   }
 }
 
@@ -421,6 +481,9 @@ void Decider::delivered(const std::string& id, bool accepted, const std::string&
   if (it == out_.state.messages.end()) return;
   Message& m = it->second;
   if (accepted) {
+    // A receiver that a reload took away: what it was to be told is not lost without a word.
+    if (m.receiver == plan::none)
+      say("undelivered", m.declaration, m.labels, m.kind, m.episode, fmt::format("the program has no receiver {} any more, who was to be told: {}", m.receiver_name, m.summary));
     out_.state.messages.erase(it);
     return;
   }

@@ -12,7 +12,8 @@ using plan::Index;
 
 namespace {
 
-constexpr std::uint8_t record_version = 1;
+// 2: records of rows and of verifies.
+constexpr std::uint8_t record_version = 2;
 
 void write_labels(ByteWriter& w, const Labels& labels) {
   w.uint(labels.size());
@@ -89,13 +90,21 @@ std::string to_bytes(const Record& record) {
   w.text(record.id);
   w.uint(record.number);
   w.text(record.kind);
-  w.text(record.policy);
+  w.text(record.declaration);
   w.text(record.sentence);
   w.text(record.digest);
   write_labels(w, record.instance);
   w.u8(static_cast<std::uint8_t>(record.semantics));
   w.sint(record.time.ms);
   w.boolean(record.complete);
+  w.u8(static_cast<std::uint8_t>(record.of));
+  w.uint(record.row);
+  write_optional(w, record.since);
+  w.uint(record.pending.size());
+  for (const auto& [policy, instance] : record.pending) {
+    w.text(policy);
+    write_labels(w, instance);
+  }
   w.uint(record.state.size());
   for (const auto& [key, value] : record.state) {
     w.text(key);
@@ -151,13 +160,23 @@ Result<Record> record_from_bytes(std::string_view bytes) {
   record.id = r.text();
   record.number = r.uint();
   record.kind = r.text();
-  record.policy = r.text();
+  record.declaration = r.text();
   record.sentence = r.text();
   record.digest = r.text();
   record.instance = read_labels(r);
   record.semantics = r.u8() == 3 ? Semantics::prometheus3 : Semantics::prometheus2;
   record.time.ms = r.sint();
   record.complete = r.boolean();
+  if (version >= 2) {
+    record.of = static_cast<Record::Of>(std::min<std::uint8_t>(r.u8(), 2));
+    record.row = static_cast<std::uint32_t>(r.uint());
+    record.since = read_optional(r);
+    record.pending.resize(r.count());
+    for (auto& [policy, instance] : record.pending) {
+      policy = r.text();
+      instance = read_labels(r);
+    }
+  }
   for (std::uint64_t n = r.count(); n > 0 && r.ok(); --n) {
     std::string key = r.text();
     record.state[key] = r.text();
@@ -207,52 +226,40 @@ Result<Record> record_from_bytes(std::string_view bytes) {
   return record;
 }
 
-Decision::Recorded make_record(const plan::Plan& plan, std::string kind, Index root, Index policy, const PolicyState& p, const State& before,
-                               const Observed& observed, eval::Evaluation& evaluation, std::string sentence, std::uint64_t number) {
-  Record record;
-  record.id = p.episode->id;
-  record.number = number;
-  record.kind = kind;
-  record.policy = plan.policies[policy].name;
-  record.sentence = std::move(sentence);
+Decision::Recorded complete_record(const plan::Plan& plan, Record record, const State& before, const Observed& observed,
+                                   const std::vector<RecordedInputs>& inputs) {
   record.digest = plan::digest(plan);
-  record.instance = p.instance;
-  record.semantics = evaluation.context().semantics;
+  record.semantics = inputs[0].evaluation->context().semantics;
   record.time = observed.tick;
   record.complete = true;
   record.observed = observed;
-  record.deploys = evaluation.context().anchors.deploys;
-  // What the guards look at: every policy and target, and the effects of the last hour. SLOs and messages play no part.
+  record.deploys = inputs[0].evaluation->context().anchors.deploys;
+  // What the guards look at: every policy and target, and the effects of the last hour; of SLOs the one that tells.
   State relevant = before;
-  relevant.slos.clear();
+  std::erase_if(relevant.slos, [&](const auto& slo) { return record.of != Record::Of::row || slo.first != std::pair(record.declaration, record.instance); });
   relevant.messages.clear();
-  relevant.next_record = number;
   record.state = to_entries(relevant);
-  for (Index node : cone(plan, root)) {
-    const plan::NodeKind kind_of = plan.nodes[node].kind;
-    if (kind_of == plan::NodeKind::leaf || kind_of == plan::NodeKind::slices) record.columns[node] = evaluation.column(node);
-    if (kind_of != plan::NodeKind::hold || evaluation.context().holds_before == nullptr) continue;
-    for (const auto& [key, cell] : *evaluation.context().holds_before)
-      if (key.node == node) record.holds.emplace_back(key, cell);
+  std::map<eval::HoldKey, eval::HoldCell> holds;
+  for (const RecordedInputs& in : inputs) {
+    eval::Evaluation& evaluation = *in.evaluation;
+    for (Index root : in.roots) {
+      for (Index node : cone(plan, root)) {
+        const plan::NodeKind kind = plan.nodes[node].kind;
+        if (kind == plan::NodeKind::leaf || kind == plan::NodeKind::slices) record.columns[node] = evaluation.column(node);
+        if (kind != plan::NodeKind::hold || evaluation.context().holds_before == nullptr) continue;
+        for (const auto& [key, cell] : *evaluation.context().holds_before)
+          if (key.node == node) holds.emplace(key, cell);
+      }
+    }
   }
-  record.tree = condition_tree(plan, root, evaluation);
-  const std::string id = record.id;
-  return {id, std::move(kind), number, to_bytes(record)};
+  record.holds.assign(holds.begin(), holds.end());
+  record.tree = condition_tree(plan, inputs.back().roots.back(), *inputs.back().evaluation);
+  return {record.id, record.kind, record.number, to_bytes(record)};
 }
 
-Decision::Recorded make_note(const plan::Plan& plan, std::string kind, Index policy, const PolicyState& p, Instant time, std::string sentence,
-                             std::uint64_t number) {
-  Record record;
-  record.id = p.episode->id;
-  record.number = number;
-  record.kind = kind;
-  record.policy = plan.policies[policy].name;
-  record.sentence = std::move(sentence);
+Decision::Recorded note(const plan::Plan& plan, Record record) {
   record.digest = plan::digest(plan);
-  record.instance = p.instance;
-  record.time = time;
-  const std::string id = record.id;
-  return {id, std::move(kind), number, to_bytes(record)};
+  return {record.id, record.kind, record.number, to_bytes(record)};
 }
 
 namespace {
@@ -285,11 +292,19 @@ Result<std::string> recompute(const plan::Plan& plan, const Record& record) {
   context.holds = &holds;
   context.holds_before = &before;
   context.given = std::make_shared<const std::map<Index, eval::Column>>(record.columns);
-  eval::Evaluation evaluation(context);
   Decider decider(plan, std::move(*state), record.observed);
-  // The same policy on the same instance, and no other: the record's number is its own.
-  const auto evaluate = [&](const std::string&, std::optional<Instant>, const std::vector<Labels>*, Index) -> eval::Evaluation& { return evaluation; };
-  decider.decide_again(record.policy, record.instance, evaluate);
+  // The same declaration on the same instance, and no other: the record's number is its own.
+  std::map<std::string, eval::Evaluation> evaluations;
+  const auto evaluate = [&](const std::string& scope, std::optional<Instant> since, const std::vector<Labels>* satisfied, Index family) -> eval::Evaluation& {
+    eval::Evaluation::Context c = context;
+    c.scope = scope;
+    c.anchors.done = since;
+    c.satisfied = satisfied;
+    c.family = family;
+    return evaluations.try_emplace(scope, std::move(c)).first->second;
+  };
+  if (record.of == Record::Of::row) decider.decide_row_again(record, evaluate);
+  else decider.decide_again(record.declaration, record.instance, evaluate);
   Decision decision = std::move(decider).take();
   for (const Decision::Recorded& made : decision.records)
     if (made.kind == record.kind) return made.bytes;

@@ -17,13 +17,18 @@ struct TreeLine {
 };
 
 struct Record {
-  std::string id;                 // of the episode
+  std::string id;                 // of the episode, or of the row that tells
   std::uint64_t number = 0;       // rises with every record of a state directory
-  std::string kind, policy, sentence, digest;
+  std::string kind, declaration, sentence, digest;
   Labels instance;
   Semantics semantics = Semantics::prometheus2;
   Instant time;
   bool complete = false;          // holds what recompute() needs
+  // Which decision it is: a policy's on its `when`, a policy's on its verify, or that of a row of an SLO.
+  enum class Of : std::uint8_t { when, verify, row } of = Of::when;
+  std::uint32_t row = 0;                     // of the SLO
+  std::optional<Instant> since;              // where `since done` starts in what was read, for a verify or a clipped row
+  std::vector<std::pair<std::string, Labels>> pending;  // policies that a row may have waited for
   std::map<std::string, std::string> state;  // entries of decide::to_entries, those the decision depends on
   Observed observed;
   std::vector<eval::Anchors::Deploy> deploys;
@@ -40,11 +45,15 @@ Result<Record> record_from_bytes(std::string_view bytes);
 // when the plan is not the one the record names, `invalid_argument` for a record that is not a decision.
 Result<std::string> recompute(const plan::Plan& plan, const Record& record);
 
-// For decide/ itself.
-Decision::Recorded make_record(const plan::Plan& plan, std::string kind, plan::Index root, plan::Index policy, const PolicyState& p,
-                               const State& before, const Observed& observed, eval::Evaluation& evaluation, std::string sentence,
-                               std::uint64_t number);
-Decision::Recorded make_note(const plan::Plan& plan, std::string kind, plan::Index policy, const PolicyState& p, Instant time,
-                             std::string sentence, std::uint64_t number);
+// For decide/ itself. What the record shows of people's interest is set by the caller: id, kind, declaration, instance,
+// sentence, number. These add the rest.
+struct RecordedInputs {
+  std::vector<plan::Index> roots;       // conditions that were read, in `evaluation`
+  eval::Evaluation* evaluation = nullptr;
+};
+Decision::Recorded complete_record(const plan::Plan& plan, Record record, const State& before, const Observed& observed,
+                                   const std::vector<RecordedInputs>& inputs);
+// What happened, without a decision of ours in it.
+Decision::Recorded note(const plan::Plan& plan, Record record);
 
 }  // namespace signalbox::decide

@@ -3,7 +3,8 @@
 
 #include <algorithm>
 
-#include "runtime/decide/decide.hpp"
+#include "runtime/decide/explain.hpp"
+#include "runtime/decide/record.hpp"
 
 namespace signalbox::decide {
 
@@ -14,6 +15,14 @@ namespace {
 
 bool lacks_data(Evidence e) { return e == Evidence::no_data || e == Evidence::stale || e == Evidence::invalid; }
 const char* word(plan::Severity s) { return s == plan::Severity::page ? "page" : "ticket"; }
+const std::vector<Index>& receivers_of(const plan::Slo& slo, const plan::BurnRow& row) {
+  return row.severity == plan::Severity::page ? slo.page : slo.ticket;
+}
+
+// From the row's first true tick until it is false again, it is one thing that is told.
+std::string row_id(const plan::Slo& slo, const Labels& instance, std::size_t row, const RowState& state) {
+  return episode_id(slo.name, fmt::format("row {}", row), instance, state.since);
+}
 
 }  // namespace
 
@@ -38,10 +47,13 @@ void Decider::decide_slo(Index index, const Evaluate& evaluate) {
   std::set<Labels> instances;
   for (const auto& [key, s] : out_.state.slos)
     if (key.first == slo.name) instances.insert(key.second);
+  // Without `per` there is one instance, also before anything was seen of it.
+  if (slo.per.empty()) instances.insert(Labels{});
   std::uint64_t unwatched = 0;
   for (std::size_t r = 0; r < universe.size(); ++r) {
     const Labels& labels = (*universe.rows)[r];
-    if (instances.count(labels) != 0) continue;
+    // What has ended does not appear: a retired instance comes back with a sample.
+    if (instances.count(labels) != 0 || lacks_data(static_cast<Evidence>(universe.evidence[r]))) continue;
     if (instances.size() >= slo.max_instances) ++unwatched;
     else instances.insert(labels);
   }
@@ -53,39 +65,25 @@ void Decider::decide_slo(Index index, const Evaluate& evaluate) {
     const RowValue alive = row_of(universe, labels);
     Evidence worst = alive.evidence;
     for (std::size_t r = 0; r < slo.rows.size(); ++r) {
-      const plan::BurnRow& row = slo.rows[r];
-      RowState& state = s.rows[r];
-      RowValue v = row_of(evaluation.column(row.condition), labels);
-      if (state.clipped && row.clipped != plan::none) {
-        if (v.evidence == Evidence::value && v.value == 0.0) {
-          state.clipped = false;
-        } else {
-          eval::Evaluation& since = evaluate("clip", state.clip_from, nullptr, plan::none);
-          v = row_of(since.column(row.clipped), labels);
-          // Too little has been seen since to say anything: that is not a page.
-          if (v.evidence != Evidence::value) v = {0.0, Evidence::value};
-        }
-      }
+      RowValue v = row_now(index, s, r, evaluate);
       // A window of slices does not know why its slices are unknown, nor whether there is data now; their condition does.
       if (slo.slices && lacks_data(v.evidence) && alive.evidence == Evidence::no_traffic) v = alive;
       if (!slo.slices && lacks_data(v.evidence)) worst = std::max(worst, v.evidence);
-      const auto burn = [&](Index ratio) {
-        const double budget = sub(Rational(1), slo.objective)->to_double();
-        return fmt::format("{:.4g}", row_of(evaluation.column(ratio), labels).value / budget);
-      };
-      decide_row(index, s, r, v.value, v.evidence, [&] {
-        return fmt::format("{} burns its budget {}× too fast over {} and {}× over {}; the row {} at {}×", slo.name, burn(row.long_ratio),
-                           to_string(row.long_window), burn(row.short_ratio), to_string(row.short_window), row.severity == plan::Severity::page ? "pages" : "tickets",
-                           shortest(row.factor));
-      });
+      decide_row(index, s, r, v, evaluate);
     }
     if (!lacks_data(worst)) {
+      if (s.missing_told) {
+        const std::string why = fmt::format("{} has data again", slo.name);
+        const std::string id = episode_id(slo.name, "missing", labels, *s.missing_since);
+        say("resolved", slo.name, labels, "", id, why);
+        for (Index receiver : s.missing_page ? slo.page : slo.ticket) tell(receiver, "resolved", slo.name, labels, id, why, slo.runbook);
+      }
       s.missing_since.reset();
       s.missing_told = false;
       continue;
     }
     if (!s.missing_since) s.missing_since = now_;
-    if (now_ - *s.missing_since >= slo.period) {
+    if (!slo.per.empty() && now_ - *s.missing_since >= slo.period) {
       say("retired", slo.name, labels, "", "", fmt::format("{} has had no data for its whole period of {}: it is forgotten", slo.name, to_string(slo.period)));
       out_.state.slos.erase({slo.name, labels});
       continue;
@@ -95,11 +93,16 @@ void Decider::decide_slo(Index index, const Evaluate& evaluate) {
     if (s.missing_told || (!at_once && now_ - *s.missing_since < slo.missing_keep)) continue;
     s.missing_told = true;
     const plan::Severity severity = at_once ? plan::Severity::page : slo.missing;
+    s.missing_page = severity == plan::Severity::page;
     const std::string why = at_once ? fmt::format("{} lost its data ({}) right after a deploy", slo.name, plan::evidence_name(worst))
                                     : fmt::format("{} has had no usable data for {}: {}", slo.name, to_string(now_ - *s.missing_since), plan::evidence_name(worst));
-    say("missing", slo.name, labels, word(severity), "", why);
+    const std::string id = episode_id(slo.name, "missing", labels, *s.missing_since);
+    say("missing", slo.name, labels, word(severity), id, why);
     const auto& receivers = severity == plan::Severity::page ? slo.page : slo.ticket;
-    for (Index receiver : receivers) tell(receiver, word(severity), slo.name, labels, "", why, slo.runbook);
+    for (Index receiver : receivers) tell(receiver, word(severity), slo.name, labels, id, why, slo.runbook);
+    Record record = about(id, "missing", slo.name, labels, why);
+    record.tree = condition_tree(plan_, slo.universe, evaluation);
+    out_.records.push_back(note(plan_, std::move(record)));
   }
 }
 
@@ -130,29 +133,46 @@ bool Decider::deferred(const plan::Slo& slo, const plan::BurnRow& row, RowState&
   return false;
 }
 
-void Decider::decide_row(Index index, SloState& s, std::size_t row_index, double value, Evidence evidence, const std::function<std::string()>& why) {
+// The row's condition; where a policy has ended well, judged on what came after.
+RowValue Decider::row_now(Index index, SloState& s, std::size_t row_index, const Evaluate& evaluate) {
+  const plan::BurnRow& row = plan_.slos[index].rows[row_index];
+  RowState& r = s.rows[row_index];
+  const RowValue now = row_of(evaluate("", std::nullopt, nullptr, plan::none).column(row.condition), s.instance);
+  if (!r.clipped || row.clipped == plan::none) return now;
+  if (now.evidence == Evidence::value && now.value == 0.0) {
+    r.clipped = false;
+    return now;
+  }
+  const RowValue since = row_of(evaluate("clip", r.clip_from, nullptr, plan::none).column(row.clipped), s.instance);
+  // Too little has been seen since to say anything: that is not a page.
+  return since.evidence == Evidence::value ? since : RowValue{0.0, Evidence::value};
+}
+
+void Decider::decide_row(Index index, SloState& s, std::size_t row_index, RowValue now, const Evaluate& evaluate) {
   const plan::Slo& slo = plan_.slos[index];
   const plan::BurnRow& row = slo.rows[row_index];
   RowState& r = s.rows[row_index];
-  const auto& receivers = row.severity == plan::Severity::page ? slo.page : slo.ticket;
+  const RowState before = r;
   const auto clear = [&](const std::string& reason) {
     if (r.told) {
-      say("resolved", slo.name, s.instance, word(row.severity), "", reason);
-      for (Index receiver : receivers) tell(receiver, "resolved", slo.name, s.instance, "", reason, slo.runbook);
+      const std::string id = row_id(slo, s.instance, row_index, r);
+      say("resolved", slo.name, s.instance, word(row.severity), id, reason);
+      for (Index receiver : receivers_of(slo, row)) tell(receiver, "resolved", slo.name, s.instance, id, reason, slo.runbook);
     }
-    const bool clipped = r.clipped;
-    const Instant from = r.clip_from;
     r = {};
-    r.clipped = clipped;
-    r.clip_from = from;
+    r.clipped = before.clipped;
+    r.clip_from = before.clip_from;
   };
-  if (evidence == Evidence::no_traffic) {
+  if (now.evidence == Evidence::no_traffic) {
     if (!slo.idle_keeps && r.active) clear(fmt::format("{} has no traffic", slo.name));
     return;
   }
-  if (evidence != Evidence::value) return;
-  if (value == 0.0) {
-    if (r.active) clear(fmt::format("{} is back under {} over {}", slo.name, shortest(row.factor), to_string(row.long_window)));
+  if (now.evidence != Evidence::value) return;
+  if (now.value == 0.0) {
+    if (r.active) {
+      const std::string windows = fmt::format("{} and {}", to_string(row.long_window), to_string(row.short_window));
+      clear(fmt::format("{} no longer burns {}× too fast over both {}", slo.name, shortest(row.factor), windows));
+    }
     return;
   }
   if (!r.active) {
@@ -171,9 +191,50 @@ void Decider::decide_row(Index index, SloState& s, std::size_t row_index, double
   }
   r.told = true;
   r.deferred = false;
-  const std::string sentence = why();
-  say(word(row.severity), slo.name, s.instance, word(row.severity), "", sentence);
-  for (Index receiver : receivers) tell(receiver, word(row.severity), slo.name, s.instance, "", sentence, slo.runbook);
+  tell_row(index, s, row_index, before, evaluate);
+}
+
+void Decider::tell_row(Index index, SloState& s, std::size_t row_index, const RowState& before, const Evaluate& evaluate) {
+  const plan::Slo& slo = plan_.slos[index];
+  const plan::BurnRow& row = slo.rows[row_index];
+  eval::Evaluation& evaluation = evaluate("", std::nullopt, nullptr, plan::none);
+  const double budget = sub(Rational(1), slo.objective)->to_double();
+  const auto burn = [&](Index ratio) { return fmt::format("{:.4g}", row_of(evaluation.column(ratio), s.instance).value / budget); };
+  const std::string sentence =
+      fmt::format("{} burns its budget {}× too fast over {} and {}× over {}; the row {} at {}×", slo.name, burn(row.long_ratio), to_string(row.long_window),
+                  burn(row.short_ratio), to_string(row.short_window), row.severity == plan::Severity::page ? "pages" : "tickets", shortest(row.factor));
+  const std::string id = row_id(slo, s.instance, row_index, s.rows[row_index]);
+  say(word(row.severity), slo.name, s.instance, word(row.severity), id, sentence);
+  for (Index receiver : receivers_of(slo, row)) tell(receiver, word(row.severity), slo.name, s.instance, id, sentence, slo.runbook);
+
+  State state = out_.state;
+  state.slos[{slo.name, s.instance}].rows[row_index] = before;
+  Record record = about(id, word(row.severity), slo.name, s.instance, sentence);
+  record.of = Record::Of::row;
+  record.row = static_cast<std::uint32_t>(row_index);
+  for (const auto& [key, pending] : pending_)
+    if (pending) record.pending.emplace_back(plan_.policies[key.first].name, key.second);
+  std::vector<RecordedInputs> inputs = {{{row.long_ratio, row.short_ratio, row.condition}, &evaluation}};
+  if (before.clipped && row.clipped != plan::none) {
+    record.since = before.clip_from;
+    inputs.push_back({{row.clipped}, &evaluate("clip", before.clip_from, nullptr, plan::none)});
+  }
+  out_.records.push_back(complete_record(plan_, std::move(record), state, observed_, inputs));
+}
+
+void Decider::decide_row_again(const Record& record, const Evaluate& evaluate) {
+  for (const auto& [key, p] : out_.state.policies) {
+    for (Index i = 0; i < plan_.policies.size(); ++i)
+      if (plan_.policies[i].name == key.first)
+        pending_[{i, key.second}] = std::find(record.pending.begin(), record.pending.end(), key) != record.pending.end();
+  }
+  for (Index i = 0; i < plan_.slos.size(); ++i) {
+    if (plan_.slos[i].name != record.declaration || record.row >= plan_.slos[i].rows.size()) continue;
+    SloState& s = out_.state.slos[{record.declaration, record.instance}];
+    s.instance = record.instance;
+    s.rows.resize(plan_.slos[i].rows.size());
+    decide_row(i, s, record.row, row_now(i, s, record.row, evaluate), evaluate);
+  }
 }
 
 }  // namespace signalbox::decide

@@ -7,11 +7,13 @@
 namespace signalbox::decide {
 namespace {
 
-constexpr std::uint8_t state_version = 1;
+// 2: SloState::missing_page, Intent::last_answer.
+constexpr std::uint8_t state_version = 2;
 
 // One list of fields per struct serves reading and writing.
 struct Out {
   ByteWriter& w;
+  std::uint8_t version = state_version;
   void operator()(std::string& s) { w.text(s); }
   void operator()(bool& v) { w.boolean(v); }
   void operator()(std::uint32_t& v) { w.uint(v); }
@@ -54,6 +56,7 @@ struct Out {
 
 struct In {
   ByteReader& r;
+  std::uint8_t version;  // that the bytes were written in
   void operator()(std::string& s) { s = r.text(); }
   void operator()(bool& v) { v = r.boolean(); }
   void operator()(std::uint32_t& v) { v = static_cast<std::uint32_t>(r.uint()); }
@@ -107,6 +110,7 @@ void fields(TargetState& v, F& f) {
 template <class F>
 void fields(Intent& v, F& f) {
   f(v.key), f(v.written), f(v.from_version), f(v.to_version), f(v.body), f(v.attempts), f(v.answered);
+  if (f.version >= 2) f(v.last_answer);
 }
 template <class F>
 void fields(Episode& v, F& f) {
@@ -124,6 +128,7 @@ void fields(RowState& v, F& f) {
 template <class F>
 void fields(SloState& v, F& f) {
   f(v.instance), f(v.rows), f(v.missing_since), f(v.missing_told);
+  if (f.version >= 2) f(v.missing_page);
 }
 template <class F>
 void fields(Message& v, F& f) {
@@ -143,8 +148,9 @@ std::string pack(T value) {
 template <class T>
 bool unpack(const std::string& bytes, T& value) {
   ByteReader r(bytes);
-  if (r.u8() != state_version) return false;
-  In in{r};
+  const std::uint8_t version = r.u8();
+  if (version == 0 || version > state_version) return false;
+  In in{r, version};
   in(value);
   return r.done();
 }

@@ -57,6 +57,7 @@ struct Intent {
   std::string body;     // as it goes out
   std::uint32_t attempts = 0;
   bool answered = false;  // the target said yes; `done` may still wait for its version
+  std::string last_answer;  // why it is not known to have happened; "" before anything came back
 };
 
 struct Episode {
@@ -94,6 +95,7 @@ struct SloState {  // of one instance of an SLO
   std::vector<RowState> rows;
   std::optional<Instant> missing_since;
   bool missing_told = false;
+  bool missing_page = false;  // whether it was told as a page
 };
 
 // A message to a receiver, kept until the receiver has it.

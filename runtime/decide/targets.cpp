@@ -69,7 +69,7 @@ void Decider::observe_targets(const std::function<std::optional<double>(plan::In
       if (t.versions.size() > versions_kept) t.versions.erase(t.versions.begin());
     }
     std::erase_if(t.episodes, [&](const auto& span) { return now_ - span.second > horizon + hours(1); });
-    if (t.own && now_ > t.own->deadline) t.own.reset();
+    if (t.own && now_ > t.own->deadline && !executing_on(i)) t.own.reset();
     if (target.deployed == plan::none) continue;
     const std::optional<double> value = scalar(target.deployed);
     if (!value || !std::isfinite(*value)) continue;
@@ -97,6 +97,14 @@ void Decider::observe_targets(const std::function<std::optional<double>(plan::In
   }
 }
 
+// While the answer is out, however late it comes, what the target shows may be ours.
+bool Decider::executing_on(plan::Index target) const {
+  return std::any_of(out_.state.policies.begin(), out_.state.policies.end(), [&](const auto& entry) {
+    const PolicyState& p = entry.second;
+    return p.episode && p.episode->state == EpisodeState::executing && acts_on(entry.first.first, target);
+  });
+}
+
 std::vector<eval::Anchors::Deploy> Decider::deploys() const {
   std::vector<eval::Anchors::Deploy> out;
   for (const plan::Target& target : plan_.targets) {
@@ -118,9 +126,9 @@ void Decider::foreign_deploy(plan::Index target) {
     for (auto& [key, state] : out_.state.policies) {
       if (key.first != plan_.policies[p].name || !state.episode || is_outcome(state.episode->state)) continue;
       if (state.episode->state == EpisodeState::refused)
-        end(p, state, EpisodeState::lapsed, "a newer deploy came", false);
+        end(p, state, EpisodeState::lapsed, "a newer deploy came");
       else
-        end(p, state, EpisodeState::superseded, "somebody deployed while the action was under way or being verified", true);
+        end(p, state, EpisodeState::superseded, "somebody deployed while the action was under way or being verified");
     }
   }
 }

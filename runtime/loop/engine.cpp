@@ -50,7 +50,9 @@ void Engine::await_earlier_calls() {
       if (key.first != policy.name || !p.episode || p.episode->state != decide::EpisodeState::executing || p.episode->intent->answered) continue;
       in_flight_.insert(p.episode->intent->key);
       host_.timer.at(host_.clock.now() + target.timeout, [this, alive = alive_, effect = p.episode->intent->key] {
-        if (*alive) in_flight_.erase(effect);
+        if (!*alive) return;
+        in_flight_.erase(effect);
+        become_idle();
       });
     }
   }
@@ -363,7 +365,11 @@ void Engine::finish(const std::function<void()>& done) {
   decide_arrivals();
   if (busy_) return;
   send_messages();
-  if (busy_) return;
+  become_idle();
+}
+
+void Engine::become_idle() {
+  if (busy_ || !in_flight_.empty()) return;
   std::vector<std::function<void()>> idle;
   idle.swap(when_idle_);
   for (const auto& f : idle) f();
@@ -371,8 +377,8 @@ void Engine::finish(const std::function<void()>& done) {
 
 void Engine::stop(std::function<void()> done) {
   stopping_ = true;
-  if (!busy_) return done();
   when_idle_.push_back(std::move(done));
+  become_idle();
 }
 
 }  // namespace signalbox::loop

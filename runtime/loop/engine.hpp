@@ -58,8 +58,10 @@ class Engine {
   // Decides the tick `at` (an instant of the program's grid). `done` is called when the step is over: at once for a
   // missed tick. Effects may still be under way.
   void tick(Instant at, std::function<void()> done);
-  // No effect is started any more; `done` when the step under way is over.
+  // No effect is started any more; `done` when the step under way is over and the effects under way are answered: an
+  // answer that nobody waits for is a lost one.
   void stop(std::function<void()> done);
+  bool acting() const { return !in_flight_.empty(); }
 
   const EngineStatus& status() const { return status_; }
   const decide::State& state() const { return state_; }
@@ -87,6 +89,7 @@ class Engine {
   void send_messages();
   void heartbeats(Instant at);
   void finish(const std::function<void()>& done);
+  void become_idle();
 
   const plan::Plan& plan_;
   Host& host_;

@@ -67,4 +67,15 @@ Duration longest_window(const Plan& plan) {
   return longest;
 }
 
+Duration hold_span(const Plan& plan, Index node) {
+  const Node& n = plan.nodes[node];
+  Duration below;
+  for (const Index input : n.inputs) below = std::max(below, hold_span(plan, input));
+  if (n.kind != NodeKind::hold) return below;
+  std::int64_t ticks = std::max(n.hold.count, n.hold.of);
+  if (n.hold.kind == Hold::Kind::time) ticks = n.hold.time.ms / plan.tick.ms + 2;
+  // Between two known ticks there may be as many unknown ones as do not reset it.
+  return bounded(below + plan.tick * (ticks * (std::int64_t{n.hold.unknown_at_most} + 1)));
+}
+
 }  // namespace signalbox::plan

@@ -282,4 +282,7 @@ std::string digest(const Plan& plan);
 // The longest look into the past of any leaf, look-back included: what a store must keep.
 Duration longest_window(const Plan& plan);
 
+// How far the holds at and below `node` look back, one on the other; zero where there is none. A whole number of ticks.
+Duration hold_span(const Plan& plan, Index node);
+
 }  // namespace signalbox::plan

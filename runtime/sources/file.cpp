@@ -149,8 +149,16 @@ Result<LoadReport> store_loaded(std::vector<LoadedSeries> series, const Inferenc
   return report;
 }
 
+namespace {
+
+// Unix seconds from 2001 to 5138, which as milliseconds would lie in 1970 to 1973.
+constexpr std::int64_t seconds_look_so = 1'000'000'000, seconds_end_so = 100'000'000'000;
+
+}  // namespace
+
 Result<void> Recording::add(std::string_view text) {
   std::size_t samples = 0;
+  std::int64_t earliest = std::numeric_limits<std::int64_t>::max(), latest = std::numeric_limits<std::int64_t>::min();
   std::optional<std::size_t> timeless;  // which sample of the text, from 0
   formats::ExpositionSink sink;
   sink.sample = [&](formats::ExpositionSample&& sample) {
@@ -159,15 +167,28 @@ Result<void> Recording::add(std::string_view text) {
       if (!timeless) timeless = number;
       return;
     }
+    earliest = std::min(earliest, sample.time->ms);
+    latest = std::max(latest, sample.time->ms);
     const auto [entry, fresh] = index_.try_emplace(std::move(sample.labels), series_.size());
     if (fresh) series_.push_back({entry->first, {}, {}});
     LoadedSeries& series = series_[entry->second];
     series.times.push_back(sample.time->ms);
     series.values.push_back(sample.value);
   };
-  const Result<void> parsed =
-      formats::parse_exposition(text, formats::detect_exposition("", text), limits_, 0, sink);
-  if (!parsed) return parsed.error();
+  // A text with an end in its middle is OpenMetrics with something after it, not another format.
+  const bool ends_somewhere = text.substr(0, 5) == "# EOF" || text.find("\n# EOF") != std::string_view::npos;
+  const auto format = ends_somewhere ? formats::ExpositionFormat::openmetrics : formats::detect_exposition("", text);
+  const Result<void> parsed = formats::parse_exposition(text, format, limits_, 0, sink);
+  const bool milliseconds = format == formats::ExpositionFormat::prometheus;
+  if (!parsed) {
+    if (milliseconds && parsed.error().message.find("milliseconds") != std::string::npos)
+      return Error{ErrorCode::malformed, parsed.error().message, "if this is OpenMetrics, it was cut off: it ends with '# EOF'"};
+    return parsed.error();
+  }
+  if (milliseconds && samples > 0 && !timeless && earliest >= seconds_look_so && latest < seconds_end_so)
+    return Error{ErrorCode::malformed,
+                 "the times look like seconds, and the text does not end with '# EOF': OpenMetrics that was cut off",
+                 "record it again, or end the last whole line with '# EOF'; Prometheus' text has milliseconds"};
   if (!timeless) return {};
   // Every line but comments and empty ones is one sample.
   std::size_t line = 0;

@@ -146,6 +146,46 @@ TEST(Deploys, OurOwnEffectIsNone) {
   EXPECT_EQ(b.count("deployed"), 2);
 }
 
+TEST(Deploys, OurOwnEffectIsNoneHoweverLateItsAnswer) {
+  DecideBench b = acting({});
+  b.observed.in_flight = {b.episode().intent->key};
+  b.now = b.now + minutes(7);
+  b.set("shop_deployed_timestamp_seconds", b.now.unix_seconds());
+  b.versions = {"v1"};
+  b.tick();
+  EXPECT_EQ(b.count("superseded"), 0);
+  b.answer(Kind::succeeded, "v1");
+  EXPECT_EQ(b.episode().state, EpisodeState::verifying);
+}
+
+TEST(LostAnswers, AreSaidOnceAndTheLastOneIsInTheReason) {
+  DecideBench b = acting({});
+  for (int i = 0; i < 5; ++i) {
+    b.answer(Kind::unknown);
+    b.tick();
+  }
+  EXPECT_EQ(b.count("unanswered"), 1);
+  b.observed.kill_switch = true;
+  b.ticks(3);
+  EXPECT_EQ(b.count("held"), 1);
+  b.observed.kill_switch = false;
+  b.answer(Kind::unknown);
+  b.now = b.now + minutes(6);
+  b.tick();
+  EXPECT_NE(b.why("failed").find("the last one: the answer"), std::string::npos) << b.why("failed");
+}
+
+TEST(Deploys, WhatAnActionWentAwayFromIsNotGoneBackTo) {
+  DecideBench b = done({.policy_more = "repeat at most 2"});
+  b.now = b.now + minutes(2);
+  b.tick();
+  ASSERT_EQ(b.count("not_helped"), 1);
+  b.now = b.now + minutes(10);
+  b.ticks(3);
+  EXPECT_EQ(b.count("decided"), 1) << "v2 was left, and there is nothing before v1";
+  EXPECT_NE(b.why("refused").find("no earlier version"), std::string::npos) << b.why("refused");
+}
+
 TEST(Deploys, WithoutAVersionTheFirstChangeIsOurs) {
   PolicyProgram program = {.action = "restart"};
   program.version = "";

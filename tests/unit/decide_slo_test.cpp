@@ -1,10 +1,13 @@
 // SLOs and what hangs on deploys: rows, floors, idleness, missing data, deferral, anchored policies.
-#include "tests/support/decide_bench.hpp"
+#include <algorithm>
+
+#include "tests/support/decide_policy.hpp"
 
 namespace signalbox::decide {
 namespace {
 
 using test::DecideBench;
+using test::PolicyProgram;
 using Kind = Answer::Kind;
 
 struct Program {
@@ -216,18 +219,60 @@ TEST(Missing, RightAfterADeployPagesAtOnce) {
   EXPECT_EQ(b.deliver(), 1);
 }
 
-TEST(Missing, AnInstanceRetiresAfterItsPeriod) {
-  DecideBench b = healthy({.defer = ""});
-  ASSERT_EQ(b.state.slos.size(), 1u);
-  b.stop("req_total");
+constexpr const char* per_region = R"(
+tick 10s
+receiver oncall is webhook { url "http://pager/hook" }
+slo web per (region) max 5 { indicator bad bad_total of req_total  objective 99% over 1h  burn { page 10 over 2m & 30s }
+  missing keep for 1m then page  page oncall })";
+
+TEST(Missing, AnInstanceRetiresAfterItsPeriodAndComesBackWithASample) {
+  DecideBench b{per_region};
+  b.grow("req_total", 10, "region=eu");
+  b.grow("req_total", 10, "region=us");
+  b.ticks(3);
+  ASSERT_EQ(b.state.slos.size(), 2u);
+  b.stop("req_total", "region=eu");
   b.now = b.now + minutes(6);
   b.tick();
   b.now = b.now + minutes(59);
   b.tick();
   EXPECT_EQ(b.count("retired"), 0);
-  b.now = b.now + minutes(2);
-  b.tick();
+  b.ticks(12);
   EXPECT_EQ(b.count("retired"), 1);
+  b.ticks(30);
+  EXPECT_EQ(std::count_if(b.events.begin(), b.events.end(),
+                          [](const Event& e) { return e.kind == "missing" && e.labels.get("region") == "eu"; }),
+            1)
+      << "what is forgotten is not missed again";
+  EXPECT_EQ(b.state.slos.size(), 1u);
+  b.grow("req_total", 10, "region=eu");
+  b.tick();
+  EXPECT_EQ(b.state.slos.size(), 2u);
+}
+
+TEST(Missing, WhatWasNeverSeenIsMissing) {
+  DecideBench b{R"(
+tick 10s
+receiver oncall is webhook { url "http://pager/hook" }
+slo web { indicator bad bad_total of req_total  objective 99% over 1h  burn { page 10 over 2m & 30s }
+  missing keep for 1m then page  page oncall })"};
+  b.ticks(20);
+  EXPECT_EQ(b.count("missing"), 1);
+  EXPECT_EQ(b.deliver(), 1);
+  b.now = b.now + hours(2);
+  b.ticks(10);
+  EXPECT_EQ(b.count("retired"), 0) << "without `per` there is one instance, whatever it sees";
+  b.grow("req_total", 10);
+  b.ticks(20);
+  EXPECT_EQ(b.count("resolved"), 1) << "whoever was told hears of the end";
+  EXPECT_FALSE(b.why("resolved").empty());
+}
+
+TEST(Missing, APolicyWhoseMetricWasNeverSeenPages) {
+  DecideBench b{std::string(PolicyProgram{.when = "sum(rate(nobody_counts_this_total[1m])) > 3"})};
+  b.ticks(5);
+  EXPECT_EQ(b.count("missing"), 1);
+  EXPECT_EQ(b.deliver(), 1);
 }
 
 TEST(Instances, StayWithinTheirMax) {

@@ -154,6 +154,29 @@ TEST(Limits, CooldownHoldsEveryInstanceBack) {
   EXPECT_EQ(b.count("decided"), 2);
 }
 
+TEST(Limits, AndCooldownCountForTheTargetWhicheverPolicyActed) {
+  const std::string second = R"(
+policy also on shop {
+  when max(other) > 0.5  do restart  verify max(ok) > 0.5 after 20s within 1m else page oncall "no help"
+  limit 5 per 1h  cooldown 5m  missing page oncall
+})";
+  DecideBench b{std::string(PolicyProgram{.limit = "1 per 1h"}) + second};
+  b.set("trigger", 1);
+  b.set("other", 0);
+  b.set("ok", 1);
+  b.ticks(3);
+  b.versions = {"v1"};
+  b.answer(decide::Answer::Kind::succeeded, "v1", "fix");
+  b.ticks(5);
+  ASSERT_EQ(b.count("verified"), 1);
+  b.set("other", 1);
+  b.ticks(2);
+  EXPECT_NE(b.why("refused").find("cooling down"), std::string::npos) << b.why("refused");
+  b.now = b.now + minutes(5);
+  b.tick();
+  EXPECT_EQ(b.count("decided"), 2);
+}
+
 TEST(Limits, InstancesStayWithinTheirMax) {
   PolicyProgram program = by_region;
   program.per = "per (region) max 2";

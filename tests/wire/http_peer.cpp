@@ -134,6 +134,7 @@ void HttpPeer::serve(int fd) {
 }
 
 void HttpPeer::send_answer(int fd, const PeerAnswer& answer) const {
+  std::this_thread::sleep_for(answer.delay);
   while (answer.hang && !stopping_) {
     pollfd gone{fd, POLLIN, 0};
     if (::poll(&gone, 1, 50) > 0) return;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -22,6 +23,7 @@ struct PeerAnswer {
   std::string type = "text/plain; charset=utf-8";
   std::string body = {};
   std::vector<std::string> headers = {};
+  std::chrono::milliseconds delay{0};  // before it is sent; others are answered meanwhile
   bool hang = false;         // nothing is answered, and the connection stays open
   std::size_t promised = 0;  // bytes of a body that is made up as it is sent, instead of `body`
 };

@@ -141,7 +141,13 @@ TEST(RunContract, ReloadKeepsWhatIsGoodAndWhatWasDone) {
   const double ticks = runner.metric("signalbox_ticks_total");
   EXPECT_TRUE(runner.ticks(ticks + 2)) << runner.story();
 
-  runner.rewrite(world.program() + "let unused = 1\n");
+  runner.rewrite(world.program() + "# A remark changes nothing.\n");
+  runner.process().signal(SIGHUP);
+  ASSERT_TRUE(runner.says("reload", "the program is the same")) << runner.story();
+  runner.rewrite(world.program({{"restart_shop", "restart_again"}}));
+  runner.process().signal(SIGHUP);
+  ASSERT_TRUE(runner.says("reload", "has no policy `restart_shop`")) << runner.story();
+  runner.rewrite(world.program({{"within 5s", "within 6s"}}));
   runner.process().signal(SIGHUP);
   ASSERT_TRUE(runner.says("reload", "a new program runs")) << runner.story();
   ASSERT_TRUE(runner.says("not_helped")) << "the episode goes on under the new program: " << runner.story();
@@ -151,6 +157,29 @@ TEST(RunContract, ReloadKeepsWhatIsGoodAndWhatWasDone) {
   world.failing = true;
   ASSERT_TRUE(runner.says("refused", "cooling down until")) << runner.story();
   EXPECT_EQ(world.requests("/restart").size(), 1u);
+}
+
+// An answer under way belongs to whoever asked: neither a reload nor an end makes a lost one of it.
+TEST(RunContract, AReloadAndAnEndWaitForTheAnswerUnderWay) {
+  LiveShop reloaded, ended;
+  for (LiveShop* world : {&reloaded, &ended}) {
+    world->failing = true;
+    world->restart = [](int) { return PeerAnswer{.delay = std::chrono::milliseconds(1500)}; };
+  }
+  const std::vector<std::pair<std::string, std::string>> unsafe = {{"is idempotent", "is unsafe"},
+                                                                   {"timeout 500ms", "timeout 6s"}};
+  LiveRun a(reloaded, {}, reloaded.program(unsafe)), b(ended, {}, ended.program(unsafe));
+  ASSERT_TRUE(a.says("decided")) << a.story();
+  a.rewrite(replaced(reloaded.program(unsafe), "within 5s", "within 6s"));
+  a.process().signal(SIGHUP);
+  ASSERT_TRUE(a.says("executed")) << a.story();
+  ASSERT_TRUE(a.says("reload", "a new program runs")) << a.story();
+  EXPECT_EQ(a.events("failed").size(), 0u) << a.story();
+  ASSERT_TRUE(b.says("decided")) << b.story();
+  b.process().signal(SIGTERM);
+  EXPECT_EQ(b.process().wait(seconds(10)), 0) << b.story();
+  EXPECT_EQ(b.events("executed").size(), 1u) << b.story();
+  for (LiveShop* world : {&reloaded, &ended}) EXPECT_EQ(world->requests("/restart").size(), 1u);
 }
 
 TEST(RunContract, WhatMayNotActSaysSo) {
@@ -284,7 +313,9 @@ TEST(RunContract, PagesThatAreNoneAreSaidOnceAndCostNoMemory) {
     EXPECT_EQ(runner->events("page").size(), 0u);
     EXPECT_EQ(http_get(runner->port(), "/healthz").status, 200);
   }
-  EXPECT_NE(b.why("notice").find("longer than"), std::string::npos) << b.why("notice");
+  // Which bound ends it, that on bytes or that on time, is a matter of the machine.
+  const std::string notice = b.why("notice");
+  EXPECT_TRUE(notice.find("longer than") != std::string::npos || notice.find("timed out") != std::string::npos) << notice;
   const std::string status = read_file(fmt::format("/proc/{}/status", b.process().pid()));
   const std::size_t peak = status.find("VmHWM:");
   ASSERT_NE(peak, std::string::npos);
