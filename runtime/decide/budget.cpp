@@ -76,6 +76,11 @@ std::vector<std::string> unmatched_numerators(const plan::Plan& plan, eval::Leaf
     const std::set<plan::Index> whole = leaves_below(plan, slo.seen);
     std::set<plan::Index> part = leaves_below(plan, slo.spent);
     for (const plan::Index leaf : whole) part.erase(leaf);
+    // A bucket that is not there is `invalid`, and said so.
+    std::erase_if(part, [&](plan::Index leaf) {
+      const auto& matchers = plan.leaves[plan.nodes[leaf].index].matchers;
+      return std::any_of(matchers.begin(), matchers.end(), [](const Matcher& m) { return m.label == "le"; });
+    });
     if (part.empty() || std::any_of(part.begin(), part.end(), found) || std::none_of(whole.begin(), whole.end(), found)) continue;
     std::set<std::string> selectors;
     for (const plan::Index leaf : part)

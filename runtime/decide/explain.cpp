@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "runtime/decide/explain.hpp"
 
@@ -88,6 +89,30 @@ std::vector<TreeLine> condition_tree(const plan::Plan& plan, Index root, eval::E
   std::vector<TreeLine> out;
   walk(plan, root, evaluation, 0, out);
   return out;
+}
+
+std::string absent_bucket(const plan::Plan& plan, Index root, eval::Evaluation& evaluation) {
+  const eval::Evaluation::Context& context = evaluation.context();
+  std::vector<Index> open = {root};
+  std::set<Index> seen;
+  while (!open.empty()) {
+    const Index index = open.back();
+    open.pop_back();
+    if (!seen.insert(index).second) continue;
+    const plan::Node& node = plan.nodes[index];
+    open.insert(open.end(), node.inputs.begin(), node.inputs.end());
+    if (node.kind != plan::NodeKind::leaf) continue;
+    plan::Leaf leaf = plan.leaves[node.index];
+    const auto le = std::find_if(leaf.matchers.begin(), leaf.matchers.end(), [](const Matcher& m) { return m.label == "le"; });
+    if (le == leaf.matchers.end() || !context.leaves->known(leaf, context.at)->empty()) continue;
+    const std::string asked = fmt::format("le{}\"{}\"", match_op_text(le->op), le->value);
+    leaf.matchers.erase(le);
+    std::set<std::string> bounds;
+    for (const Labels& row : *context.leaves->known(leaf, context.at)) bounds.emplace(row.get("le"));
+    bounds.erase("");
+    if (!bounds.empty()) return fmt::format(": no bucket {}; there are {}", asked, fmt::join(bounds, ", "));
+  }
+  return {};
 }
 
 }  // namespace signalbox::decide

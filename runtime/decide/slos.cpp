@@ -95,7 +95,8 @@ void Decider::decide_slo(Index index, const Evaluate& evaluate) {
     const plan::Severity severity = at_once ? plan::Severity::page : slo.missing;
     s.missing_page = severity == plan::Severity::page;
     const std::string why = at_once ? fmt::format("{} lost its data ({}) right after a deploy", slo.name, plan::evidence_name(worst))
-                                    : fmt::format("{} has had no usable data for {}: {}", slo.name, to_string(now_ - *s.missing_since), plan::evidence_name(worst));
+                                    : fmt::format("{} has had no usable data for {}: {}", slo.name, to_string(now_ - *s.missing_since), plan::evidence_name(worst)) +
+                                              (worst == Evidence::invalid ? absent_bucket(plan_, slo.seen, evaluation) + absent_bucket(plan_, slo.spent, evaluation) : "");
     const std::string id = episode_id(slo.name, "missing", labels, *s.missing_since);
     say("missing", slo.name, labels, word(severity), id, why);
     const auto& receivers = severity == plan::Severity::page ? slo.page : slo.ticket;
