@@ -25,6 +25,7 @@ void Declarations::lower_all(const std::vector<sema::Module>& modules, std::size
   for (const auto* d : scope_.receiver_decls) lower_receiver(*d);
   for (const auto* d : scope_.target_decls) lower_target(*d);
   for (const auto* d : scope_.slo_decls) count_slo(*d);
+  check_slo_readings();
   expressions_.set_slos(&counts_);
   for (plan::Index i = 0; i < scope_.slo_decls.size(); ++i) {
     plan::Slo slo;

@@ -35,6 +35,14 @@ class Declarations {
   bool check_counts(const sema::TypedPtr& t, const syntax::SloDecl& decl, std::set<const sema::Typed*>& seen);
   void lower_slo(plan::Index index);
   void lower_rows(const syntax::BurnBlock& block, const sema::Place& place, plan::Index index);
+  // slo_readings.cpp
+  struct SloReading {
+    plan::Index by;
+    source::Span span;
+  };
+  void check_slo_readings();
+  bool measure_slo(plan::Index index, std::vector<SloReading>& way);
+  void report_cycle(std::vector<SloReading> cycle);
   // policies.cpp
   void lower_policy(plan::Index index);
   void lower_verify(const syntax::PolicyDecl& decl, const syntax::VerifyNode& node, const sema::Place& place, plan::Policy& policy);
@@ -69,6 +77,9 @@ class Declarations {
   Expressions expressions_;
   std::vector<SloCounts> counts_;
   std::vector<bool> counted_;  // whether an SLO's indicator could be read
+  // How many operations of an SLO and those it reads stand on top of each other; 0 until it is measured.
+  std::vector<std::size_t> slo_depth_;
+  bool slos_too_deep_ = false;  // said
   std::map<std::uint32_t, std::size_t> module_of_file_;
   struct Said {
     std::int64_t value;

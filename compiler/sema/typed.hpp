@@ -89,9 +89,12 @@ struct Typed {
   plan::Window window;
   bool window_bounded = true;  // `since E` without `for` is not
   std::vector<TypedPtr> args;
-  mutable std::uint32_t depth = 0;  // of the expression below and with this one; 0 until it is measured
+  mutable std::uint32_t depth = 0;  // depth_of(), once it is measured
 
   bool constant() const { return op == TypedOp::constant; }
 };
+
+// How many operations stand on top of each other, this one included.
+std::uint32_t depth_of(const Typed& t);
 
 }  // namespace signalbox::sema

@@ -92,22 +92,18 @@ std::uint32_t Typer::series(const std::string& description) {
   return series_.emplace(description, static_cast<std::uint32_t>(series_.size() + 1)).first->second;
 }
 
-namespace {
-
-std::uint32_t measure(const Typed& t) {
+std::uint32_t depth_of(const Typed& t) {
   if (t.depth != 0) return t.depth;
   std::uint32_t below = 0;
-  for (const TypedPtr& a : t.args) below = std::max(below, measure(*a));
+  for (const TypedPtr& a : t.args) below = std::max(below, depth_of(*a));
   return t.depth = below + 1;
 }
-
-}  // namespace
 
 // What is built here is walked by recursion: a chain of `let`s must not be deeper than an expression may be.
 TypedPtr Typer::visit(const ExprPtr& expr) {
   TypedPtr t = visit_kind(expr);
   const std::size_t most = limits_.nesting * 5;
-  if (t != nullptr && measure(*t) > most)
+  if (t != nullptr && depth_of(*t) > most)
     return fail(Code::nesting_too_deep, expr->span, fmt::format("more than {} operations on top of each other once every `let` is filled in", most),
                 "keep fewer levels of `let`");
   return t;

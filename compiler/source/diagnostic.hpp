@@ -33,6 +33,7 @@ namespace signalbox::source {
   D(unknown_module, "unknown-module", error)                                                           \
   D(cyclic_use, "cyclic-use", error)                                                                   \
   D(cyclic_let, "cyclic-let", error)                                                                   \
+  D(cyclic_slo, "cyclic-slo", error)                                                                   \
   D(missing_param, "missing-param", error)                                                             \
   D(bad_param, "bad-param", error)                                                                     \
   D(bad_argument, "bad-argument", error)                                                               \
