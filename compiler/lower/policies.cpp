@@ -71,10 +71,11 @@ void Declarations::lower_verify(const syntax::PolicyDecl& decl, const syntax::Ve
   if (t == nullptr || !one_truth(t, policy.per, node.condition->span)) return;
   expressions_.set_events(v.events);
   v.condition = expressions_.lower(t);
-  expressions_.set_events({});
   const sema::Typed* inner = t.get();
   while (inner->op == TypedOp::hold) inner = inner->args[0].get();
+  // Under the same gates: the family is the very node that the condition quantifies over.
   if (inner->op == TypedOp::all) v.family = expressions_.lower(inner->args[0]);
+  expressions_.set_events({});
   if (!node.escalate)
     missing(node.span, fmt::format("policy `{}` tells nobody when its action does not help", decl.name.text), "else page RECEIVER \"…\"");
 }
