@@ -65,6 +65,7 @@ void Declarations::lower_all(const std::vector<sema::Module>& modules, std::size
   for (plan::Index i = 0; i < scope_.slo_decls.size(); ++i) lower_slo(i);
   if (all_counted)
     for (plan::Index i = 0; i < scope_.policy_decls.size(); ++i) lower_policy(i);
+  for (plan::Index i = 0; i < scope_.slo_decls.size(); ++i) check_pager(i);
   if (diagnostics_.has_errors()) return;
   for (std::size_t m = 0; m < modules.size(); ++m)
     for (const syntax::TestDecl& test : modules[m].ast.tests)

@@ -35,6 +35,7 @@ class Declarations {
   bool check_counts(const sema::TypedPtr& t, const syntax::SloDecl& decl, std::set<const sema::Typed*>& seen);
   void lower_slo(plan::Index index);
   void lower_rows(const syntax::BurnBlock& block, const sema::Place& place, plan::Index index);
+  void check_pager(plan::Index index);
   // slo_readings.cpp
   struct SloReading {
     plan::Index by;

@@ -332,9 +332,27 @@ void Declarations::lower_slo(plan::Index index) {
       lower_rows(*table, there, index);
     }
   }
-  const bool pages = std::any_of(slo.rows.begin(), slo.rows.end(), [](const plan::BurnRow& r) { return r.severity == plan::Severity::page; });
-  if (pages && slo.page.empty() && decl.page.empty())
-    missing(decl.name.span, fmt::format("slo `{}` has rows that page, and nobody to page", decl.name.text), "page RECEIVER");
+}
+
+// What pages tells somebody: rows, missing data, and data lost right after a deploy that a policy looks at.
+void Declarations::check_pager(plan::Index index) {
+  const syntax::SloDecl& decl = *scope_.slo_decls[index];
+  const plan::Slo& slo = plan_.slos[index];
+  if (!decl.page.empty()) return;
+  const std::string& name = decl.name.text;
+  const auto nobody = [&](const std::string& what) {
+    missing(decl.name.span, fmt::format("slo `{}` {}, and nobody to page", name, what), "page RECEIVER");
+  };
+  if (std::any_of(slo.rows.begin(), slo.rows.end(),
+                  [](const plan::BurnRow& r) { return r.severity == plan::Severity::page; }))
+    return nobody("has rows that page");
+  if (slo.missing == plan::Severity::page) return nobody("has data whose loss pages");
+  if (slo.slices) return;
+  for (const plan::Policy& policy : plan_.policies) {
+    const auto& anchored = policy.anchored_slos;
+    if (std::find(anchored.begin(), anchored.end(), index) == anchored.end()) continue;
+    return nobody(fmt::format("has data whose loss pages while `{}` looks at a deploy", policy.name));
+  }
 }
 
 }  // namespace signalbox::lower
