@@ -70,6 +70,7 @@ void Declarations::lower_all(const std::vector<sema::Module>& modules, std::size
   for (std::size_t m = 0; m < modules.size(); ++m)
     for (const syntax::TestDecl& test : modules[m].ast.tests)
       if (m < roots) lower_test(test, rehearsals);
+  if (!diagnostics_.has_errors()) check_unused(modules, roots);
 }
 
 namespace {

@@ -49,6 +49,8 @@ class Declarations {
   void lower_verify(const syntax::PolicyDecl& decl, const syntax::VerifyNode& node, const sema::Place& place, plan::Policy& policy);
   void find_anchor(const sema::TypedPtr& t, plan::Policy& policy, std::set<const sema::Typed*>& seen);
   bool one_truth(const sema::TypedPtr& t, const std::vector<std::string>& per, source::Span span);
+  // unused.cpp
+  void check_unused(const std::vector<sema::Module>& modules, std::size_t roots);
   // tests.cpp
   void lower_test(const syntax::TestDecl& decl, std::vector<plan::Rehearsal>& rehearsals);
   std::optional<plan::RehearsalMoment> moment(const syntax::Moment& m);

@@ -222,6 +222,7 @@ Scope build_scope(const std::vector<Module>& modules, std::size_t roots, const s
     for (const auto& d : ast.targets) collect.add(d, scope.targets, scope.target_decls);
     for (const auto& d : ast.policies) collect.add(d, scope.policies, scope.policy_decls);
   }
+  find_recursion(scope, diagnostics);
   for (const auto& [name, value] : params) {
     if (param_places.count(name) != 0) continue;
     std::vector<std::string> names;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct Scope {
   std::size_t roots = 1;
   std::map<std::string, TypedPtr> params;                                // values from outside or their defaults
   std::vector<std::map<std::string, const syntax::Let*>> lets;           // by module
+  std::set<const syntax::Let*> recursive_lets, named_by_lets;
   std::map<std::string, MetricFacts> metrics;                            // declared ones
   std::map<std::string, std::uint32_t> slos, targets, policies, receivers, sources;
   std::vector<const syntax::SloDecl*> slo_decls;
@@ -35,6 +37,9 @@ struct Scope {
 // Collects and checks names: duplicates (with the other place), params (missing, unknown, unreadable values).
 Scope build_scope(const std::vector<Module>& modules, std::size_t roots, const std::map<std::string, std::string>& params,
                   source::Diagnostics& diagnostics);
+
+// Reports lets that are defined by themselves, and fills in `recursive_lets` and `named_by_lets`.
+void find_recursion(Scope& scope, source::Diagnostics& diagnostics);
 
 // What is known of a metric: its declaration, or what its name says by OpenMetrics' conventions.
 MetricFacts metric_facts(const Scope& scope, const std::string& name);

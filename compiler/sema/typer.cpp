@@ -181,13 +181,7 @@ TypedPtr Typer::use_let(const syntax::Let& let, std::size_t module, const std::v
                 fmt::format("`{}` takes {} argument{}, not {}", let.name.text, let.params.size(), let.params.size() == 1 ? "" : "s", given),
                 let.has_params ? fmt::format("write {}(…)", let.name.text) : fmt::format("write {} without parentheses", let.name.text));
   }
-  if (std::find(open_lets_.begin(), open_lets_.end(), &let) != open_lets_.end()) {
-    auto& d = diagnostics_.report(Code::cyclic_let, let.name.span, fmt::format("`{}` is defined by itself", let.name.text),
-                                  "the language has no recursion: define it from something else");
-    for (const syntax::Let* open : open_lets_)
-      if (open != &let) d.notes.push_back({open->name.span, fmt::format("by way of `{}`", open->name.text)});
-    return nullptr;
-  }
+  if (scope_.recursive_lets.count(&let) != 0) return nullptr;
   if (args == nullptr) {
     if (const auto known = memo_.find({&let, place_.per, place_.in_verify}); known != memo_.end()) {
       ++nodes_;

@@ -72,6 +72,7 @@ namespace signalbox::source {
   D(assumed_unit, "assumed-unit", warning)                                                             \
   D(unknown_metric, "unknown-metric", warning)                                                         \
   D(unused_let, "unused-let", warning)                                                                 \
+  D(unused_declaration, "unused-declaration", warning)                                                 \
   D(ticket_to_log, "ticket-to-log", warning)                                                           \
   D(no_source, "no-source", warning)
 

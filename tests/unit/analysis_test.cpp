@@ -42,7 +42,9 @@ metric bad_total is counter with (region)
 metric queue_length is gauge with (region)
 receiver oncall is webhook { url "https://pager.example/hook" }
 receiver desk is log { }
-target web is http {
+)";
+
+const std::string target = R"(target web is http {
   version GET "http://127.0.0.1:8080/version"
   deployed metric deployed_seconds
   action rollback is idempotent { POST "http://127.0.0.1:8080/rollback" body { to previous_version } }
@@ -72,7 +74,7 @@ struct PolicyText {
 };
 
 std::string with_policy(const PolicyText& policy, const std::string& clauses = "") {
-  return slo(clauses) + std::string(policy);
+  return slo(clauses) + target + std::string(policy);
 }
 
 // ---- Times ----
@@ -308,7 +310,8 @@ std::vector<Case> cases() {
        Code::budget_within_tick, "objective 99.9999% over 30d"},
       {"few_slices",
        head +
-           "slo busy {\n indicator slices of 1h where max(queue_length) > 5\n objective 99.9% over 30d\n}\n",
+           "slo busy {\n indicator slices of 1h where max(queue_length) > 5\n objective 99.9% over 30d\n "
+           "page oncall desk\n}\n",
        "budget-below-event", Code::budget_below_event, "objective 99.9% over 30d"},
       {"tickets_to_log",
        slo("burn { ticket 3 over 1d & 2h }") + "slo two {\n indicator bad bad_total of all_total\n objective "
@@ -317,7 +320,7 @@ std::vector<Case> cases() {
        "ticket-to-log", Code::ticket_to_log, "burn { ticket 3 over 1d & 2h }"},
       {"all_tickets_to_log",
        head + "slo two {\n indicator bad bad_total of all_total\n objective 99.9% over 30d\n burn { ticket 3 "
-              "over 1d & 2h }\n}\n",
+              "over 1d & 2h }\n page oncall desk\n}\n",
        "", Code::syntax, ""},
       {"table_of_the_library", "use std.burn\n" + slo("burn std.burn.google", "90% over 30d"),
        "row-cannot-fire", Code::row_cannot_fire, "burn std.burn.google"},
@@ -340,6 +343,7 @@ std::vector<Case> cases() {
   out.push_back(policy("no_time_to_decide", p, "row-cannot-fire", Code::row_cannot_fire, "when " + p.when));
   p.when = "shop.burn(since web.deployed for 9s) > 14.4";
   out.push_back(policy("short_since", p, "window-too-short", Code::window_too_short, p.when));
+  p.events = "";
   p.when = "shop.burn(9s) > 14.4";
   out.push_back(policy("short_trailing", p, "window-too-short", Code::window_too_short, p.when));
   p.when = "sum(rate(all_total[9s])) > 14.4";
