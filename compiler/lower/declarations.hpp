@@ -53,7 +53,10 @@ class Declarations {
   void check_unused(const std::vector<sema::Module>& modules, std::size_t roots);
   // tests.cpp
   void lower_test(const syntax::TestDecl& decl, std::vector<plan::Rehearsal>& rehearsals);
+  void check_test_length(const syntax::TestDecl& decl);
   std::optional<plan::RehearsalMoment> moment(const syntax::Moment& m);
+  std::optional<Duration> test_time(const syntax::ExprPtr& amount, const sema::Place& place,
+                                    const char* what);
 
   template <class T>
   const T* only(const std::vector<T>& clauses, const char* word) {
@@ -89,6 +92,8 @@ class Declarations {
     source::Span span;
   };
   std::optional<Said> lookback_, semantics_;  // of the sources so far
+  std::map<std::string, source::Span> test_names_;
+  std::pair<Duration, source::Span> latest_;  // the last time that the test at hand names
 };
 
 }  // namespace signalbox::lower

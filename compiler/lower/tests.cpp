@@ -25,12 +25,30 @@ bool accepts(const Matcher& m, std::string_view value) {
   }
 }
 
+bool stated(const plan::RehearsalMoment& m) {
+  return m.declaration.empty();
+}
+
+bool comes_after(const plan::RehearsalMoment& a, const plan::RehearsalMoment& b) {
+  return stated(a) && stated(b) && a.at > b.at;
+}
+bool comes_not_before(const plan::RehearsalMoment& a, const plan::RehearsalMoment& b) {
+  return stated(a) && stated(b) && a.at >= b.at;
+}
+
 }  // namespace
+
+std::optional<Duration> Declarations::test_time(const syntax::ExprPtr& amount, const sema::Place& place,
+                                                const char* what) {
+  const auto d = typer_.duration(amount, place, what);
+  if (d && *d > latest_.first) latest_ = {*d, amount->span};
+  return d;
+}
 
 std::optional<plan::RehearsalMoment> Declarations::moment(const syntax::Moment& m) {
   plan::RehearsalMoment out;
   if (m.amount != nullptr) {
-    const auto d = typer_.duration(m.amount, place_of(m.span), "a time since the test's start");
+    const auto d = test_time(m.amount, place_of(m.span), "a time since the test's start");
     if (!d) return std::nullopt;
     out.at = *d;
     return out;
@@ -48,7 +66,32 @@ std::optional<plan::RehearsalMoment> Declarations::moment(const syntax::Moment& 
   return out;
 }
 
+// Every tick of a test is worked out.
+void Declarations::check_test_length(const syntax::TestDecl& decl) {
+  Duration more;
+  for (const plan::Policy& p : plan_.policies) more = std::max(more, p.verify.within);
+  for (const plan::Slo& s : plan_.slos)
+    for (const plan::DeferRule& d : s.defer) more = std::max(more, d.at_most);
+  for (const plan::Node& n : plan_.nodes)
+    if (n.kind == plan::NodeKind::hold) more = std::max(more, n.hold.time);
+  const auto ticks = static_cast<std::uint64_t>((latest_.first + more).ms / plan_.tick.ms);
+  if (ticks <= limits_.test_ticks) return;
+  diagnostics_.report(Code::program_too_large, latest_.first > more ? latest_.second : decl.name.span,
+                      fmt::format("this test would run for {} ticks of {}; a test has at most {}", ticks,
+                                  to_string(plan_.tick), limits_.test_ticks),
+                      fmt::format("it runs to the last time that it names and the longest `within`, `defer` "
+                                  "and `for`: keep that within {}",
+                                  to_string(plan_.tick * static_cast<std::int64_t>(limits_.test_ticks))));
+}
+
 void Declarations::lower_test(const syntax::TestDecl& decl, std::vector<plan::Rehearsal>& rehearsals) {
+  if (const auto [it, fresh] = test_names_.emplace(decl.name.value, decl.name.span); !fresh)
+    diagnostics_
+        .report(Code::duplicate_name, decl.name.span,
+                fmt::format("test \"{}\" stands twice", decl.name.value), "rename one of them")
+        .notes.push_back({it->second, "it stands here first"});
+  latest_ = {};
+  std::map<std::string, source::Span> given;  // by labels
   plan::Rehearsal r;
   r.name = decl.name.value;
   r.origin = plan_.origins[graph_.origin(decl.name.span)];
@@ -66,7 +109,8 @@ void Declarations::lower_test(const syntax::TestDecl& decl, std::vector<plan::Re
         }
         if (plan_.targets.size() > *target && plan_.targets[*target].deployed == plan::none)
           missing(g.span, fmt::format("target `{}` does not say how its deploys are seen", g.name.text), "deployed metric NAME");
-        if (const auto at = typer_.duration(g.at, place, "the time of the deploy")) r.deploys.push_back({*target, *at});
+        if (const auto at = test_time(g.at, place, "the time of the deploy"))
+          r.deploys.push_back({*target, *at});
         break;
       }
       case Kind::target_fails: {
@@ -82,7 +126,7 @@ void Declarations::lower_test(const syntax::TestDecl& decl, std::vector<plan::Re
       }
       case Kind::target_answers: {
         const auto target = name(scope_.targets, g.name, "target");
-        const auto after = typer_.duration(g.at, place, "the delay");
+        const auto after = test_time(g.at, place, "the delay");
         if (target && after) r.targets.push_back({*target, "", *after});
         break;
       }
@@ -132,6 +176,10 @@ void Declarations::lower_test(const syntax::TestDecl& decl, std::vector<plan::Re
             continue;
           }
           s.numbers.push_back((g.negative[i] ? -1 : 1) * n->value / (scale == 0 ? 1 : scale));
+          if (s.pattern == plan::GivenSeries::Pattern::rate && s.numbers.back() < 0)
+            diagnostics_.report(Code::bad_value, g.amounts[i]->span,
+                                "a counter never falls, and a rate is never negative",
+                                "a restart is `resets at T`; what rises and falls is given as values 5 4 3");
         }
         if (s.numbers.empty()) break;
         const auto at = [&](const std::optional<syntax::Moment>& m, std::optional<plan::RehearsalMoment>& into) {
@@ -144,14 +192,27 @@ void Declarations::lower_test(const syntax::TestDecl& decl, std::vector<plan::Re
           if (const auto when = moment(m)) s.resets.push_back(*when);
         for (const auto& [a, b] : g.gaps) {
           const auto from = moment(a), until = moment(b);
-          if (from && until) s.gaps.emplace_back(*from, *until);
+          if (!from || !until) continue;
+          s.gaps.emplace_back(*from, *until);
+          if (comes_not_before(*from, *until))
+            diagnostics_.report(Code::bad_value, b.span,
+                                "this gap ends before it begins: no sample is left out",
+                                "as gap from 20m until 22m");
         }
+        if (s.from && s.until && comes_not_before(*s.from, *s.until))
+          diagnostics_.report(Code::bad_value, g.until->span, "this ends before it begins: nothing is given",
+                              "as from 10m until 20m");
         const bool seen = plan_.leaves.empty() || std::any_of(plan_.leaves.begin(), plan_.leaves.end(), [&](const plan::Leaf& leaf) {
           return std::all_of(leaf.matchers.begin(), leaf.matchers.end(), [&](const Matcher& m) { return accepts(m, s.labels.get(m.label)); });
         });
         if (!seen)
           diagnostics_.report(Code::given_matches_nothing, g.span, fmt::format("no selector of the program matches {}", to_string(s.labels)),
                               "compare its labels with the program's selectors");
+        if (const auto [it, fresh] = given.emplace(to_string(s.labels), g.span); !fresh)
+          diagnostics_
+              .report(Code::duplicate_name, g.span, fmt::format("{} is given twice", it->first),
+                      "give it once: values 1 2 3 say what no rate does")
+              .notes.push_back({it->second, "it is given here first"});
         r.series.push_back(std::move(s));
         spans.push_back(g.span);
         break;
@@ -194,10 +255,16 @@ void Declarations::lower_test(const syntax::TestDecl& decl, std::vector<plan::Re
         const auto second = moment(e.when->second);
         if (!second) continue;
         x.second = *second;
+        if (comes_after(x.first, x.second))
+          diagnostics_.report(
+              Code::bad_value, e.when->second.span,
+              "this comes before the other moment: nothing lies between them",
+              fmt::format("write: between {} and {}", to_string(x.second.at), to_string(x.first.at)));
       }
     }
     r.expectations.push_back(std::move(x));
   }
+  check_test_length(decl);
   if (decl.expect.empty()) missing(decl.name.span, "this test expects nothing", "expect POLICY fires between 1h and 1h1m");
   rehearsals.push_back(std::move(r));
   places_.given.push_back(std::move(spans));

@@ -17,6 +17,8 @@ struct Limits {
   std::size_t diagnostics = 50;
   // Expression nodes after `let`s are inlined: a chain of doubling lets must not take the machine.
   std::size_t plan_nodes = 1'000'000;
+  // Ticks of one `test`: a month at one a second, and each is worked out.
+  std::size_t test_ticks = 5'000'000;
   // Files pulled in by `use`.
   std::size_t modules = 256;
 
