@@ -27,7 +27,7 @@ class Declarations {
   void lower_source(const syntax::SourceDecl& decl);
   void lower_receiver(const syntax::ReceiverDecl& decl);
   void lower_target(const syntax::TargetDecl& decl);
-  std::optional<plan::Action> lower_action(const syntax::ActionNode& node);
+  plan::Action lower_action(const syntax::ActionNode& node);
   std::optional<Duration> answer_time(const syntax::AmountClause& clause, const sema::Place& place);
   bool check_url(const syntax::Text& url);
   // slos.cpp
@@ -47,6 +47,8 @@ class Declarations {
   // policies.cpp
   void lower_policy(plan::Index index);
   void lower_verify(const syntax::PolicyDecl& decl, const syntax::VerifyNode& node, const sema::Place& place, plan::Policy& policy);
+  sema::TypedPtr truth(const syntax::ExprPtr& expr, const sema::Place& place,
+                       const std::vector<std::string>& per);
   void find_anchor(const sema::TypedPtr& t, plan::Policy& policy, std::set<const sema::Typed*>& seen);
   bool one_truth(const sema::TypedPtr& t, const std::vector<std::string>& per, source::Span span);
   // unused.cpp

@@ -11,6 +11,48 @@ using sema::TypedOp;
 using sema::TypedPtr;
 using source::Code;
 
+namespace {
+
+bool is_anchored(WindowKind kind) {
+  return kind == WindowKind::since || kind == WindowKind::before || kind == WindowKind::since_done;
+}
+
+// Whether some part of an expression is as asked.
+template <class Ask>
+bool any_part(const TypedPtr& t, std::set<const sema::Typed*>& seen, Ask ask) {
+  if (!seen.insert(t.get()).second) return false;
+  return ask(*t) || std::any_of(t->args.begin(), t->args.end(),
+                                [&](const TypedPtr& part) { return any_part(part, seen, ask); });
+}
+
+bool is_measured(const TypedPtr& t) {
+  std::set<const sema::Typed*> seen;
+  return any_part(t, seen, [](const sema::Typed& part) {
+    return part.op == TypedOp::selector || part.op == TypedOp::slo_value || part.op == TypedOp::time;
+  });
+}
+
+bool has_anchored_burn(const TypedPtr& t) {
+  std::set<const sema::Typed*> seen;
+  return any_part(t, seen, [](const sema::Typed& part) {
+    return part.op == TypedOp::slo_value && is_anchored(part.window.kind);
+  });
+}
+
+}  // namespace
+
+// The condition of a clause, or null after an error.
+TypedPtr Declarations::truth(const syntax::ExprPtr& expr, const sema::Place& place,
+                             const std::vector<std::string>& per) {
+  const TypedPtr t = typer_.condition(expr, place);
+  if (t == nullptr || !one_truth(t, per, expr->span)) return nullptr;
+  if (is_measured(t)) return t;
+  diagnostics_.report(Code::bad_value, expr->span,
+                      "nothing in this condition is measured: it is always the same",
+                      "ask for a metric or an slo, as checkout.burn(5m) > 14.4");
+  return nullptr;
+}
+
 // A condition that is used as one truth, or one per instance of the policy.
 bool Declarations::one_truth(const TypedPtr& t, const std::vector<std::string>& per, source::Span span) {
   const sema::RowType& rows = t->type.rows;
@@ -67,8 +109,12 @@ void Declarations::lower_verify(const syntax::PolicyDecl& decl, const syntax::Ve
   if (node.escalate)
     if (const auto r = name(scope_.receivers, *node.escalate, "receiver")) v.escalate = *r;
   if (node.message) v.message = node.message->value;
-  const TypedPtr t = typer_.condition(node.condition, place);
-  if (t == nullptr || !one_truth(t, policy.per, node.condition->span)) return;
+  const TypedPtr t = truth(node.condition, place, policy.per);
+  if (t == nullptr) return;
+  if (node.events && !has_anchored_burn(t))
+    diagnostics_.report(Code::no_effect, node.events->span,
+                        "`events` counts what lies in anchored windows, and this verify has none",
+                        "look at what came after: NAME.burn(since done)");
   expressions_.set_events(v.events);
   v.condition = expressions_.lower(t);
   const sema::Typed* inner = t.get();
@@ -103,13 +149,16 @@ void Declarations::lower_policy(plan::Index index) {
   }
   if (const auto* w = only(decl.when, "when")) {
     spans.when = w->span;
-    const TypedPtr t = typer_.condition(w->condition, place);
-    if (t != nullptr && one_truth(t, p.per, w->condition->span)) {
+    if (const TypedPtr t = truth(w->condition, place, p.per)) {
       std::set<const sema::Typed*> seen;
       find_anchor(t, p, seen);
       if (p.anchor != plan::none && p.bound.ms == 0 && p.target != plan::none && !diagnostics_.has_errors())
         diagnostics_.report(Code::unbounded_since, w->span, "nothing in `when` says how long after a deploy this may act",
                             "add: NAME.burn(since TARGET.deployed for 15m) > …");
+      if (!decl.events.empty() && !has_anchored_burn(t))
+        diagnostics_.report(Code::no_effect, decl.events[0].span,
+                            "`events` counts what lies in anchored windows, and `when` has none",
+                            "remove it, or look at a deploy: NAME.burn(since TARGET.deployed for 15m)");
       expressions_.set_events(p.events);
       p.when = expressions_.lower(t);
       const sema::Typed* inner = t.get();
@@ -122,8 +171,11 @@ void Declarations::lower_policy(plan::Index index) {
     missing(decl.name.span, fmt::format("policy `{}` never says when", p.name), "when CONDITION for 3 ticks");
   }
   if (const auto* u = only(decl.until, "until")) {
-    const TypedPtr t = typer_.condition(u->condition, place);
-    if (t != nullptr && one_truth(t, p.per, u->condition->span)) p.until = expressions_.lower(t);
+    if (const TypedPtr t = truth(u->condition, place, p.per)) p.until = expressions_.lower(t);
+    if (p.anchor != plan::none)
+      diagnostics_.report(Code::no_effect, u->span,
+                          "an anchored policy acts once for a deploy, and its episode ends with the verify",
+                          "remove `until`");
   }
   if (const auto* v = only(decl.verify, "verify")) {
     spans.verify = v->span;
@@ -141,7 +193,12 @@ void Declarations::lower_policy(plan::Index index) {
     if (const auto d = typer_.duration(c->amount, place, "the cooldown")) p.cooldown = *d;
   }
   if (const auto* r = only(decl.repeat, "repeat"))
-    if (const auto n = typer_.count(r->amount, place, "`repeat at most`", 1)) p.repeat = *n;
+    if (const auto n = typer_.count(r->amount, place, "`repeat at most`", 1)) {
+      p.repeat = *n;
+      if (p.anchor != plan::none)
+        diagnostics_.report(Code::no_effect, r->span, "an anchored policy acts once for a deploy",
+                            "remove `repeat`");
+    }
   if (const auto* m = only(decl.missing, "missing"))
     if (m->page)
       if (const auto r = name(scope_.receivers, *m->page, "receiver")) p.missing_page = *r;
@@ -163,7 +220,7 @@ void Declarations::lower_policy(plan::Index index) {
         names.push_back(actions[i].name);
         if (actions[i].name == d->name.text) p.action = i;
       }
-      if (p.action == plan::none) {
+      if (p.action == plan::none && !scope_.target_decls[p.target]->empty()) {
         const std::string near = source::nearest(d->name.text, names);
         diagnostics_.report(Code::unknown_name, d->name.span, fmt::format("target `{}` has no action `{}`", decl.target.text, d->name.text),
                             near.empty() ? (names.empty() ? "give the target an `action`" : fmt::format("it has: {}", fmt::join(names, ", ")))

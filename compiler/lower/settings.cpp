@@ -187,7 +187,7 @@ void Declarations::lower_receiver(const syntax::ReceiverDecl& decl) {
   plan_.receivers.push_back(std::move(r));
 }
 
-std::optional<plan::Action> Declarations::lower_action(const syntax::ActionNode& node) {
+plan::Action Declarations::lower_action(const syntax::ActionNode& node) {
   plan::Action a;
   a.name = node.name.text;
   a.origin = graph_.origin(node.span);
@@ -200,8 +200,7 @@ std::optional<plan::Action> Declarations::lower_action(const syntax::ActionNode&
   a.method = node.call.method.text;
   if (a.method != "POST" && a.method != "PUT" && a.method != "PATCH" && a.method != "DELETE")
     diagnostics_.report(Code::bad_value, node.call.method.span, fmt::format("`{}` is no method of an action", a.method), "use POST, PUT, PATCH or DELETE");
-  if (!check_url(node.call.url)) return std::nullopt;
-  a.url = node.call.url.value;
+  if (check_url(node.call.url)) a.url = node.call.url.value;
   for (const syntax::BodyField& f : node.body) {
     plan::BodyValue v;
     v.key = f.key.text;
@@ -242,6 +241,11 @@ void Declarations::lower_target(const syntax::TargetDecl& decl) {
     diagnostics_.report(decl.type.text == "kubernetes" || decl.type.text == "haproxy" ? Code::not_yet : Code::bad_value, decl.type.span,
                         fmt::format("targets of kind `{}` are not supported{}", decl.type.text, decl.type.text == "kubernetes" || decl.type.text == "haproxy" ? " yet" : ""),
                         "a target is http");
+  else if (decl.empty())
+    diagnostics_.report(
+        Code::empty_target, decl.name.span,
+        fmt::format("target `{}` is empty: nothing can be asked of it, and nothing done to it", t.name),
+        "give it an action, or a deployed metric");
   if (const auto* v = only(decl.version, "version")) {
     if (v->method.text != "GET") diagnostics_.report(Code::bad_value, v->method.span, "a version is read with GET");
     if (check_url(v->url)) t.version_url = v->url.value;
@@ -264,15 +268,16 @@ void Declarations::lower_target(const syntax::TargetDecl& decl) {
     for (const plan::Action& other : t.actions)
       if (other.name == node.name.text)
         diagnostics_.report(Code::duplicate_name, node.name.span, fmt::format("action `{}` stands twice", node.name.text), "rename one of them");
-    auto action = lower_action(node);
-    if (!action) continue;
-    const bool versioned = std::any_of(action->body.begin(), action->body.end(), [](const plan::BodyValue& v) {
+    plan::Action action = lower_action(node);
+    const bool versioned = std::any_of(action.body.begin(), action.body.end(), [](const plan::BodyValue& v) {
       return v.kind == plan::BodyValue::Kind::previous_version || v.kind == plan::BodyValue::Kind::current_version;
     });
-    if ((versioned || action->delivery == plan::Delivery::once) && t.version_url.empty())
-      missing(node.name.span, fmt::format("action `{}` needs to know what runs, and target `{}` does not say how to ask", action->name, t.name),
+    if ((versioned || action.delivery == plan::Delivery::once) && decl.version.empty())
+      missing(node.name.span,
+              fmt::format("action `{}` needs to know what runs, and target `{}` does not say how to ask",
+                          action.name, t.name),
               "version GET \"http://…/version\"");
-    t.actions.push_back(std::move(*action));
+    t.actions.push_back(std::move(action));
   }
   plan_.targets.push_back(std::move(t));
 }

@@ -73,6 +73,7 @@ namespace signalbox::source {
   D(unknown_metric, "unknown-metric", warning)                                                         \
   D(unused_let, "unused-let", warning)                                                                 \
   D(unused_declaration, "unused-declaration", warning)                                                 \
+  D(no_effect, "no-effect", warning)                                                                   \
   D(ticket_to_log, "ticket-to-log", warning)                                                           \
   D(no_source, "no-source", warning)
 

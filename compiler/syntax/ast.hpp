@@ -251,6 +251,8 @@ struct TargetDecl {
   std::vector<NameClause> secret;
   std::vector<AmountClause> timeout;
   Span span;
+  // Whether nothing can be asked of it and nothing done to it.
+  bool empty() const { return version.empty() && deployed.empty() && action.empty(); }
 };
 
 struct Events {
