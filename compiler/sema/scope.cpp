@@ -1,11 +1,12 @@
 #include "compiler/sema/scope.hpp"
 
-#include "compiler/sema/functions.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
+
+#include "compiler/sema/functions.hpp"
+#include "compiler/syntax/later.hpp"
 
 namespace signalbox::sema {
 namespace {
@@ -50,13 +51,18 @@ class Collector {
     if (node.kind.text == "counter") facts.kind = MetricKind::counter;
     else if (node.kind.text == "gauge") facts.kind = MetricKind::gauge;
     else if (node.kind.text == "histogram") facts.kind = MetricKind::histogram;
+    else if (node.kind.text == "native_histogram")
+      diagnostics_.report(Code::not_yet, node.kind.span, "native histograms are not supported yet",
+                          "scrape and declare the classic one: is histogram");
     else
       diagnostics_.report(Code::bad_value, node.kind.span, fmt::format("`{}` is no kind of metric", node.kind.text),
                           "kinds are counter, gauge and histogram");
     if (node.unit) {
       static const std::vector<std::string> units = {"seconds", "bytes", "ratio", "requests", "events", "count"};
       facts.unit = unit_of_name(node.unit->text);
-      if (std::find(units.begin(), units.end(), node.unit->text) == units.end())
+      if (syntax::is_currency(node.unit->text))
+        diagnostics_.report(Code::not_yet, node.unit->span, syntax::later_money, syntax::later_money_hint);
+      else if (std::find(units.begin(), units.end(), node.unit->text) == units.end())
         diagnostics_.report(Code::bad_value, node.unit->span, fmt::format("`{}` is no unit", node.unit->text),
                             "units are seconds, bytes, ratio, requests, events and count");
     } else {

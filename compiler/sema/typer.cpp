@@ -7,6 +7,7 @@
 #include <set>
 
 #include "compiler/sema/functions.hpp"
+#include "compiler/syntax/later.hpp"
 #include "runtime/base/labels.hpp"
 #include "runtime/base/regex.hpp"
 
@@ -528,7 +529,10 @@ std::optional<Duration> Typer::duration(const ExprPtr& expr, const Place& place,
   place_ = outer;
   if (t == nullptr) return std::nullopt;
   if (!t->constant()) {
-    fail(Code::bad_value, expr->span, fmt::format("{} must be a constant duration", what), "as 5m");
+    if (expr->kind == ExprKind::reference && syntax::is_calendar_unit(expr->text))
+      fail(Code::not_yet, expr->span, syntax::later_calendar, syntax::later_calendar_hint);
+    else
+      fail(Code::bad_value, expr->span, fmt::format("{} must be a constant duration", what), "as 5m");
     return std::nullopt;
   }
   if (t->type.unit.time != 1 || t->type.unit.bytes != 0) {

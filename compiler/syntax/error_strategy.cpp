@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "compiler/syntax/antlr.hpp"
+#include "compiler/syntax/later.hpp"
 
 namespace signalbox::syntax {
 namespace {
@@ -142,7 +143,7 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
     if (inErrorRecoveryMode(parser)) return;
     beginErrorCondition(parser);
     Token* token = e.getOffendingToken() != nullptr ? e.getOffendingToken() : parser->getCurrentToken();
-    if (is_echo(parser)) return;
+    if (is_echo(parser) || report_later(parser, token)) return;
     if (dynamic_cast<const antlr4::FailedPredicateException*>(&e) != nullptr &&
         parser->getContext()->getRuleIndex() == SloParser::RulePrimary)
       return report_bare_word(parser, parser->getTokenStream()->LT(-1));
@@ -186,7 +187,8 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
     if (rule != SloParser::RuleProgram && contains(item_heads, next) && rule == SloParser::RuleBurnBlock) return;
     if (!inErrorRecoveryMode(parser)) {
       beginErrorCondition(parser);
-      if (!is_echo(parser)) explain_head(parser, parser->getCurrentToken(), rule, heads);
+      Token* token = parser->getCurrentToken();
+      if (!is_echo(parser) && !report_later(parser, token)) explain_head(parser, token, rule, heads);
     }
     parser->consume();
     skip_to_clause(parser, context);
@@ -216,6 +218,39 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
       at.begin = at.end = end;
     }
     diagnostics_.report(code, at, std::move(message), std::move(hint));
+  }
+
+  // Forms of the design that this version does not have, by the word at which reading them fails.
+  bool report_later(Parser* parser, Token* token) {
+    Token* before = visible_before(parser, token);
+    if (before == nullptr) return false;
+    const auto text = [&](Token* t) { return sources_.text(parsed_.span(t)); };
+    const auto later = [&](Token* at, const char* message, const char* hint) {
+      report(parser, Code::not_yet, at, message, hint);
+      return true;
+    };
+    if (before->getType() == SloLexer::NUMBER && is_currency(text(token)))
+      return later(token, later_money, later_money_hint);
+    if (before->getType() == SloLexer::NUMBER && text(token) == "calendar")
+      return later(token, later_calendar, later_calendar_hint);
+    if (text(before) == "calendar" && is_calendar_unit(text(token)))
+      return later(before, later_calendar, later_calendar_hint);
+    if (before->getType() == SloLexer::RPAREN && token->getType() == SloLexer::COVERAGE)
+      return later(token, "the coverage of a window is not asked for yet",
+                   "`coverage at least P` of an slo gates its `remaining`");
+    Token* second = visible_before(parser, before);
+    if (second != nullptr && second->getType() == SloLexer::SINCE && text(before) == "step")
+      return later(
+          before, "`since step` is not supported yet",
+          "it comes with `rollout`; today a window begins at TARGET.deployed, or in a verify at done");
+    return false;
+  }
+
+  static Token* visible_before(Parser* parser, Token* token) {
+    for (std::size_t i = token->getTokenIndex(); i > 0; --i)
+      if (Token* t = parser->getTokenStream()->get(i - 1); t->getChannel() == Token::DEFAULT_CHANNEL)
+        return t;
+    return nullptr;
   }
 
   void report_bare_word(Parser* parser, Token* word) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "compiler/syntax/antlr.hpp"
+#include "compiler/syntax/later.hpp"
 
 namespace signalbox::syntax {
 namespace {
@@ -196,7 +197,9 @@ bool Parsed::check_tokens(const SourceSet& sources, const Limits& limits, Diagno
     }
     switch (type) {
       case SloLexer::BAD_NUMBER:
-        if (text.find('%') != std::string::npos)
+        if (text.size() > 3 && is_currency(text.substr(text.size() - 3)) && text[text.size() - 4] <= '9')
+          fault(Code::not_yet, later_money, later_money_hint);
+        else if (text.find('%') != std::string::npos)
           fault(Code::bad_number, fmt::format("`{}` is not a number", text), "percent is written 7%, modulo is `7 mod 3`");
         else
           fault(Code::bad_number, fmt::format("`{}` is not a number", text),
@@ -221,6 +224,13 @@ bool Parsed::check_tokens(const SourceSet& sources, const Limits& limits, Diagno
           fault(Code::bad_string, "an address is a text", fmt::format("write it in quotes: \"{}\"", sources.text(at)));
           break;
         }
+        if (i > 0 && tokens[i - 1]->getType() == SloLexer::DURATION &&
+            (tokens[i + 1]->getType() == SloLexer::DURATION ||
+             tokens[i + 1]->getType() == SloLexer::RBRACKET)) {
+          fault(Code::not_yet, "subqueries are not supported yet",
+                "a function takes a range of a selector: max_over_time(m[5m])");
+          break;
+        }
         fault(Code::stray_punctuation, "no `:` is written here",
               "clauses are a word and its arguments; a `:` stands only inside a metric's name, between letters");
         break;
@@ -229,6 +239,13 @@ bool Parsed::check_tokens(const SourceSet& sources, const Limits& limits, Diagno
         break;
       case SloLexer::PERCENT_SIGN:
         fault(Code::stray_punctuation, "`%` belongs to a number", "percent is written 7%, modulo is `mod`");
+        break;
+      case SloLexer::NAME:
+        // `source NAME is file`, whatever its clauses would be.
+        if (text == "file" && i > 2 && tokens[i - 1]->getType() == SloLexer::IS &&
+            tokens[i - 3]->getType() == SloLexer::SOURCE)
+          fault(Code::not_yet, "a source that is a file is not supported yet",
+                "recorded files are given on the command line: --data FILE");
         break;
       case SloLexer::AT_SIGN:
         fault(Code::not_yet, "`@` is not supported yet", "use `offset`, or give the time on the command line");
