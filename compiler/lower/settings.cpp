@@ -165,15 +165,17 @@ void Declarations::lower_receiver(const syntax::ReceiverDecl& decl) {
   r.origin = graph_.origin(decl.span);
   const sema::Place place = place_of(decl.span);
   r.timeout = limits_.effect_timeout;
-  if (decl.type.text == "webhook") r.type = plan::ReceiverType::webhook;
-  else if (decl.type.text != "log")
+  const bool webhook = decl.type.text == "webhook", log = decl.type.text == "log";
+  if (webhook)
+    r.type = plan::ReceiverType::webhook;
+  else if (!log)
     diagnostics_.report(Code::bad_value, decl.type.span, fmt::format("`{}` is no kind of receiver", decl.type.text), "receivers are webhook and log");
   const auto* url = only(decl.url, "url");
-  if (r.type == plan::ReceiverType::webhook) {
+  if (webhook) {
     if (url == nullptr) missing(decl.name.span, fmt::format("receiver `{}` has no address", r.name), "url \"https://pager.example/hook\"");
     else if (url->urls.size() > 1) diagnostics_.report(Code::bad_value, url->span, "a receiver has one address", "declare another receiver");
     else if (check_url(url->urls[0])) r.url = url->urls[0].value;
-  } else if (url != nullptr) {
+  } else if (log && url != nullptr) {
     diagnostics_.report(Code::bad_value, url->span, "a log has no address", "remove it, or say `is webhook`");
   }
   if (const auto* c = only(decl.secret, "secret")) r.secret = c->name.text;
@@ -212,6 +214,7 @@ plan::Action Declarations::lower_action(const syntax::ActionNode& node) {
       else if (f.name->text == "current_version") v.kind = Kind::current_version;
       else if (f.name->text == "episode") v.kind = Kind::episode;
       else if (const auto p = scope_.params.find(f.name->text); p != scope_.params.end()) {
+        if (p->second == nullptr) continue;
         if (p->second->op == sema::TypedOp::text) {
           v.text = p->second->text;
         } else {

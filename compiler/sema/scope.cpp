@@ -185,11 +185,11 @@ Scope build_scope(const std::vector<Module>& modules, std::size_t roots, const s
     for (const syntax::MetricNode& metric : ast.metrics) collect.add_metric(metric);
     for (const syntax::Param& param : ast.params) {
       static const std::vector<std::string> types = {"text", "number", "duration", "ratio"};
-      if (std::find(types.begin(), types.end(), param.type.text) == types.end()) {
-        diagnostics.report(Code::bad_value, param.type.span, fmt::format("`{}` is no type of parameter", param.type.text),
+      const bool known_type = std::find(types.begin(), types.end(), param.type.text) != types.end();
+      if (!known_type)
+        diagnostics.report(Code::bad_value, param.type.span,
+                           fmt::format("`{}` is no type of parameter", param.type.text),
                            "types are text, number, duration and ratio");
-        continue;
-      }
       const auto [place, fresh] = param_places.emplace(param.name.text, param.name.span);
       if (!fresh) {
         diagnostics.report(Code::duplicate_name, param.name.span, fmt::format("`param {}` stands twice", param.name.text), "remove one")
@@ -197,7 +197,9 @@ Scope build_scope(const std::vector<Module>& modules, std::size_t roots, const s
         continue;
       }
       TypedPtr value;
-      if (const auto given = params.find(param.name.text); given != params.end()) {
+      if (!known_type) {
+        // What it would be read as is not known.
+      } else if (const auto given = params.find(param.name.text); given != params.end()) {
         value = param_value(param.type.text, given->second, param.span);
         if (value == nullptr)
           diagnostics.report(Code::bad_param, param.span,
@@ -218,7 +220,6 @@ Scope build_scope(const std::vector<Module>& modules, std::size_t roots, const s
         diagnostics.report(Code::duplicate_name, param.name.span, fmt::format("`{}` is a parameter and a `let`", param.name.text), "rename one of them")
             .notes.push_back({let->second->name.span, "the `let`"});
       }
-      if (value == nullptr) value = text_constant("", param.span);
       scope.params[param.name.text] = value;
     }
     if (m >= roots) continue;

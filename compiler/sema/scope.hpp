@@ -22,7 +22,8 @@ struct MetricFacts {
 struct Scope {
   const std::vector<Module>* modules = nullptr;
   std::size_t roots = 1;
-  std::map<std::string, TypedPtr> params;                                // values from outside or their defaults
+  std::map<std::string, TypedPtr>
+      params;  // values from outside or their defaults; null where neither can be read
   std::vector<std::map<std::string, const syntax::Let*>> lets;           // by module
   std::set<const syntax::Let*> recursive_lets, named_by_lets;
   std::map<std::string, MetricFacts> metrics;                            // declared ones
