@@ -46,10 +46,11 @@ class RowCheck {
  private:
   bool windows(const plan::BurnRow& row) {
     if (row.short_window >= row.long_window) {
+      // What is suggested has to pass what is checked below.
+      const Duration least = least_window();
       const bool swapped = row.short_window > row.long_window;
-      const Duration longer = swapped ? row.short_window : row.long_window;
-      const Duration shorter =
-          swapped ? row.long_window : Duration{std::max<std::int64_t>(longer.ms / 12, 1)};
+      const Duration shorter = std::max(swapped ? row.long_window : Duration{row.long_window.ms / 12}, least);
+      const Duration longer = std::min(std::max(row.short_window, shorter * 2), slo_.period);
       say(Code::windows_out_of_order,
           fmt::format("the short window, {}, is not shorter than the long one, {}",
                       to_string(row.short_window), to_string(row.long_window)),
@@ -63,7 +64,7 @@ class RowCheck {
           fmt::format("a window of at most {}", to_string(slo_.period)));
       return false;
     }
-    const Duration least = slo_.slices ? slo_.slice : c_.two_scrapes();
+    const Duration least = least_window();
     if (row.short_window >= least) return true;
     const Duration enough = std::max(least, Duration{row.long_window.ms / 12});
     if (slo_.slices)
@@ -79,6 +80,8 @@ class RowCheck {
                       to_string(std::max(row.long_window, least * 2)), to_string(enough)));
     return false;
   }
+
+  Duration least_window() const { return slo_.slices ? slo_.slice : c_.two_scrapes(); }
 
   // A table of the library serves many: what is wrong with a row of it is wrong where this SLO takes it.
   void say(Code code, std::string message, std::string hint) {
