@@ -105,7 +105,9 @@ void Declarations::lower_verify(const syntax::PolicyDecl& decl, const syntax::Ve
                         fmt::format("late errors of draining requests arrive for two scrapes, {}, after the action", to_string(scrape * 2)),
                         fmt::format("write after {} or more", to_string(scrape * 2)));
   if (after && within && *within <= *after)
-    diagnostics_.report(Code::bad_value, node.within->span, "`within` counts from `done` and must leave time after `after`");
+    diagnostics_.report(Code::bad_value, node.within->span,
+                        "`within` counts from `done` and must leave time after `after`",
+                        fmt::format("write within {}", to_string(*after * 2)));
   if (node.escalate)
     if (const auto r = name(scope_.receivers, *node.escalate, "receiver")) v.escalate = *r;
   if (node.message) v.message = node.message->value;

@@ -205,9 +205,18 @@ void Declarations::lower_test(const syntax::TestDecl& decl, std::vector<plan::Re
         const bool seen = plan_.leaves.empty() || std::any_of(plan_.leaves.begin(), plan_.leaves.end(), [&](const plan::Leaf& leaf) {
           return std::all_of(leaf.matchers.begin(), leaf.matchers.end(), [&](const Matcher& m) { return accepts(m, s.labels.get(m.label)); });
         });
-        if (!seen)
-          diagnostics_.report(Code::given_matches_nothing, g.span, fmt::format("no selector of the program matches {}", to_string(s.labels)),
-                              "compare its labels with the program's selectors");
+        if (!seen) {
+          std::vector<std::string> metrics;
+          for (const plan::Leaf& leaf : plan_.leaves)
+            for (const Matcher& m : leaf.matchers)
+              if (m.label == metric_name_label && m.op == MatchOp::equal) metrics.push_back(m.value);
+          const std::string near = source::nearest(g.name.text, metrics);
+          diagnostics_.report(Code::given_matches_nothing, g.span,
+                              fmt::format("no selector of the program matches {}", to_string(s.labels)),
+                              near.empty() || near == g.name.text
+                                  ? "compare its labels with the program's selectors"
+                                  : fmt::format("did you mean `{}`?", near));
+        }
         if (const auto [it, fresh] = given.emplace(to_string(s.labels), g.span); !fresh)
           diagnostics_
               .report(Code::duplicate_name, g.span, fmt::format("{} is given twice", it->first),

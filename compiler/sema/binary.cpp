@@ -54,7 +54,8 @@ TypedPtr Typer::fold(const Expr& e, ShapeOp op, const TypedPtr& a, const TypedPt
       default: break;
     }
   }
-  if ((op == ShapeOp::div || op == ShapeOp::mod) && b->value == 0) return fail(Code::bad_value, e.span, "this divides by zero");
+  if ((op == ShapeOp::div || op == ShapeOp::mod) && b->value == 0)
+    return fail(Code::bad_value, e.span, "this divides by zero", "divide by a number that is not 0");
   if (t->exact) {
     t->value = t->exact->to_double();
     return t;

@@ -245,7 +245,12 @@ TypedPtr Functions::percentile(const Expr& e, int percent) {
   if (a == nullptr) return nullptr;
   if (a->type.sort != Sort::range) return t_.fail(Code::type_clash, e.args[0]->span, fmt::format("`{}` works on a range", e.text), fmt::format("write {}", form));
   if (a->type.kind == MetricKind::counter || a->type.kind == MetricKind::gauge)
-    return t_.fail(Code::kind_clash, e.args[0]->span, fmt::format("`{}` is {}, and a percentile needs a histogram", a->text, describe(a->type.kind)));
+    return t_.fail(
+        Code::kind_clash, e.args[0]->span,
+        fmt::format("`{}` is {}, and a percentile needs a histogram", a->text, describe(a->type.kind)),
+        a->type.kind == MetricKind::counter
+            ? fmt::format("name a histogram: {}; of a counter there is rate({}[5m])", form, a->text)
+            : fmt::format("name a histogram: {}; of a gauge there is max_over_time({}[5m])", form, a->text));
   auto buckets = std::make_shared<Typed>(*a);
   if (a->type.kind != MetricKind::bucket) {
     for (Matcher& m : buckets->matchers)

@@ -38,7 +38,10 @@ std::shared_ptr<Typed> Typer::make(TypedOp op, Span span) {
 }
 
 TypedPtr Typer::fail(Code code, Span span, std::string message, std::string hint) {
-  diagnostics_.report(code, span, std::move(message), std::move(hint));
+  auto& d = diagnostics_.report(code, span, std::move(message), std::move(hint));
+  for (auto open = open_lets_.rbegin(); open != open_lets_.rend(); ++open)
+    if (open->let->has_params)
+      d.notes.push_back({open->call, fmt::format("`{}` is called here", open->let->name.text)});
   return nullptr;
 }
 
@@ -197,7 +200,7 @@ TypedPtr Typer::use_let(const syntax::Let& let, std::size_t module, const std::v
   }
   Locals locals;
   for (std::size_t i = 0; i < given; ++i) locals[let.params[i].text] = (*args)[i];
-  open_lets_.push_back(&let);
+  open_lets_.push_back({&let, span});
   locals_.push_back(std::move(locals));
   const std::size_t outer = place_.module;
   place_.module = module;
@@ -575,7 +578,8 @@ std::optional<std::uint32_t> Typer::count(const ExprPtr& expr, const Place& plac
   const TypedPtr t = number(expr, place, what);
   if (t == nullptr) return std::nullopt;
   if (t->value != std::floor(t->value) || t->value < least || t->value > 1e9) {
-    fail(Code::bad_value, expr->span, fmt::format("{} is a whole number, at least {}", what, least));
+    fail(Code::bad_value, expr->span, fmt::format("{} is a whole number, at least {}", what, least),
+         fmt::format("write {} or more", least));
     return std::nullopt;
   }
   return static_cast<std::uint32_t>(t->value);

@@ -72,7 +72,11 @@ class Typer {
   source::Diagnostics& diagnostics_;
   Place place_;
   std::vector<Locals> locals_;
-  std::vector<const syntax::Let*> open_lets_;
+  struct OpenLet {
+    const syntax::Let* let;
+    Span call;
+  };
+  std::vector<OpenLet> open_lets_;  // whose definitions are being read
   // What a let without parameters means depends on where it stands: percentiles keep the labels of `per`.
   std::map<std::tuple<const syntax::Let*, std::vector<std::string>, bool>, TypedPtr> memo_;
   std::map<std::string, std::uint32_t> series_;

@@ -167,6 +167,16 @@ TEST(BadInput, ModulesWithoutEnd) {
   EXPECT_EQ(errors_of("use a", options), Codes{Code::invalid_utf8});
 }
 
+TEST(BadInput, AFaultInsideACalledLetSaysWhereItIsCalled) {
+  const std::string text = "let f(x) = rate(x)\nlet g(x) = f(x) > 1\nlet a = g(up)\n";
+  const Compiled compiled = compile({{"bad.slo", text}}, {});
+  ASSERT_EQ(compiled.diagnostics.errors(), 1u);
+  const source::Diagnostic& d = compiled.diagnostics.all()[0];
+  ASSERT_EQ(d.notes.size(), 2u);
+  EXPECT_EQ(compiled.sources.text(d.notes[0].span), "f(x)");
+  EXPECT_EQ(compiled.sources.text(d.notes[1].span), "g(up)");
+}
+
 // A hundred thousand faults are read as quickly as a hundred thousand words.
 TEST(BadInput, FaultsWithoutEnd) {
   for (const char* part : {"slos ", "let ", "slo a { ", "} ", "5min ", "$ ", "\" ", ", ", "page ",
