@@ -23,17 +23,24 @@ std::int64_t allowed_slices(const plan::BurnRow& row, std::int64_t n) {
   return static_cast<std::int64_t>(allowed->num() / allowed->den());
 }
 
-std::optional<double> exceeded_after(const plan::Slo& slo, const plan::BurnRow& row, Duration window,
-                                     double ratio) {
+Number seconds_of(Duration d) {
+  return Number(static_cast<long long>(d.ms)) / 1000;
+}
+
+Number exact_budget(const plan::Slo& slo) {
+  return Number(1) - slo.objective;
+}
+
+std::optional<Number> exceeded_after(const plan::Slo& slo, const plan::BurnRow& row, Duration window,
+                                     const Number& ratio) {
   if (!slo.slices) {
-    if (ratio <= row.theta) return std::nullopt;
-    const auto exact = mul(row.exact_theta, Rational(window.ms));
-    return (exact ? exact->to_double() : row.theta * static_cast<double>(window.ms)) / 1000 / ratio;
+    if (!(row.exact_theta < ratio)) return std::nullopt;
+    return row.exact_theta * seconds_of(window) / ratio;
   }
   const std::int64_t n = slices_in(slo, window);
-  const auto needed = static_cast<double>(allowed_slices(row, n) + 1);
-  if (needed > ratio * static_cast<double>(n)) return std::nullopt;
-  return needed / ratio * slo.slice.seconds();
+  const Number needed = static_cast<long long>(allowed_slices(row, n) + 1);
+  if (ratio * static_cast<long long>(n) < needed) return std::nullopt;
+  return needed / ratio * seconds_of(slo.slice);
 }
 
 Duration up_to_tick(const plan::Plan& plan, double ms) {
@@ -125,10 +132,8 @@ void judge_verify(const Facts& facts, const plan::Policy& policy, PolicyTimes& o
 
 }  // namespace
 
-double budget_of(const plan::Slo& slo, int times) {
-  const auto budget = sub(Rational(1), slo.objective);
-  const auto product = budget ? mul(*budget, Rational(times)) : std::nullopt;
-  return product ? product->to_double() : times * (1 - slo.objective.to_double());
+double budget_of(const plan::Slo& slo) {
+  return exact_budget(slo).rounded();
 }
 
 bool has_tickets(const plan::Slo& slo) {
@@ -136,32 +141,33 @@ bool has_tickets(const plan::Slo& slo) {
                      [](const plan::BurnRow& row) { return row.severity == plan::Severity::ticket; });
 }
 
-std::optional<double> detected_after(const plan::Slo& slo, const plan::BurnRow& row, double ratio) {
+std::optional<Number> detected_after(const plan::Slo& slo, const plan::BurnRow& row, const Number& ratio) {
   const auto in_long = exceeded_after(slo, row, row.long_window, ratio);
   const auto in_short = exceeded_after(slo, row, row.short_window, ratio);
   if (!in_long || !in_short) return std::nullopt;
   return std::max(*in_long, *in_short);
 }
 
-std::optional<double> cleared_after(const plan::Slo& slo, const plan::BurnRow& row, double ratio) {
+std::optional<Number> cleared_after(const plan::Slo& slo, const plan::BurnRow& row, const Number& ratio) {
   if (!detected_after(slo, row, ratio)) return std::nullopt;
-  if (!slo.slices) return row.short_window.seconds() * (1 - row.theta / ratio);
+  if (!slo.slices) return seconds_of(row.short_window) * (Number(1) - row.exact_theta / ratio);
   // The good ones push the oldest out, of which the share e is bad.
   const std::int64_t n = slices_in(slo, row.short_window);
-  const double bad = ratio * static_cast<double>(n), allowed = static_cast<double>(allowed_slices(row, n));
-  return std::max(1.0, std::ceil((bad - allowed) / ratio)) * slo.slice.seconds();
-}
-
-double spent_after(const plan::Slo& slo, double ratio, double seconds) {
-  return ratio * seconds / (slo.period.seconds() * budget_of(slo));
+  const Number surplus = ratio * static_cast<long long>(n) - static_cast<long long>(allowed_slices(row, n));
+  return Number(std::max(1.0, std::ceil((surplus / ratio).rounded()))) * seconds_of(slo.slice);
 }
 
 RowTimes row_times(const plan::Slo& slo, const plan::BurnRow& row) {
+  const auto rounded = [](const std::optional<Number>& n) {
+    return n ? std::optional(n->rounded()) : std::nullopt;
+  };
+  const Number budget = exact_budget(slo);
+  const auto full_outage = detected_after(slo, row, 1);
   RowTimes out;
-  out.full_outage = detected_after(slo, row, 1);
-  out.ten_budgets = detected_after(slo, row, std::min(1.0, budget_of(slo, 10)));
-  out.clear = cleared_after(slo, row, 1);
-  if (out.full_outage) out.budget_spent = spent_after(slo, 1, *out.full_outage);
+  out.full_outage = rounded(full_outage);
+  out.ten_budgets = rounded(detected_after(slo, row, std::min(Number(1), budget * 10)));
+  out.clear = rounded(cleared_after(slo, row, 1));
+  if (full_outage) out.budget_spent = (*full_outage / (seconds_of(slo.period) * budget)).rounded();
   return out;
 }
 

@@ -17,20 +17,19 @@
 #include <optional>
 
 #include "compiler/analysis/conditions.hpp"
+#include "compiler/analysis/number.hpp"
 #include "runtime/plan/plan.hpp"
 
 namespace signalbox::analysis {
 
-// `times` the budget 1 − objective, rounded once, so that it equals the θ of a row with that factor.
-double budget_of(const plan::Slo& slo, int times = 1);
+// 1 − objective, rounded once, so that it equals the θ of a row with factor 1.
+double budget_of(const plan::Slo& slo);
 
 bool has_tickets(const plan::Slo& slo);
 
 // In seconds; nothing when never.
-std::optional<double> detected_after(const plan::Slo& slo, const plan::BurnRow& row, double ratio);
-std::optional<double> cleared_after(const plan::Slo& slo, const plan::BurnRow& row, double ratio);
-// The share of the period's budget.
-double spent_after(const plan::Slo& slo, double ratio, double seconds);
+std::optional<Number> detected_after(const plan::Slo& slo, const plan::BurnRow& row, const Number& ratio);
+std::optional<Number> cleared_after(const plan::Slo& slo, const plan::BurnRow& row, const Number& ratio);
 
 struct RowTimes {
   std::optional<double> full_outage;   // detects e = 1

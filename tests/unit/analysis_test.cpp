@@ -99,11 +99,11 @@ plan::BurnRow google_page() {
 TEST(Detection, FifteenPercentAtThreeNinesPagesInUnderSixMinutes) {
   const auto at = detected_after(three_nines(), google_page(), 0.15);
   ASSERT_TRUE(at);
-  EXPECT_DOUBLE_EQ(*at, 5.76 * 60);
+  EXPECT_DOUBLE_EQ(at->rounded(), 5.76 * 60);
   const auto clear = cleared_after(three_nines(), google_page(), 0.15);
   ASSERT_TRUE(clear);
-  EXPECT_LT(*clear, 5 * 60);
-  EXPECT_DOUBLE_EQ(*clear, 300 * (1 - 0.0144 / 0.15));
+  EXPECT_LT(clear->rounded(), 5 * 60);
+  EXPECT_DOUBLE_EQ(clear->rounded(), 300 * (1 - 0.0144 / 0.15));
 }
 
 TEST(Detection, AFullOutageIsSeenInFiftyTwoSecondsAndHasSpentTwoPercent) {
@@ -111,6 +111,17 @@ TEST(Detection, AFullOutageIsSeenInFiftyTwoSecondsAndHasSpentTwoPercent) {
   EXPECT_DOUBLE_EQ(*times.full_outage, 51.84);
   EXPECT_DOUBLE_EQ(*times.budget_spent, 0.02);
   EXPECT_FALSE(times.ten_budgets);  // a burn of 10 is below 14.4
+}
+
+TEST(Detection, TimesAndSharesAreRoundedOnce) {
+  plan::BurnRow row = google_page();
+  row.exact_theta = *Rational::make(6, 1000);
+  row.theta = 0.006;
+  row.long_window = hours(6);
+  row.short_window = minutes(30);
+  EXPECT_EQ(*row_times(three_nines(), row).budget_spent, 0.05);
+  EXPECT_EQ(*row_times(three_nines(), row).full_outage, 129.6);
+  EXPECT_EQ(*row_times(three_nines(), row).clear, 1789.2);
 }
 
 TEST(Detection, AtTheThresholdNothingIsEverDetected) {
@@ -131,9 +142,9 @@ TEST(Detection, SlicesAreCountedWhole) {
   row.exact_theta = *Rational::make(5, 100);
   row.theta = 0.05;
   // ⌊0.05 · 60⌋ + 1 = 4 of the hour's slices, ⌊0.05 · 5⌋ + 1 = 1 of the five minutes'.
-  EXPECT_DOUBLE_EQ(*detected_after(slo, row, 1), 4 * 60);
-  EXPECT_DOUBLE_EQ(*detected_after(slo, row, 0.5), 8 * 60);
-  EXPECT_DOUBLE_EQ(*cleared_after(slo, row, 1), 5 * 60);
+  EXPECT_DOUBLE_EQ(detected_after(slo, row, 1)->rounded(), 4 * 60);
+  EXPECT_DOUBLE_EQ(detected_after(slo, row, 0.5)->rounded(), 8 * 60);
+  EXPECT_DOUBLE_EQ(cleared_after(slo, row, 1)->rounded(), 5 * 60);
   EXPECT_FALSE(detected_after(slo, row, 0.05));
 }
 
