@@ -34,6 +34,12 @@ std::vector<std::string> Declarations::labels(const std::optional<syntax::Per>& 
   std::vector<std::string> out;
   max = 1;
   if (!per) return out;
+  if (per->labels.size() > limits_.labels_per_series) {
+    diagnostics_.report(Code::program_too_large, per->labels[limits_.labels_per_series].span,
+                        fmt::format("a series has at most {} labels", limits_.labels_per_series),
+                        "name those that an instance is known by");
+    return out;
+  }
   for (const syntax::Name& n : per->labels) {
     if (std::find(out.begin(), out.end(), n.text) != out.end())
       diagnostics_.report(Code::label_clash, n.span, fmt::format("label `{}` stands twice", n.text), "remove one");
@@ -267,10 +273,11 @@ void Declarations::lower_target(const syntax::TargetDecl& decl) {
   if (const auto* s = only(decl.secret, "secret")) t.secret = s->name.text;
   if (const auto* c = only(decl.timeout, "timeout"))
     if (const auto d = answer_time(*c, place)) t.timeout = *d;
+  std::set<std::string> names;
   for (const syntax::ActionNode& node : decl.action) {
-    for (const plan::Action& other : t.actions)
-      if (other.name == node.name.text)
-        diagnostics_.report(Code::duplicate_name, node.name.span, fmt::format("action `{}` stands twice", node.name.text), "rename one of them");
+    if (!names.insert(node.name.text).second)
+      diagnostics_.report(Code::duplicate_name, node.name.span,
+                          fmt::format("action `{}` stands twice", node.name.text), "rename one of them");
     plan::Action action = lower_action(node);
     const bool versioned = std::any_of(action.body.begin(), action.body.end(), [](const plan::BodyValue& v) {
       return v.kind == plan::BodyValue::Kind::previous_version || v.kind == plan::BodyValue::Kind::current_version;

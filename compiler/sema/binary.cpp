@@ -140,9 +140,9 @@ bool Typer::join_rows(const Expr& e, bool logic, const TypedPtr& a, const TypedP
     }
     out = m.group == syntax::Matching::Group::left ? x : y;
     out.series = 0;
-    for (const std::string& label : matching.include)
-      if (std::find(out.labels.begin(), out.labels.end(), label) == out.labels.end()) out.labels.push_back(label);
+    out.labels.insert(out.labels.end(), matching.include.begin(), matching.include.end());
     std::sort(out.labels.begin(), out.labels.end());
+    out.labels.erase(std::unique(out.labels.begin(), out.labels.end()), out.labels.end());
     return true;
   }
   if (x.scalar || y.scalar) {

@@ -173,10 +173,11 @@ Scope build_scope(const std::vector<Module>& modules, std::size_t roots, const s
     for (const syntax::Let& let : ast.lets) {
       if (is_function(let.name.text))
         diagnostics.report(Code::duplicate_name, let.name.span, fmt::format("`{}` is a function of the language", let.name.text), "choose another name");
-      for (std::size_t i = 0; i < let.params.size(); ++i)
-        for (std::size_t k = 0; k < i; ++k)
-          if (let.params[i].text == let.params[k].text)
-            diagnostics.report(Code::duplicate_name, let.params[i].span, fmt::format("parameter `{}` stands twice", let.params[i].text), "rename one of them");
+      std::set<std::string> known;
+      for (const syntax::Name& name : let.params)
+        if (!known.insert(name.text).second)
+          diagnostics.report(Code::duplicate_name, name.span,
+                             fmt::format("parameter `{}` stands twice", name.text), "rename one of them");
       const auto [it, fresh] = scope.lets[home].emplace(let.name.text, &let);
       if (!fresh)
         diagnostics.report(Code::duplicate_name, let.name.span, fmt::format("`let {}` stands twice", let.name.text), "rename one of them")

@@ -4,6 +4,7 @@
 
 #include "compiler/syntax/antlr.hpp"
 #include "compiler/syntax/later.hpp"
+#include "compiler/syntax/operator_depth.hpp"
 
 namespace signalbox::syntax {
 namespace {
@@ -176,6 +177,7 @@ bool Parsed::check_bytes(const SourceSet& sources, const Limits& limits, Diagnos
 bool Parsed::check_tokens(const SourceSet& sources, const Limits& limits, Diagnostics& diagnostics) {
   bool good = true;
   std::size_t prefixes = 0;
+  OperatorDepth operators;
   std::uint32_t judged = 0;  // what stands before this byte has been said already
   const std::vector<antlr4::Token*> tokens = tokens_->getTokens();
   for (std::size_t i = 0; i < tokens.size(); ++i) {
@@ -193,6 +195,12 @@ bool Parsed::check_tokens(const SourceSet& sources, const Limits& limits, Diagno
     };
     if (prefixes > limits.nesting) {
       fault(Code::nesting_too_deep, fmt::format("more than {} signs in a row", limits.nesting), "remove them");
+      return false;
+    }
+    if (token->getChannel() == antlr4::Token::DEFAULT_CHANNEL && operators.after(type) > limits.nesting * 5) {
+      fault(Code::nesting_too_deep,
+            fmt::format("more than {} operators inside each other", limits.nesting * 5),
+            "name parts of the expression with `let`");
       return false;
     }
     switch (type) {

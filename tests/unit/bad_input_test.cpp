@@ -110,6 +110,34 @@ TEST(BadInput, OperatorsWithoutEnd) {
   EXPECT_EQ(errors_of("let a = 1 = 2"), Codes{Code::syntax});
 }
 
+// As many as may be are read, whatever stands between them; of the first one more nothing is parsed.
+TEST(BadInput, OperatorsAtTheirBound) {
+  EXPECT_EQ(errors_of("let a = m" + repeated(" + m", 998)), Codes{});
+  EXPECT_EQ(errors_of("let a = m" + repeated(" + m", 1000)), Codes{Code::nesting_too_deep});
+  EXPECT_EQ(errors_of("let a = m > 1" + repeated(" and m * m + m > 1", 990)), Codes{});
+  EXPECT_EQ(errors_of(repeated("let a = m + m + m ", 2000)).size(), Limits{}.diagnostics);
+  EXPECT_EQ(errors_of("slo s { indicator bad m_total of m_total - n_total  objective 99% over 30d }\n"
+                      "source shop is scrape { url \"http://127.0.0.1/m\" }\n"
+                      "test \"t\" { given m_total values 1" +
+                      repeated(" -1", 2000) + " " + "given n_total rate 1/s expect no s pages }"),
+            Codes{});
+  for (const char* part :
+       {" + 1", " + sum by (x) (m)", " and 1% of rate(m[5m]) > 1", " * a.page", " # no\n - 1"})
+    EXPECT_EQ(errors_of("let a = 1" + repeated(part, 300'000 / std::string(part).size())),
+              Codes{Code::nesting_too_deep})
+        << part;
+}
+
+TEST(BadInput, LabelsAndParametersWithoutEnd) {
+  std::string names;
+  for (int i = 0; i < 100'000; ++i) names += (i == 0 ? "l" : ",l") + std::to_string(i);
+  EXPECT_EQ(errors_of("slo a per (" + names +
+                      ") max 5 { indicator bad m_total of n_total  objective 99% over 30d }"),
+            Codes{Code::program_too_large});
+  EXPECT_EQ(errors_of("let f(" + names + ") = 1"), Codes{});
+  EXPECT_EQ(errors_of("let a = m + on (l0) group_left (" + names + ") n"), Codes{});
+}
+
 // Each `let` uses the one before twice: what is written once is worked out once.
 TEST(BadInput, DoublingChainsCostWhatTheyName) {
   const auto chain = [](const std::string& first, const std::string& op, int n) {
@@ -153,6 +181,22 @@ TEST(BadInput, LetsWithoutEnd) {
   EXPECT_EQ(compiled.diagnostics.errors(), 19'999u);
   EXPECT_EQ(compiled.diagnostics.all().size(), Limits{}.diagnostics);
   EXPECT_EQ(compiled.diagnostics.dropped(), 19'999u - Limits{}.diagnostics);
+}
+
+TEST(BadInput, SlosWithoutEnd) {
+  const auto slos = [](int n, bool circle) {
+    std::string out;
+    for (int i = 0; i < n; ++i) {
+      const std::string read = i + 1 < n ? "s" + std::to_string(i + 1) : circle ? "s0" : "";
+      out += "slo s" + std::to_string(i) + " { indicator " +
+             (read.empty() ? "bad m_total of n_total" : "slices of 1m where " + read + ".burn(5m) > 3") +
+             "  objective 99% over 30d }\n";
+    }
+    return out;
+  };
+  EXPECT_EQ(errors_of(slos(300, false)), Codes{});
+  EXPECT_EQ(errors_of(slos(20'000, false)), Codes{Code::nesting_too_deep});
+  EXPECT_EQ(errors_of(slos(300, true)), Codes{Code::cyclic_slo});
 }
 
 TEST(BadInput, ModulesWithoutEnd) {
