@@ -12,7 +12,8 @@ namespace signalbox::cli {
 
 int run_check(const CheckOptions& options) {
   std::vector<std::vector<std::string>> programs;
-  if (options.together) programs.push_back(options.files);
+  if (options.together)
+    programs.push_back(options.files);
   else
     for (const std::string& file : options.files) programs.push_back({file});
   bool good = true;
@@ -21,8 +22,10 @@ int run_check(const CheckOptions& options) {
     const lower::Compiled program = compile_files(files, options.params);
     good = good && program.plan.has_value();
     if (options.json) {
-      nlohmann::ordered_json entry = {{"file", fmt::format("{}", fmt::join(files, ","))}, {"ok", program.plan.has_value()}};
-      entry["diagnostics"] = nlohmann::ordered_json::parse(source::render_json(program.diagnostics, program.sources));
+      nlohmann::ordered_json entry = {{"file", fmt::format("{}", fmt::join(files, ","))},
+                                      {"ok", program.plan.has_value()}};
+      entry["diagnostics"] =
+          nlohmann::ordered_json::parse(source::render_json(program.diagnostics, program.sources));
       if (program.plan) {
         entry["digest"] = plan::digest(*program.plan);
         entry["burn_rows"] = analysis::burn_table_json(*program.plan);

@@ -9,9 +9,9 @@
 #include <filesystem>
 
 #include "cli/programs.hpp"
+#include "runtime/eval/store_provider.hpp"
 #include "runtime/net/event_loop.hpp"
 #include "runtime/sources/file.hpp"
-#include "runtime/eval/store_provider.hpp"
 #include "runtime/sources/prometheus.hpp"
 #include "runtime/sources/prometheus_leaves.hpp"
 #include "runtime/sources/scrape.hpp"
@@ -74,13 +74,18 @@ Result<History> load_url(const plan::Plan& plan, const HistoryRequest& request, 
     }
     if (version) {
       const std::vector<bool> pushable = sources::pushable_leaves(plan);
-      if (request.step && *request.step >= minutes(1) && std::find(pushable.begin(), pushable.end(), false) == pushable.end()) {
+      if (request.step && *request.step >= minutes(1) &&
+          std::find(pushable.begin(), pushable.end(), false) == pushable.end()) {
         pushed = std::make_shared<Pushed>(loop.http(), request.location, store);
-        pushed->leaves.load(plan, from, to, *request.step, [&, semantics = sources::semantics_of(*version)](Result<void> loaded) {
-          if (!loaded) out = loaded.error();
-          else out = History{0, from, to, semantics, std::shared_ptr<eval::LeafProvider>(pushed, &pushed->leaves)};
-          loop.stop();
-        });
+        pushed->leaves.load(plan, from, to, *request.step,
+                            [&, semantics = sources::semantics_of(*version)](Result<void> loaded) {
+                              if (!loaded)
+                                out = loaded.error();
+                              else
+                                out = History{0, from, to, semantics,
+                                              std::shared_ptr<eval::LeafProvider>(pushed, &pushed->leaves)};
+                              loop.stop();
+                            });
         return;
       }
       const bool watched = ::isatty(STDERR_FILENO) != 0;

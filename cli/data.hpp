@@ -16,14 +16,14 @@ struct HistoryRequest {
   // What will be evaluated: a Prometheus is asked for no more than that needs.
   std::optional<Instant> from, to;
   std::optional<Instant> now;  // when a page is read; without it, the wall clock's
-  // Instants from `from` to `to` and no others: from a minute on, a Prometheus works the leaves out itself where it
-  // can (query_range), instead of sending every sample.
+  // Instants from `from` to `to` and no others: from a minute on, a Prometheus works the leaves out itself
+  // where it can (query_range), instead of sending every sample.
   std::optional<Duration> step;
 };
 struct History {
   std::size_t samples = 0;
   Instant first, last;
-  Semantics semantics = Semantics::prometheus3;  // a Prometheus' own; 3 for files, which have none
+  Semantics semantics = Semantics::prometheus3;          // a Prometheus' own; 3 for files, which have none
   std::shared_ptr<eval::LeafProvider> leaves = nullptr;  // null: they come from the store
 };
 bool is_url(const std::string& location);  // else it is a path

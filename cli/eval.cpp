@@ -165,7 +165,8 @@ int run_eval(const EvalOptions& options) {
         series[(*column.rows)[i]].values.emplace_back(now, column.value[i]);
         ++points;
       } else {
-        unknown.emplace_back(now, (*column.rows)[i], plan::evidence_name(static_cast<plan::Evidence>(column.evidence[i])));
+        unknown.emplace_back(now, (*column.rows)[i],
+                             plan::evidence_name(static_cast<plan::Evidence>(column.evidence[i])));
       }
     }
   }
@@ -189,13 +190,15 @@ int run_eval(const EvalOptions& options) {
       data["result"] = std::move(result);
     data["evidence"] = nlohmann::ordered_json::array();
     for (const auto& [t, labels, state] : unknown)
-      data["evidence"].push_back({{"metric", labels_json(labels)}, {"time", seconds_json(t)}, {"state", state}});
+      data["evidence"].push_back(
+          {{"metric", labels_json(labels)}, {"time", seconds_json(t)}, {"state", state}});
     fmt::print("{}\n", dump({{"status", "success"}, {"data", std::move(data)}}, 2));
   } else {
     for (const auto& [labels, s] : series)
       for (const auto& [t, v] : s.values)
         fmt::print("{}  {}  {}\n", to_rfc3339(t), to_string(labels), value_text(v));
-    for (const auto& [t, labels, state] : unknown) fmt::print("{}  {}  {}\n", to_rfc3339(t), to_string(labels), state);
+    for (const auto& [t, labels, state] : unknown)
+      fmt::print("{}  {}  {}\n", to_rfc3339(t), to_string(labels), state);
   }
   if (points > 0) return exit_ok;
   fmt::print(stderr, "signalbox: nothing has a value{}\n", unknown_metric(plan, store));

@@ -124,7 +124,8 @@ int main_of(int argc, char** argv) {
   add_time(*c, "--from", replay.from, "first tick (default: the first sample)");
   add_time(*c, "--to", replay.to, "last tick (default: the last sample)");
   c->add_flag("--json", replay.json, "a JSON document on standard output");
-  c->add_flag("--exit-code", replay.exit_code, "end with 1 if anything paged, with 6 or 5 if an action failed or was refused");
+  c->add_flag("--exit-code", replay.exit_code,
+              "end with 1 if anything paged, with 6 or 5 if an action failed or was refused");
   add_params(*c, replay.params);
   add_engine(*c, replay.tier);
   c->callback([&] { code = run_replay(replay); });
@@ -133,13 +134,15 @@ int main_of(int argc, char** argv) {
   c = app.add_subcommand("run", "watch, decide and act");
   c->add_option("FILE", run.files, "the files of one program")->required();
   c->add_option("--state", run.state, "directory of the state")->required();
-  c->add_option("--listen", run.listen, "where /metrics and /healthz are served (default: 127.0.0.1:9464), or none");
+  c->add_option("--listen", run.listen,
+                "where /metrics and /healthz are served (default: 127.0.0.1:9464), or none");
   c->add_option("--secrets", run.secrets_dir, "directory with a file for each secret");
   c->add_option("--kill-switch", run.kill_switch,
                 "while this file exists nothing is done (default: KILL in the state directory)");
-  add_choice<plan::Mode>(*c, "--mode", run.mode,
-                         {{"observe", plan::Mode::observe}, {"dry_run", plan::Mode::dry_run}, {"act", plan::Mode::act}},
-                         "lowers what the policies say");
+  add_choice<plan::Mode>(
+      *c, "--mode", run.mode,
+      {{"observe", plan::Mode::observe}, {"dry_run", plan::Mode::dry_run}, {"act", plan::Mode::act}},
+      "lowers what the policies say");
   add_params(*c, run.params);
   add_engine(*c, run.tier);
   c->callback([&] { code = run_run(run); });
@@ -149,7 +152,8 @@ int main_of(int argc, char** argv) {
   c->add_option("ID", why.id, "of an episode, or its beginning")->required();
   c->add_option("--state", why.state, "directory of the state")->required();
   c->add_flag("--json", why.json, "a JSON document on standard output");
-  c->add_flag("--exit-code", why.exit_code, "end with 1 for a page or an action that did not help, 5 for a refusal, 6 for a failure");
+  c->add_flag("--exit-code", why.exit_code,
+              "end with 1 for a page or an action that did not help, 5 for a refusal, 6 for a failure");
   c->callback([&] { code = run_why(why); });
 
   bool version_json = false;

@@ -11,13 +11,19 @@ nlohmann::ordered_json labels_json(const Labels& labels) {
 }
 
 nlohmann::ordered_json event_json(const decide::Event& e) {
-  return {{"time", to_rfc3339(e.time)}, {"kind", e.kind}, {"declaration", e.declaration}, {"labels", labels_json(e.labels)},
-          {"severity", e.severity},     {"id", e.id},     {"why", e.why}};
+  return {{"time", to_rfc3339(e.time)},
+          {"kind", e.kind},
+          {"declaration", e.declaration},
+          {"labels", labels_json(e.labels)},
+          {"severity", e.severity},
+          {"id", e.id},
+          {"why", e.why}};
 }
 
 std::string event_text(const decide::Event& e) {
   const std::string labels = e.labels.empty() ? "" : to_string(e.labels);
-  return fmt::format("{}  {:<10}  {}{}{}  {}", to_rfc3339(e.time), e.kind, e.declaration, labels, e.id.empty() ? "" : fmt::format("  [{}]", e.id), e.why);
+  return fmt::format("{}  {:<10}  {}{}{}  {}", to_rfc3339(e.time), e.kind, e.declaration, labels,
+                     e.id.empty() ? "" : fmt::format("  [{}]", e.id), e.why);
 }
 
 std::string dump(const nlohmann::ordered_json& json, int indent) {

@@ -20,19 +20,23 @@ Result<std::string> read_text_file(const std::string& path, std::size_t most) {
   const int why = errno;
   if (file != stdin) std::fclose(file);
   if (broken) return Error{ErrorCode::io, fmt::format("{}: {}", path, std::strerror(why))};
-  if (text.size() > most) return Error{ErrorCode::limit_exceeded, fmt::format("{}: more than {} bytes", path, most)};
+  if (text.size() > most)
+    return Error{ErrorCode::limit_exceeded, fmt::format("{}: more than {} bytes", path, most)};
   return text;
 }
 
 lower::Compiled compile_files(const std::vector<std::string>& files, const Params& params) {
   lower::CompileOptions options;
   options.params = params;
-  const std::filesystem::path home = files.empty() || files[0] == "-" ? std::filesystem::path(".") : std::filesystem::path(files[0]).parent_path();
+  const std::filesystem::path home = files.empty() || files[0] == "-"
+                                         ? std::filesystem::path(".")
+                                         : std::filesystem::path(files[0]).parent_path();
   options.loader = [&](const std::string& module) -> std::optional<std::string> {
     std::string name = module;
     for (char& c : name)
       if (c == '.') c = '/';
-    const Result<std::string> text = read_text_file((home / (name + ".slo")).string(), options.limits.source_bytes);
+    const Result<std::string> text =
+        read_text_file((home / (name + ".slo")).string(), options.limits.source_bytes);
     if (!text) return std::nullopt;
     return *text;
   };
@@ -46,7 +50,8 @@ lower::Compiled compile_files(const std::vector<std::string>& files, const Param
     }
     lower::Compiled out;
     const std::uint32_t id = out.sources.add(file, "");
-    out.diagnostics.report(text.error().code == ErrorCode::limit_exceeded ? source::Code::file_too_large : source::Code::file_unreadable,
+    out.diagnostics.report(text.error().code == ErrorCode::limit_exceeded ? source::Code::file_too_large
+                                                                          : source::Code::file_unreadable,
                            {id, 0, 0}, text.error().message, text.error().hint);
     return out;
   }

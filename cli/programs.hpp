@@ -11,8 +11,8 @@ namespace signalbox::cli {
 
 using Params = std::map<std::string, std::string>;
 
-// The files as one program; "-" is standard input. Modules of `use` are looked for beside the first file. A file that
-// cannot be read is a diagnostic (file-unreadable) like any other.
+// The files as one program; "-" is standard input. Modules of `use` are looked for beside the first file. A
+// file that cannot be read is a diagnostic (file-unreadable) like any other.
 lower::Compiled compile_files(const std::vector<std::string>& files, const Params& params);
 
 // To standard error, as text. Nothing when there is nothing to say.

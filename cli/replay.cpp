@@ -1,4 +1,5 @@
-// signalbox replay FILE --data …: what a program would have seen, decided and told over recorded history. Nothing is sent.
+// signalbox replay FILE --data …: what a program would have seen, decided and told over recorded history.
+// Nothing is sent.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -29,7 +30,8 @@ class Timeline : public loop::EngineObserver {
   void notice(const Error& e) override { fmt::print(stderr, "signalbox: {}\n", e.message); }
   void tick_done(Instant at, eval::Evaluation& evaluation, const decide::State&) override {
     if (at != last) return;
-    for (plan::Index s = 0; s < plan_.slos.size(); ++s) budgets.push_back(decide::read_budget(plan_, s, evaluation));
+    for (plan::Index s = 0; s < plan_.slos.size(); ++s)
+      budgets.push_back(decide::read_budget(plan_, s, evaluation));
   }
 
  private:
@@ -41,7 +43,9 @@ nlohmann::ordered_json budget_json(const plan::Slo& slo, const decide::BudgetRea
   // No data is no health: without evidence there is no number.
   const bool known = b.evidence == plan::Evidence::value;
   if (!known) out["evidence"] = plan::evidence_name(b.evidence);
-  const auto number = [&](double value) { return known ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr); };
+  const auto number = [&](double value) {
+    return known ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr);
+  };
   out["spent"] = number(b.spent);
   out["seen"] = number(b.seen);
   out["allowance"] = number(b.allowance);
@@ -49,8 +53,10 @@ nlohmann::ordered_json budget_json(const plan::Slo& slo, const decide::BudgetRea
   out["provisional"] = b.provisional;
   auto burns = nlohmann::ordered_json::object();
   for (const auto& w : b.burns) {
-    if (w.evidence == plan::Evidence::value) burns[to_string(w.window)] = w.burn;
-    else burns[to_string(w.window)] = plan::evidence_name(w.evidence);
+    if (w.evidence == plan::Evidence::value)
+      burns[to_string(w.window)] = w.burn;
+    else
+      burns[to_string(w.window)] = plan::evidence_name(w.evidence);
   }
   out["burn"] = burns;
   out["coverage"] = b.coverage;
@@ -59,12 +65,15 @@ nlohmann::ordered_json budget_json(const plan::Slo& slo, const decide::BudgetRea
 
 std::string budget_text(const plan::Slo& slo, const decide::BudgetReading& b) {
   std::string out = fmt::format("{}{}  ", slo.name, b.labels.empty() ? "" : to_string(b.labels));
-  if (b.evidence != plan::Evidence::value) return out + fmt::format("no budget can be read: {}", plan::evidence_name(b.evidence));
-  out += fmt::format("{:.2f}% of the budget remains ({:.6g} of {:.6g} {} spent, {:.1f}% of {} seen{})", 100 * b.remaining, b.spent, b.allowance,
-                     slo.slices ? "slices" : "events", 100 * b.coverage, to_string(slo.period), b.provisional ? ", provisional" : "");
+  if (b.evidence != plan::Evidence::value)
+    return out + fmt::format("no budget can be read: {}", plan::evidence_name(b.evidence));
+  out += fmt::format("{:.2f}% of the budget remains ({:.6g} of {:.6g} {} spent, {:.1f}% of {} seen{})",
+                     100 * b.remaining, b.spent, b.allowance, slo.slices ? "slices" : "events",
+                     100 * b.coverage, to_string(slo.period), b.provisional ? ", provisional" : "");
   for (const auto& w : b.burns)
-    out += w.evidence == plan::Evidence::value ? fmt::format("  burn({}) {:.4g}", to_string(w.window), w.burn)
-                                               : fmt::format("  burn({}) {}", to_string(w.window), plan::evidence_name(w.evidence));
+    out += w.evidence == plan::Evidence::value
+               ? fmt::format("  burn({}) {:.4g}", to_string(w.window), w.burn)
+               : fmt::format("  burn({}) {}", to_string(w.window), plan::evidence_name(w.evidence));
   return out;
 }
 
@@ -73,7 +82,9 @@ int worst_of(const std::vector<decide::Event>& events) {
   int worst = exit_ok;
   for (const decide::Event& e : events) {
     const int code = exit_code_of(std::string_view(e.kind));
-    if (code == exit_action_failed || (code == exit_breach && worst != exit_action_failed) || worst == exit_ok) worst = code;
+    if (code == exit_action_failed || (code == exit_breach && worst != exit_action_failed) ||
+        worst == exit_ok)
+      worst = code;
   }
   return worst;
 }
@@ -107,8 +118,10 @@ int run_replay(const ReplayOptions& options) {
     return exit_no_data;
   }
   if (history->last < from - plan::longest_window(plan) || history->first > to) {
-    fmt::print(stderr, "signalbox: {} has samples from {} to {} and none that a tick from {} to {} could read\n", options.data,
-               to_rfc3339(history->first), to_rfc3339(history->last), to_rfc3339(from), to_rfc3339(to));
+    fmt::print(stderr,
+               "signalbox: {} has samples from {} to {} and none that a tick from {} to {} could read\n",
+               options.data, to_rfc3339(history->first), to_rfc3339(history->last), to_rfc3339(from),
+               to_rfc3339(to));
     return exit_no_data;
   }
   eval::StoreProvider leaves(store);
@@ -120,7 +133,9 @@ int run_replay(const ReplayOptions& options) {
   engine_options.tier = options.tier;
   engine_options.load_compiler = jit_loader();
   engine_options.semantics = history->semantics;
-  engine_options.initial_versions = [](plan::Index) { return std::vector<std::string>{"the version before"}; };
+  engine_options.initial_versions = [](plan::Index) {
+    return std::vector<std::string>{"the version before"};
+  };
   loop::HistoryWorld world(plan, leaves, plan.semantics.value_or(history->semantics));
   loop::Engine engine(plan, host.host, leaves, world, timeline, engine_options);
   engine.start([](Result<void>) {});
@@ -131,33 +146,41 @@ int run_replay(const ReplayOptions& options) {
     const Instant at = from + plan.tick * i;
     host.time.advance(at);
     engine.tick(at, [] {});
-    if (watched && (i + 1) % every == 0) fmt::print(stderr, "\rreplay {:3}%  {}", 100 * (i + 1) / ticks, to_rfc3339(at));
+    if (watched && (i + 1) % every == 0)
+      fmt::print(stderr, "\rreplay {:3}%  {}", 100 * (i + 1) / ticks, to_rfc3339(at));
   }
   const int code = options.exit_code ? worst_of(timeline.events) : exit_ok;
-  for (const std::string& never : decide::unmatched_numerators(plan, leaves, to)) fmt::print(stderr, "{}signalbox: {}\n", watched ? "\r" : "", never);
-  fmt::print(stderr, "{}replay 100%  {} ticks of {}, {} samples        \n", watched ? "\r" : "", ticks, to_string(plan.tick), history->samples);
+  for (const std::string& never : decide::unmatched_numerators(plan, leaves, to))
+    fmt::print(stderr, "{}signalbox: {}\n", watched ? "\r" : "", never);
+  fmt::print(stderr, "{}replay 100%  {} ticks of {}, {} samples        \n", watched ? "\r" : "", ticks,
+             to_string(plan.tick), history->samples);
 
   if (options.json) {
-    nlohmann::ordered_json out = {{"program", options.file},
-                                  {"digest", plan::digest(plan)},
-                                  {"semantics", static_cast<int>(plan.semantics.value_or(history->semantics))},
-                                  {"from", to_rfc3339(from)},
-                                  {"to", to_rfc3339(to)},
-                                  {"assumed", "actions are taken to be done at once and to change nothing; nothing was sent"}};
+    nlohmann::ordered_json out = {
+        {"program", options.file},
+        {"digest", plan::digest(plan)},
+        {"semantics", static_cast<int>(plan.semantics.value_or(history->semantics))},
+        {"from", to_rfc3339(from)},
+        {"to", to_rfc3339(to)},
+        {"assumed", "actions are taken to be done at once and to change nothing; nothing was sent"}};
     out["events"] = nlohmann::ordered_json::array();
     for (const decide::Event& e : timeline.events) out["events"].push_back(event_json(e));
     out["slos"] = nlohmann::ordered_json::array();
     for (std::size_t s = 0; s < timeline.budgets.size(); ++s)
-      for (const decide::BudgetReading& b : timeline.budgets[s]) out["slos"].push_back(budget_json(plan.slos[s], b));
+      for (const decide::BudgetReading& b : timeline.budgets[s])
+        out["slos"].push_back(budget_json(plan.slos[s], b));
     fmt::print("{}\n", dump(out, 2));
     return code;
   }
-  fmt::print("{} to {}, a tick every {}. Nothing was sent: actions are taken to be done at once and to change nothing.\n", to_rfc3339(from),
-             to_rfc3339(to), to_string(plan.tick));
+  fmt::print(
+      "{} to {}, a tick every {}. Nothing was sent: actions are taken to be done at once and to change "
+      "nothing.\n",
+      to_rfc3339(from), to_rfc3339(to), to_string(plan.tick));
   for (const decide::Event& e : timeline.events) fmt::print("{}\n", event_text(e));
   if (timeline.events.empty()) fmt::print("Nothing happened.\n");
   for (std::size_t s = 0; s < timeline.budgets.size(); ++s)
-    for (const decide::BudgetReading& b : timeline.budgets[s]) fmt::print("{}\n", budget_text(plan.slos[s], b));
+    for (const decide::BudgetReading& b : timeline.budgets[s])
+      fmt::print("{}\n", budget_text(plan.slos[s], b));
   return code;
 }
 

@@ -28,7 +28,10 @@ int run_test(const TestOptions& options) {
         nlohmann::ordered_json entry = {{"file", file}, {"test", result.name}, {"passed", result.passed()}};
         entry["failures"] = nlohmann::ordered_json::array();
         for (const auto& f : result.failures)
-          entry["failures"].push_back({{"file", f.origin.file}, {"line", f.origin.line}, {"column", f.origin.column}, {"message", f.message}});
+          entry["failures"].push_back({{"file", f.origin.file},
+                                       {"line", f.origin.line},
+                                       {"column", f.origin.column},
+                                       {"message", f.message}});
         entry["events"] = nlohmann::ordered_json::array();
         for (const decide::Event& e : result.events) {
           auto event = event_json(e);
@@ -39,14 +42,18 @@ int run_test(const TestOptions& options) {
         continue;
       }
       fmt::print("{}  {}: {}\n", result.passed() ? "ok  " : "FAIL", file, result.name);
-      for (const auto& f : result.failures) fmt::print("      {}:{}:{}: {}\n", f.origin.file, f.origin.line, f.origin.column, f.message);
+      for (const auto& f : result.failures)
+        fmt::print("      {}:{}:{}: {}\n", f.origin.file, f.origin.line, f.origin.column, f.message);
     }
   }
-  if (options.json) fmt::print("{}\n", dump({{"passed", passed}, {"failed", failed}, {"tests", report}}, 2));
-  else fmt::print("{} passed, {} failed\n", passed, failed);
+  if (options.json)
+    fmt::print("{}\n", dump({{"passed", passed}, {"failed", failed}, {"tests", report}}, 2));
+  else
+    fmt::print("{} passed, {} failed\n", passed, failed);
   if (broken) return exit_program;
   if (passed + failed == 0) {
-    fmt::print(stderr, "signalbox: there is no test in {}\n", options.files.size() == 1 ? options.files[0] : "these files");
+    fmt::print(stderr, "signalbox: there is no test in {}\n",
+               options.files.size() == 1 ? options.files[0] : "these files");
     return exit_no_data;
   }
   return failed == 0 ? exit_ok : exit_breach;

@@ -1,6 +1,5 @@
 // signalbox why ID --state DIR: what was decided, and the numbers it was decided on.
 #include <fmt/format.h>
-
 #include <stdlib.h>  // mkdtemp
 
 #include <algorithm>
@@ -32,15 +31,20 @@ std::string recomputed(TransactionStore& store, const decide::Record& record, co
       return;
     }
     const Result<std::string> again = decide::recompute(*plan, record);
-    if (!again) verdict = again.error().message;
-    else verdict = *again == bytes ? "the same, byte for byte" : "another decision: this is a bug, please report it with the state directory";
+    if (!again)
+      verdict = again.error().message;
+    else
+      verdict = *again == bytes
+                    ? "the same, byte for byte"
+                    : "another decision: this is a bug, please report it with the state directory";
   });
   return verdict;
 }
 
-// The database as of one moment while a `run` goes on writing to it. A commit keeps its journal beside the database from
-// before its first page until after its last: a copy with no journal before it and after it, of a file that did not change
-// meanwhile, is whole. Nothing here takes part in the writer's locking, so nothing here can disturb it.
+// The database as of one moment while a `run` goes on writing to it. A commit keeps its journal beside the
+// database from before its first page until after its last: a copy with no journal before it and after it, of
+// a file that did not change meanwhile, is whole. Nothing here takes part in the writer's locking, so nothing
+// here can disturb it.
 class Snapshot {
  public:
   static Result<std::unique_ptr<Snapshot>> take(const std::string& state) {
@@ -48,17 +52,20 @@ class Snapshot {
     std::string pattern = (fs::temp_directory_path(failed) / "signalbox-why.XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr) return Error{ErrorCode::io, "no temporary directory can be made"};
     std::unique_ptr<Snapshot> out(new Snapshot(pattern));
-    const fs::path database = fs::path(state) / "signalbox.db", journal = fs::path(state) / "signalbox.db-journal";
+    const fs::path database = fs::path(state) / "signalbox.db",
+                   journal = fs::path(state) / "signalbox.db-journal";
     for (int attempt = 0; attempt < 200; ++attempt) {
       const auto before = fs::last_write_time(database, failed);
       if (!fs::exists(journal, failed)) {
         fs::copy_file(database, out->path(), fs::copy_options::overwrite_existing, failed);
         const bool copied = !failed;
-        if (copied && !fs::exists(journal, failed) && fs::last_write_time(database, failed) == before) return out;
+        if (copied && !fs::exists(journal, failed) && fs::last_write_time(database, failed) == before)
+          return out;
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
-    return Error{ErrorCode::io, fmt::format("{} is being written all the time", database.string()), "try again"};
+    return Error{ErrorCode::io, fmt::format("{} is being written all the time", database.string()),
+                 "try again"};
   }
   ~Snapshot() {
     std::error_code ignored;
@@ -78,7 +85,10 @@ int run_why(const WhyOptions& options) {
   std::string path = options.state + "/signalbox.db";
   const Result<bool> there = disk->exists(path);
   if (!there || !*there) {
-    fmt::print(stderr, "signalbox: there is no state in {}\n      help: name the directory that `signalbox run --state` uses\n", options.state);
+    fmt::print(stderr,
+               "signalbox: there is no state in {}\n      help: name the directory that `signalbox run "
+               "--state` uses\n",
+               options.state);
     return exit_program;
   }
   const auto lock = net::lock_file(options.state + "/lock");
@@ -110,28 +120,42 @@ int run_why(const WhyOptions& options) {
       if (known.empty() || known.back() != id) known.push_back(id);
       if (id.compare(0, options.id.size(), options.id) != 0) continue;
       Result<decide::Record> r = decide::record_from_bytes(e.value);
-      if (r) records.emplace_back(std::move(*r), e.value);
-      else broken = r.error();
+      if (r)
+        records.emplace_back(std::move(*r), e.value);
+      else
+        broken = r.error();
     }
   });
   if (!broken.message.empty()) fmt::print(stderr, "signalbox: {}\n", broken.message);
   if (records.empty()) {
     fmt::print(stderr, "signalbox: nothing is recorded under '{}'\n", options.id);
-    if (known.empty()) fmt::print(stderr, "      help: nothing has been decided in {} yet\n", options.state);
-    else fmt::print(stderr, "      help: there is: {}\n", fmt::join(known, ", "));
+    if (known.empty())
+      fmt::print(stderr, "      help: nothing has been decided in {} yet\n", options.state);
+    else
+      fmt::print(stderr, "      help: there is: {}\n", fmt::join(known, ", "));
     return exit_no_data;
   }
-  std::sort(records.begin(), records.end(), [](const auto& a, const auto& b) { return a.first.number < b.first.number; });
+  std::sort(records.begin(), records.end(),
+            [](const auto& a, const auto& b) { return a.first.number < b.first.number; });
   const int code = options.exit_code ? exit_code_of(std::string_view(records.back().first.kind)) : exit_ok;
   if (options.json) {
     auto list = nlohmann::ordered_json::array();
     for (const auto& [r, bytes] : records) {
-      nlohmann::ordered_json entry = {{"id", r.id},     {"number", r.number}, {"kind", r.kind},         {"declaration", r.declaration}, {"labels", labels_json(r.instance)},
-                                      {"time", to_rfc3339(r.time)}, {"why", r.sentence}, {"digest", r.digest}};
+      nlohmann::ordered_json entry = {{"id", r.id},
+                                      {"number", r.number},
+                                      {"kind", r.kind},
+                                      {"declaration", r.declaration},
+                                      {"labels", labels_json(r.instance)},
+                                      {"time", to_rfc3339(r.time)},
+                                      {"why", r.sentence},
+                                      {"digest", r.digest}};
       if (r.complete) entry["recomputed"] = recomputed(**store, r, bytes);
       entry["tree"] = nlohmann::ordered_json::array();
       for (const decide::TreeLine& line : r.tree)
-        entry["tree"].push_back({{"depth", line.depth}, {"text", line.text}, {"outcome", line.outcome}, {"numbers", line.numbers}});
+        entry["tree"].push_back({{"depth", line.depth},
+                                 {"text", line.text},
+                                 {"outcome", line.outcome},
+                                 {"numbers", line.numbers}});
       list.push_back(std::move(entry));
     }
     fmt::print("{}\n", dump({{"records", list}}, 2));
@@ -140,8 +164,11 @@ int run_why(const WhyOptions& options) {
   for (const auto& [r, bytes] : records) {
     fmt::print("{}  {}  {}\n", to_rfc3339(r.time), r.kind, r.sentence);
     for (const decide::TreeLine& line : r.tree)
-      fmt::print("    {}{}: {}{}\n", std::string(2 * line.depth, ' '), line.text, line.outcome, line.numbers.empty() ? "" : " — " + line.numbers);
-    if (r.complete) fmt::print("    made again from the record and program {}: {}\n", r.digest.substr(0, 12), recomputed(**store, r, bytes));
+      fmt::print("    {}{}: {}{}\n", std::string(2 * line.depth, ' '), line.text, line.outcome,
+                 line.numbers.empty() ? "" : " — " + line.numbers);
+    if (r.complete)
+      fmt::print("    made again from the record and program {}: {}\n", r.digest.substr(0, 12),
+                 recomputed(**store, r, bytes));
   }
   return code;
 }

@@ -18,7 +18,8 @@ sema::ModuleLoader with_library(const sema::ModuleLoader& loader) {
 
 }  // namespace
 
-void Declarations::lower_all(const std::vector<sema::Module>& modules, std::size_t roots, std::vector<plan::Rehearsal>& rehearsals) {
+void Declarations::lower_all(const std::vector<sema::Module>& modules, std::size_t roots,
+                             std::vector<plan::Rehearsal>& rehearsals) {
   for (std::size_t m = 0; m < modules.size(); ++m) module_of_file_[modules[m].ast.file] = m;
   lower_tick(modules, roots);
   for (const auto* d : scope_.source_decls) lower_source(*d);
@@ -33,7 +34,9 @@ void Declarations::lower_all(const std::vector<sema::Module>& modules, std::size
     slo.per = counts_[i].per;
     slo.max_instances = 1;
     if (scope_.slo_decls[i]->per)
-      if (const auto n = typer_.count(scope_.slo_decls[i]->per->max, place_of(scope_.slo_decls[i]->span), "`max`", 1)) slo.max_instances = *n;
+      if (const auto n =
+              typer_.count(scope_.slo_decls[i]->per->max, place_of(scope_.slo_decls[i]->span), "`max`", 1))
+        slo.max_instances = *n;
     slo.objective = sub(Rational(1), counts_[i].budget).value_or(Rational(0));
     slo.period = counts_[i].period;
     slo.slices = counts_[i].slice_condition != nullptr;
@@ -133,8 +136,10 @@ CompiledQuery compile_query(const std::string& text, const CompileOptions& optio
   const sema::TypedPtr typed = typer.type(expr, {});
   if (typed == nullptr || out.diagnostics.has_errors()) return out;
   if (typed->type.sort == sema::Sort::range || typed->type.sort == sema::Sort::text) {
-    out.diagnostics.report(source::Code::type_clash, expr->span, typed->type.sort == sema::Sort::text ? "a text is not a value" : "a range is not a value",
-                           "put it in a function over ranges, as rate(…)");
+    out.diagnostics.report(
+        source::Code::type_clash, expr->span,
+        typed->type.sort == sema::Sort::text ? "a text is not a value" : "a range is not a value",
+        "put it in a function over ranges, as rate(…)");
     return out;
   }
   plan::Plan plan;

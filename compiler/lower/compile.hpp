@@ -39,7 +39,8 @@ struct Input {
 // The files together are one program.
 Compiled compile(std::vector<Input> inputs, const CompileOptions& options);
 
-// An expression for `eval`: a plan with nothing but nodes. Declarations of `program` (settings, slos) are seen when given.
+// An expression for `eval`: a plan with nothing but nodes. Declarations of `program` (settings, slos) are
+// seen when given.
 struct CompiledQuery {
   source::SourceSet sources;
   source::Diagnostics diagnostics;

@@ -1,4 +1,5 @@
-// Declarations to the plan's tables: each clause required or at most once, amounts constant and of the right unit.
+// Declarations to the plan's tables: each clause required or at most once, amounts constant and of the right
+// unit.
 #pragma once
 
 #include <set>
@@ -13,10 +14,18 @@ class Declarations {
  public:
   Declarations(plan::Plan& plan, Places& places, const source::SourceSet& sources, const sema::Scope& scope,
                const Limits& limits, source::Diagnostics& diagnostics)
-      : plan_(plan), places_(places), sources_(sources), scope_(scope), limits_(limits), diagnostics_(diagnostics),
-        typer_(scope, limits, diagnostics), graph_(plan, sources), expressions_(graph_) {}
+      : plan_(plan),
+        places_(places),
+        sources_(sources),
+        scope_(scope),
+        limits_(limits),
+        diagnostics_(diagnostics),
+        typer_(scope, limits, diagnostics),
+        graph_(plan, sources),
+        expressions_(graph_) {}
 
-  void lower_all(const std::vector<sema::Module>& modules, std::size_t roots, std::vector<plan::Rehearsal>& rehearsals);
+  void lower_all(const std::vector<sema::Module>& modules, std::size_t roots,
+                 std::vector<plan::Rehearsal>& rehearsals);
   sema::Typer& typer() { return typer_; }
   Expressions& expressions() { return expressions_; }
   const std::vector<source::Span>& origins() const { return graph_.origins(); }
@@ -46,7 +55,8 @@ class Declarations {
   void report_cycle(std::vector<SloReading> cycle);
   // policies.cpp
   void lower_policy(plan::Index index);
-  void lower_verify(const syntax::PolicyDecl& decl, const syntax::VerifyNode& node, const sema::Place& place, plan::Policy& policy);
+  void lower_verify(const syntax::PolicyDecl& decl, const syntax::VerifyNode& node, const sema::Place& place,
+                    plan::Policy& policy);
   sema::TypedPtr truth(const syntax::ExprPtr& expr, const sema::Place& place,
                        const std::vector<std::string>& per);
   void find_anchor(const sema::TypedPtr& t, plan::Policy& policy, std::set<const sema::Typed*>& seen);
@@ -63,14 +73,17 @@ class Declarations {
   template <class T>
   const T* only(const std::vector<T>& clauses, const char* word) {
     for (std::size_t i = 1; i < clauses.size(); ++i)
-      diagnostics_.report(source::Code::duplicate_clause, clauses[i].span, std::string("`") + word + "` stands twice", "keep one")
+      diagnostics_
+          .report(source::Code::duplicate_clause, clauses[i].span, std::string("`") + word + "` stands twice",
+                  "keep one")
           .notes.push_back({clauses[0].span, "it stands here first"});
     return clauses.empty() ? nullptr : &clauses[0];
   }
   void missing(source::Span span, const std::string& what, const std::string& form) {
     diagnostics_.report(source::Code::missing_clause, span, what, "add: " + form);
   }
-  std::optional<plan::Index> name(const std::map<std::string, std::uint32_t>& names, const syntax::Name& name, const char* what);
+  std::optional<plan::Index> name(const std::map<std::string, std::uint32_t>& names, const syntax::Name& name,
+                                  const char* what);
   std::vector<std::string> labels(const std::optional<syntax::Per>& per, std::uint32_t& max);
   sema::Place place_of(source::Span span) const;
 

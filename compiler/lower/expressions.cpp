@@ -19,15 +19,22 @@ using sema::TypedPtr;
 
 namespace {
 
-bool is_comparison(ShapeOp op) { return op >= ShapeOp::gt && op <= ShapeOp::ne; }
+bool is_comparison(ShapeOp op) {
+  return op >= ShapeOp::gt && op <= ShapeOp::ne;
+}
 
 ShapeOp mirrored(ShapeOp op) {
   switch (op) {
-    case ShapeOp::gt: return ShapeOp::lt;
-    case ShapeOp::ge: return ShapeOp::le;
-    case ShapeOp::lt: return ShapeOp::gt;
-    case ShapeOp::le: return ShapeOp::ge;
-    default: return op;
+    case ShapeOp::gt:
+      return ShapeOp::lt;
+    case ShapeOp::ge:
+      return ShapeOp::le;
+    case ShapeOp::lt:
+      return ShapeOp::gt;
+    case ShapeOp::le:
+      return ShapeOp::ge;
+    default:
+      return op;
   }
 }
 
@@ -67,18 +74,32 @@ Index Expressions::lower(const TypedPtr& t) {
   if (const auto known = memo_.find(t.get()); known != memo_.end()) return known->second.second;
   Index out = plan::none;
   switch (t->op) {
-    case TypedOp::constant: out = g_.constant(t->exact ? t->exact->to_double() : t->value, t->span); break;
-    case TypedOp::text: break;
-    case TypedOp::time: out = g_.node(typed_node(t, NodeKind::time), t->span); break;
+    case TypedOp::constant:
+      out = g_.constant(t->exact ? t->exact->to_double() : t->value, t->span);
+      break;
+    case TypedOp::text:
+      break;
+    case TypedOp::time:
+      out = g_.node(typed_node(t, NodeKind::time), t->span);
+      break;
     case TypedOp::selector:
-    case TypedOp::range_fn: out = leaf_of(t); break;
-    case TypedOp::shape: out = shape_of(t); break;
-    case TypedOp::slo_value: out = slo_value(t); break;
+    case TypedOp::range_fn:
+      out = leaf_of(t);
+      break;
+    case TypedOp::shape:
+      out = shape_of(t);
+      break;
+    case TypedOp::slo_value:
+      out = slo_value(t);
+      break;
     default: {
-      static const std::map<TypedOp, NodeKind> kinds = {
-          {TypedOp::aggregate, NodeKind::aggregate}, {TypedOp::count_true, NodeKind::count_true}, {TypedOp::any, NodeKind::any},
-          {TypedOp::all, NodeKind::all}, {TypedOp::quantile, NodeKind::quantile}, {TypedOp::absent, NodeKind::absent},
-          {TypedOp::hold, NodeKind::hold}};
+      static const std::map<TypedOp, NodeKind> kinds = {{TypedOp::aggregate, NodeKind::aggregate},
+                                                        {TypedOp::count_true, NodeKind::count_true},
+                                                        {TypedOp::any, NodeKind::any},
+                                                        {TypedOp::all, NodeKind::all},
+                                                        {TypedOp::quantile, NodeKind::quantile},
+                                                        {TypedOp::absent, NodeKind::absent},
+                                                        {TypedOp::hold, NodeKind::hold}};
       plan::Node n = typed_node(t, kinds.at(t->op));
       for (const TypedPtr& a : t->args) n.inputs.push_back(lower(a));
       n.aggregate = t->aggregate;
@@ -92,8 +113,8 @@ Index Expressions::lower(const TypedPtr& t) {
   return out;
 }
 
-// One instruction and, where the rows stay the same, what it is made of: constants become parameters, conditions and
-// whatever has rows of its own become inputs.
+// One instruction and, where the rows stay the same, what it is made of: constants become parameters,
+// conditions and whatever has rows of its own become inputs.
 std::uint32_t Expressions::emit(const TypedPtr& t, bool root, ShapeCode& code, std::vector<Index>& inputs,
                                 std::vector<double>& params, Seen& seen) {
   // What a `let` names is shared, and worked out once.
@@ -103,10 +124,11 @@ std::uint32_t Expressions::emit(const TypedPtr& t, bool root, ShapeCode& code, s
   return at;
 }
 
-std::uint32_t Expressions::emit_part(const TypedPtr& t, bool root, ShapeCode& code, std::vector<Index>& inputs,
-                                     std::vector<double>& params, Seen& seen) {
+std::uint32_t Expressions::emit_part(const TypedPtr& t, bool root, ShapeCode& code,
+                                     std::vector<Index>& inputs, std::vector<double>& params, Seen& seen) {
   if (t->constant()) return code.param(params, t->exact ? t->exact->to_double() : t->value);
-  const bool fuses = t->op == TypedOp::shape && (root || (t->matching.join == Join::only && t->type.sort != Sort::condition));
+  const bool fuses = t->op == TypedOp::shape &&
+                     (root || (t->matching.join == Join::only && t->type.sort != Sort::condition));
   if (!fuses) {
     const Index node = lower(t);
     const auto known = seen.inputs.find(node);
@@ -119,7 +141,8 @@ std::uint32_t Expressions::emit_part(const TypedPtr& t, bool root, ShapeCode& co
   std::uint32_t operands[3] = {0, 0, 0};
   for (std::size_t i = 0; i < t->args.size(); ++i) {
     operands[i] = emit(t->args[i], false, code, inputs, params, seen);
-    if (is_comparison(t->shape_op) && t->args[i]->op == TypedOp::slo_value && t->args[i]->member == sema::SloMember::exhaustion)
+    if (is_comparison(t->shape_op) && t->args[i]->op == TypedOp::slo_value &&
+        t->args[i]->member == sema::SloMember::exhaustion)
       operands[i] = code.op(ShapeOp::finite, operands[i]);
   }
   return code.op(t->shape_op, operands[0], operands[1], operands[2]);
@@ -164,22 +187,26 @@ Index Expressions::burn_comparison(const TypedPtr& t) {
   code.op(op, in, code.param(params, theta));
   const Index condition = g_.map(code.shape, {ratio_node}, params, {}, ratio_node, t->span);
   const Counts c = counts(slo, burn->window, false);
-  plan::BurnReading reading{condition, burn->slo, ratio_node, c.bad, c.total, slo.budget.to_double(), bound->value, theta};
+  plan::BurnReading reading{condition,    burn->slo, ratio_node, c.bad, c.total, slo.budget.to_double(),
+                            bound->value, theta};
   auto& readings = g_.plan().readings;
-  const bool known = std::any_of(readings.begin(), readings.end(), [&](const auto& r) { return r.condition == condition; });
+  const bool known =
+      std::any_of(readings.begin(), readings.end(), [&](const auto& r) { return r.condition == condition; });
   if (!known) readings.push_back(reading);
   return condition;
 }
 
-Index Expressions::count(const TypedPtr& t, const SloCounts& slo, const Window& window, LeafFn fn, bool fill) {
+Index Expressions::count(const TypedPtr& t, const SloCounts& slo, const Window& window, LeafFn fn,
+                         bool fill) {
   std::map<const Typed*, Index> known;
   return count_part(t, slo, window, fn, fill, known);
 }
 
-Index Expressions::count_part(const TypedPtr& t, const SloCounts& slo, const Window& window, LeafFn fn, bool fill,
-                              std::map<const Typed*, Index>& known) {
+Index Expressions::count_part(const TypedPtr& t, const SloCounts& slo, const Window& window, LeafFn fn,
+                              bool fill, std::map<const Typed*, Index>& known) {
   if (const auto done = known.find(t.get()); done != known.end()) return done->second;
-  if (t->op == TypedOp::aggregate && t->aggregate == plan::Aggregate::sum) return count_part(t->args[0], slo, window, fn, fill, known);
+  if (t->op == TypedOp::aggregate && t->aggregate == plan::Aggregate::sum)
+    return count_part(t->args[0], slo, window, fn, fill, known);
   if (t->op == TypedOp::selector) {
     plan::Leaf leaf;
     leaf.matchers = t->matchers;
@@ -187,9 +214,11 @@ Index Expressions::count_part(const TypedPtr& t, const SloCounts& slo, const Win
     leaf.range_fn = RangeFn::rate;
     leaf.window = window;
     leaf.window.offset = t->offset;
-    return g_.aggregate(fn == LeafFn::coverage ? plan::Aggregate::max : plan::Aggregate::sum, g_.leaf_node(leaf, t->span), slo.per, t->span);
+    return g_.aggregate(fn == LeafFn::coverage ? plan::Aggregate::max : plan::Aggregate::sum,
+                        g_.leaf_node(leaf, t->span), slo.per, t->span);
   }
-  const Index a = count_part(t->args[0], slo, window, fn, fill, known), b = count_part(t->args[1], slo, window, fn, fill, known);
+  const Index a = count_part(t->args[0], slo, window, fn, fill, known),
+              b = count_part(t->args[1], slo, window, fn, fill, known);
   ShapeCode code;
   std::vector<double> params;
   std::uint32_t x = code.input(), y = code.input();
@@ -238,7 +267,8 @@ Index Expressions::ratio(const SloCounts& slo, const Window& window, bool raw, b
   std::uint32_t result = code.op(ShapeOp::ratio, bad, total);
   if (anchored(window) && events_.at_least > 0)
     result = code.op(ShapeOp::at_least, result, total, code.param(params, events_.at_least));
-  if (anchored(window) && events_.bad > 0 && gate_bad) result = code.op(ShapeOp::at_least, result, bad, code.param(params, events_.bad));
+  if (anchored(window) && events_.bad > 0 && gate_bad)
+    result = code.op(ShapeOp::at_least, result, bad, code.param(params, events_.bad));
   plan::Matching matching;
   matching.join = Join::unite;
   return g_.map(code.shape, {c.bad, c.total}, params, matching, c.total, slo.span);
@@ -251,7 +281,8 @@ Index Expressions::coverage(const SloCounts& slo, Duration length) {
   ShapeCode code;
   std::vector<double> params;
   const auto known = code.input();
-  code.op(ShapeOp::div, known, code.param(params, static_cast<double>(length.ms) / static_cast<double>(slo.slice.ms)));
+  code.op(ShapeOp::div, known,
+          code.param(params, static_cast<double>(length.ms) / static_cast<double>(slo.slice.ms)));
   return g_.map(code.shape, {c.total}, params, {}, c.total, slo.span);
 }
 
@@ -260,8 +291,8 @@ Index Expressions::universe(const SloCounts& slo) {
   return lower(slo.slice_condition);
 }
 
-// remaining = 1 − bad ÷ (expected total × budget). While the period is young its total is what it would be at the rate
-// seen so far; below the stated coverage that is provisional, and unknown where `gated`.
+// remaining = 1 − bad ÷ (expected total × budget). While the period is young its total is what it would be at
+// the rate seen so far; below the stated coverage that is provisional, and unknown where `gated`.
 Index Expressions::remaining(const SloCounts& slo, bool gated) {
   const Window window{WindowKind::trailing, slo.period, {}, plan::none};
   const Counts c = counts(slo, window, true);
@@ -273,11 +304,14 @@ Index Expressions::remaining(const SloCounts& slo, bool gated) {
   part = code.op(ShapeOp::fallback, part, code.param(params, slo.absent_part()));
   const std::uint32_t bad = slo.part_is_good ? code.op(ShapeOp::sub, total, part) : part;
   std::uint32_t expected = 0;
-  if (slo.traffic > 0) expected = code.op(ShapeOp::fallback, code.param(params, slo.traffic * slo.period.seconds()), total);
-  else expected = code.op(ShapeOp::div, total, covered);
+  if (slo.traffic > 0)
+    expected = code.op(ShapeOp::fallback, code.param(params, slo.traffic * slo.period.seconds()), total);
+  else
+    expected = code.op(ShapeOp::div, total, covered);
   const std::uint32_t allowance = code.op(ShapeOp::mul, expected, code.param(params, slo.budget.to_double()));
   std::uint32_t result = code.op(ShapeOp::sub, code.param(params, 1), code.op(ShapeOp::div, bad, allowance));
-  if (gated && slo.traffic <= 0) result = code.op(ShapeOp::at_least, result, covered, code.param(params, slo.least_coverage));
+  if (gated && slo.traffic <= 0)
+    result = code.op(ShapeOp::at_least, result, covered, code.param(params, slo.least_coverage));
   plan::Matching matching;
   matching.join = Join::unite;
   return g_.map(code.shape, {c.bad, c.total, cover}, params, matching, c.total, slo.span);
@@ -294,8 +328,9 @@ Index Expressions::slo_value(const TypedPtr& t) {
     code.op(ShapeOp::div, in, code.param(params, slo.budget.to_double()));
     return g_.map(code.shape, {r}, params, {}, r, t->span);
   }
-  // remaining × W ÷ burn: 0 when nothing remains even at zero burn, infinite at zero burn otherwise. The infinite branch is
-  // a product that overflows for every positive remainder and stays 0 for none; `+ 0 × burn` keeps burn's evidence.
+  // remaining × W ÷ burn: 0 when nothing remains even at zero burn, infinite at zero burn otherwise. The
+  // infinite branch is a product that overflows for every positive remainder and stays 0 for none; `+ 0 ×
+  // burn` keeps burn's evidence.
   const Index left = remaining(slo, true);
   const auto rem = code.input(), rate = code.input();
   const auto zero = code.param(params, 0);

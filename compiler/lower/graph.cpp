@@ -136,8 +136,8 @@ Index Graph::aggregate(plan::Aggregate op, Index input, std::vector<std::string>
   return node(std::move(n), span);
 }
 
-Index Graph::map(const plan::Shape& s, std::vector<Index> inputs, std::vector<double> params, plan::Matching matching,
-                 Index like, source::Span span) {
+Index Graph::map(const plan::Shape& s, std::vector<Index> inputs, std::vector<double> params,
+                 plan::Matching matching, Index like, source::Span span) {
   plan::Node n;
   n.kind = plan::NodeKind::map;
   n.index = shape(s);

@@ -22,7 +22,8 @@ class Graph {
   // Frequent forms.
   plan::Index constant(double value, source::Span span);
   plan::Index leaf_node(const plan::Leaf& leaf, source::Span span);
-  plan::Index aggregate(plan::Aggregate op, plan::Index input, std::vector<std::string> by, source::Span span);
+  plan::Index aggregate(plan::Aggregate op, plan::Index input, std::vector<std::string> by,
+                        source::Span span);
   // A shape over families that meet by `matching`; the result has the rows of `like`.
   plan::Index map(const plan::Shape& shape, std::vector<plan::Index> inputs, std::vector<double> params,
                   plan::Matching matching, plan::Index like, source::Span span);

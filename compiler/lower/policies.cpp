@@ -62,21 +62,27 @@ bool Declarations::one_truth(const TypedPtr& t, const std::vector<std::string>& 
     if (std::find(per.begin(), per.end(), label) == per.end()) extra.push_back(label);
   diagnostics_.report(Code::needs_quantifier, span,
                       fmt::format("one truth is needed here, and the condition has {}", sema::describe(rows)),
-                      rows.closed ? fmt::format("say for which of them: any by ({0}) (…), or all by ({0}) (…)", fmt::join(extra, ", "))
-                                  : "bring it to known labels first: sum by (…), max by (…)");
+                      rows.closed
+                          ? fmt::format("say for which of them: any by ({0}) (…), or all by ({0}) (…)",
+                                        fmt::join(extra, ", "))
+                          : "bring it to known labels first: sum by (…), max by (…)");
   return false;
 }
 
 void Declarations::find_anchor(const TypedPtr& t, plan::Policy& policy, std::set<const sema::Typed*>& seen) {
   if (!seen.insert(t.get()).second) return;
-  if (t->op == TypedOp::slo_value && (t->window.kind == WindowKind::since || t->window.kind == WindowKind::before)) {
+  if (t->op == TypedOp::slo_value &&
+      (t->window.kind == WindowKind::since || t->window.kind == WindowKind::before)) {
     if (policy.anchor != plan::none && policy.anchor != t->window.target)
-      diagnostics_.report(Code::bad_value, t->span, "a policy is anchored on the deploys of one target", "write a policy for each");
+      diagnostics_.report(Code::bad_value, t->span, "a policy is anchored on the deploys of one target",
+                          "write a policy for each");
     policy.anchor = t->window.target;
-    if (std::find(policy.anchored_slos.begin(), policy.anchored_slos.end(), t->slo) == policy.anchored_slos.end())
+    if (std::find(policy.anchored_slos.begin(), policy.anchored_slos.end(), t->slo) ==
+        policy.anchored_slos.end())
       policy.anchored_slos.push_back(t->slo);
     if (!t->window_bounded)
-      diagnostics_.report(Code::unbounded_since, t->span, "this window never ends: an old deploy would be blamed for ever",
+      diagnostics_.report(Code::unbounded_since, t->span,
+                          "this window never ends: an old deploy would be blamed for ever",
                           "bound it: since TARGET.deployed for 15m");
     else if (t->window.kind == WindowKind::since)
       policy.bound = std::max(policy.bound, t->window.length);
@@ -84,7 +90,8 @@ void Declarations::find_anchor(const TypedPtr& t, plan::Policy& policy, std::set
   for (const TypedPtr& a : t->args) find_anchor(a, policy, seen);
 }
 
-void Declarations::lower_verify(const syntax::PolicyDecl& decl, const syntax::VerifyNode& node, const sema::Place& outer, plan::Policy& policy) {
+void Declarations::lower_verify(const syntax::PolicyDecl& decl, const syntax::VerifyNode& node,
+                                const sema::Place& outer, plan::Policy& policy) {
   sema::Place place = outer;
   place.in_verify = true;
   plan::Verify& v = policy.verify;
@@ -101,9 +108,11 @@ void Declarations::lower_verify(const syntax::PolicyDecl& decl, const syntax::Ve
   Duration scrape = plan_.sources.empty() ? plan_.tick : Duration{};
   for (const plan::Source& s : plan_.sources) scrape = std::max(scrape, s.every);
   if (after && *after < scrape * 2)
-    diagnostics_.report(Code::window_too_short, node.after->span,
-                        fmt::format("late errors of draining requests arrive for two scrapes, {}, after the action", to_string(scrape * 2)),
-                        fmt::format("write after {} or more", to_string(scrape * 2)));
+    diagnostics_.report(
+        Code::window_too_short, node.after->span,
+        fmt::format("late errors of draining requests arrive for two scrapes, {}, after the action",
+                    to_string(scrape * 2)),
+        fmt::format("write after {} or more", to_string(scrape * 2)));
   if (after && within && *within <= *after)
     diagnostics_.report(Code::bad_value, node.within->span,
                         "`within` counts from `done` and must leave time after `after`",
@@ -125,7 +134,8 @@ void Declarations::lower_verify(const syntax::PolicyDecl& decl, const syntax::Ve
   if (inner->op == TypedOp::all) v.family = expressions_.lower(inner->args[0]);
   expressions_.set_events({});
   if (!node.escalate)
-    missing(node.span, fmt::format("policy `{}` tells nobody when its action does not help", decl.name.text), "else page RECEIVER \"…\"");
+    missing(node.span, fmt::format("policy `{}` tells nobody when its action does not help", decl.name.text),
+            "else page RECEIVER \"…\"");
 }
 
 void Declarations::lower_policy(plan::Index index) {
@@ -145,7 +155,8 @@ void Declarations::lower_policy(plan::Index index) {
 
   if (const auto* e = only(decl.events, "events")) {
     spans.events = e->span;
-    if (const TypedPtr n = typer_.number(e->at_least, place, "`events at least`")) p.events.at_least = n->value;
+    if (const TypedPtr n = typer_.number(e->at_least, place, "`events at least`"))
+      p.events.at_least = n->value;
     if (e->bad != nullptr)
       if (const TypedPtr b = typer_.number(e->bad, place, "`bad`")) p.events.bad = b->value;
   }
@@ -155,7 +166,8 @@ void Declarations::lower_policy(plan::Index index) {
       std::set<const sema::Typed*> seen;
       find_anchor(t, p, seen);
       if (p.anchor != plan::none && p.bound.ms == 0 && p.target != plan::none && !diagnostics_.has_errors())
-        diagnostics_.report(Code::unbounded_since, w->span, "nothing in `when` says how long after a deploy this may act",
+        diagnostics_.report(Code::unbounded_since, w->span,
+                            "nothing in `when` says how long after a deploy this may act",
                             "add: NAME.burn(since TARGET.deployed for 15m) > …");
       if (!decl.events.empty() && !has_anchored_burn(t))
         diagnostics_.report(Code::no_effect, decl.events[0].span,
@@ -165,8 +177,10 @@ void Declarations::lower_policy(plan::Index index) {
       p.when = expressions_.lower(t);
       const sema::Typed* inner = t.get();
       while (inner->op == TypedOp::hold) inner = inner->args[0].get();
-      if (inner->op == TypedOp::any || inner->op == TypedOp::all) p.family = expressions_.lower(inner->args[0]);
-      else if (!p.per.empty()) p.family = plan::none;
+      if (inner->op == TypedOp::any || inner->op == TypedOp::all)
+        p.family = expressions_.lower(inner->args[0]);
+      else if (!p.per.empty())
+        p.family = plan::none;
       expressions_.set_events({});
     }
   } else {
@@ -187,7 +201,9 @@ void Declarations::lower_policy(plan::Index index) {
     if (const auto n = typer_.count(l->count, place, "the limit", 1)) p.limit = *n;
     if (const auto d = typer_.duration(l->per, place, "the limit's time")) {
       p.limit_per = *d;
-      if (d->ms == 0) diagnostics_.report(Code::bad_value, l->per->span, "a limit counts over a time above 0s", "as limit 2 per 1d");
+      if (d->ms == 0)
+        diagnostics_.report(Code::bad_value, l->per->span, "a limit counts over a time above 0s",
+                            "as limit 2 per 1d");
     }
   }
   if (const auto* c = only(decl.cooldown, "cooldown")) {
@@ -208,9 +224,11 @@ void Declarations::lower_policy(plan::Index index) {
     static const std::vector<std::string> modes = {"observe", "dry_run", "approve", "act"};
     const auto it = std::find(modes.begin(), modes.end(), m->name.text);
     if (m->name.text == "approve")
-      diagnostics_.report(Code::not_yet, m->name.span, "`mode approve` is not supported yet", "use observe or dry_run, and let a person act");
+      diagnostics_.report(Code::not_yet, m->name.span, "`mode approve` is not supported yet",
+                          "use observe or dry_run, and let a person act");
     else if (it == modes.end())
-      diagnostics_.report(Code::bad_value, m->name.span, fmt::format("`{}` is no mode", m->name.text), "modes are observe, dry_run, approve and act");
+      diagnostics_.report(Code::bad_value, m->name.span, fmt::format("`{}` is no mode", m->name.text),
+                          "modes are observe, dry_run, approve and act");
     else
       p.mode = static_cast<plan::Mode>(it - modes.begin());
   }
@@ -224,8 +242,10 @@ void Declarations::lower_policy(plan::Index index) {
       }
       if (p.action == plan::none && !scope_.target_decls[p.target]->empty()) {
         const std::string near = source::nearest(d->name.text, names);
-        diagnostics_.report(Code::unknown_name, d->name.span, fmt::format("target `{}` has no action `{}`", decl.target.text, d->name.text),
-                            near.empty() ? (names.empty() ? "give the target an `action`" : fmt::format("it has: {}", fmt::join(names, ", ")))
+        diagnostics_.report(Code::unknown_name, d->name.span,
+                            fmt::format("target `{}` has no action `{}`", decl.target.text, d->name.text),
+                            near.empty() ? (names.empty() ? "give the target an `action`"
+                                                          : fmt::format("it has: {}", fmt::join(names, ", ")))
                                          : fmt::format("did you mean `{}`?", near));
       }
     }
@@ -240,7 +260,8 @@ void Declarations::lower_policy(plan::Index index) {
   if (decl.verify.empty()) absent.emplace_back("verify CONDITION after 15s within 2m else page RECEIVER");
   if (!absent.empty() && !decl.action.empty())
     diagnostics_.report(Code::unguarded_action, decl.action[0].span,
-                        fmt::format("`{}` changes the world, and the policy does not say how that is bounded", decl.action[0].name.text),
+                        fmt::format("`{}` changes the world, and the policy does not say how that is bounded",
+                                    decl.action[0].name.text),
                         fmt::format("add: {}", fmt::join(absent, "; ")));
 }
 

@@ -11,13 +11,16 @@ using source::Code;
 
 namespace {
 
-const std::vector<std::string> policy_states = {"fires", "done", "verified", "unverified", "not_helped", "superseded", "escalated", "refused"};
+const std::vector<std::string> policy_states = {"fires",      "done",       "verified",  "unverified",
+                                                "not_helped", "superseded", "escalated", "refused"};
 const std::vector<std::string> slo_states = {"pages", "tickets", "clears", "missing"};
 
 bool accepts(const Matcher& m, std::string_view value) {
   switch (m.op) {
-    case MatchOp::equal: return m.value == value;
-    case MatchOp::not_equal: return m.value != value;
+    case MatchOp::equal:
+      return m.value == value;
+    case MatchOp::not_equal:
+      return m.value != value;
     default: {
       const auto re = LabelRegex::compile(m.value);
       return re && re->matches(value) == (m.op == MatchOp::regex);
@@ -58,7 +61,8 @@ std::optional<plan::RehearsalMoment> Declarations::moment(const syntax::Moment& 
     return std::nullopt;
   }
   if (std::find(policy_states.begin(), policy_states.end(), m.state.text) == policy_states.end()) {
-    diagnostics_.report(Code::unknown_name, m.state.span, fmt::format("a policy is never `{}`", m.state.text), fmt::format("it is: {}", fmt::join(policy_states, ", ")));
+    diagnostics_.report(Code::unknown_name, m.state.span, fmt::format("a policy is never `{}`", m.state.text),
+                        fmt::format("it is: {}", fmt::join(policy_states, ", ")));
     return std::nullopt;
   }
   out.declaration = m.declaration.text;
@@ -104,11 +108,14 @@ void Declarations::lower_test(const syntax::TestDecl& decl, std::vector<plan::Re
         const auto target = name(scope_.targets, g.name, "target");
         if (!target) break;
         if (g.member.text != "deployed") {
-          diagnostics_.report(Code::unknown_name, g.member.span, fmt::format("a target has no event `{}`", g.member.text), "its event is `deployed`");
+          diagnostics_.report(Code::unknown_name, g.member.span,
+                              fmt::format("a target has no event `{}`", g.member.text),
+                              "its event is `deployed`");
           break;
         }
         if (plan_.targets.size() > *target && plan_.targets[*target].deployed == plan::none)
-          missing(g.span, fmt::format("target `{}` does not say how its deploys are seen", g.name.text), "deployed metric NAME");
+          missing(g.span, fmt::format("target `{}` does not say how its deploys are seen", g.name.text),
+                  "deployed metric NAME");
         if (const auto at = test_time(g.at, place, "the time of the deploy"))
           r.deploys.push_back({*target, *at});
         break;
@@ -117,8 +124,10 @@ void Declarations::lower_test(const syntax::TestDecl& decl, std::vector<plan::Re
         const auto target = name(scope_.targets, g.name, "target");
         if (!target) break;
         const auto& actions = plan_.targets[*target].actions;
-        if (std::none_of(actions.begin(), actions.end(), [&](const auto& a) { return a.name == g.member.text; })) {
-          diagnostics_.report(Code::unknown_name, g.member.span, fmt::format("target `{}` has no action `{}`", g.name.text, g.member.text));
+        if (std::none_of(actions.begin(), actions.end(),
+                         [&](const auto& a) { return a.name == g.member.text; })) {
+          diagnostics_.report(Code::unknown_name, g.member.span,
+                              fmt::format("target `{}` has no action `{}`", g.name.text, g.member.text));
           break;
         }
         r.targets.push_back({*target, g.member.text, {}});
@@ -131,7 +140,8 @@ void Declarations::lower_test(const syntax::TestDecl& decl, std::vector<plan::Re
         break;
       }
       case Kind::receiver_fails:
-        if (const auto receiver = name(scope_.receivers, g.name, "receiver")) r.failing_receivers.push_back(*receiver);
+        if (const auto receiver = name(scope_.receivers, g.name, "receiver"))
+          r.failing_receivers.push_back(*receiver);
         break;
       case Kind::series: {
         plan::GivenSeries s;
@@ -141,14 +151,18 @@ void Declarations::lower_test(const syntax::TestDecl& decl, std::vector<plan::Re
           std::string value;
           if (m.text) {
             value = m.text->value;
-          } else if (const auto p = scope_.params.find(m.name->text); p != scope_.params.end() && p->second->op == sema::TypedOp::text) {
+          } else if (const auto p = scope_.params.find(m.name->text);
+                     p != scope_.params.end() && p->second->op == sema::TypedOp::text) {
             value = p->second->text;
           } else {
-            diagnostics_.report(Code::unknown_name, m.name->span, fmt::format("no text parameter is called `{}`", m.name->text), "a literal value is written in quotes");
+            diagnostics_.report(Code::unknown_name, m.name->span,
+                                fmt::format("no text parameter is called `{}`", m.name->text),
+                                "a literal value is written in quotes");
             good = false;
           }
           if (m.op != MatchOp::equal) {
-            diagnostics_.report(Code::bad_value, m.span, "a given series has labels, not conditions on them", "write label=\"value\"");
+            diagnostics_.report(Code::bad_value, m.span, "a given series has labels, not conditions on them",
+                                "write label=\"value\"");
             good = false;
           }
           pairs.emplace_back(m.label.text, value);
@@ -166,7 +180,9 @@ void Declarations::lower_test(const syntax::TestDecl& decl, std::vector<plan::Re
         if (g.rate_unit) {
           const std::string& unit = g.rate_unit->text;
           scale = unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
-          if (scale == 0) diagnostics_.report(Code::bad_value, g.rate_unit->span, fmt::format("`{}` is no unit of time", unit), "as rate 100/s");
+          if (scale == 0)
+            diagnostics_.report(Code::bad_value, g.rate_unit->span,
+                                fmt::format("`{}` is no unit of time", unit), "as rate 100/s");
         }
         for (std::size_t i = 0; i < g.amounts.size(); ++i) {
           const sema::TypedPtr n = typer_.type(g.amounts[i], place);
@@ -182,7 +198,8 @@ void Declarations::lower_test(const syntax::TestDecl& decl, std::vector<plan::Re
                                 "a restart is `resets at T`; what rises and falls is given as values 5 4 3");
         }
         if (s.numbers.empty()) break;
-        const auto at = [&](const std::optional<syntax::Moment>& m, std::optional<plan::RehearsalMoment>& into) {
+        const auto at = [&](const std::optional<syntax::Moment>& m,
+                            std::optional<plan::RehearsalMoment>& into) {
           if (m) into = moment(*m);
         };
         at(g.from, s.from);
@@ -202,9 +219,12 @@ void Declarations::lower_test(const syntax::TestDecl& decl, std::vector<plan::Re
         if (s.from && s.until && comes_not_before(*s.from, *s.until))
           diagnostics_.report(Code::bad_value, g.until->span, "this ends before it begins: nothing is given",
                               "as from 10m until 20m");
-        const bool seen = plan_.leaves.empty() || std::any_of(plan_.leaves.begin(), plan_.leaves.end(), [&](const plan::Leaf& leaf) {
-          return std::all_of(leaf.matchers.begin(), leaf.matchers.end(), [&](const Matcher& m) { return accepts(m, s.labels.get(m.label)); });
-        });
+        const bool seen =
+            plan_.leaves.empty() ||
+            std::any_of(plan_.leaves.begin(), plan_.leaves.end(), [&](const plan::Leaf& leaf) {
+              return std::all_of(leaf.matchers.begin(), leaf.matchers.end(),
+                                 [&](const Matcher& m) { return accepts(m, s.labels.get(m.label)); });
+            });
         if (!seen) {
           std::vector<std::string> metrics;
           for (const plan::Leaf& leaf : plan_.leaves)
@@ -246,15 +266,17 @@ void Declarations::lower_test(const syntax::TestDecl& decl, std::vector<plan::Re
       const auto& states = policy ? policy_states : slo_states;
       if (std::find(states.begin(), states.end(), e.state.text) == states.end()) {
         const std::string near = source::nearest(e.state.text, states);
-        diagnostics_.report(Code::unknown_name, e.state.span, fmt::format("{} never `{}`", policy ? "a policy" : "an slo", e.state.text),
-                            near.empty() ? fmt::format("it {}", fmt::join(states, ", ")) : fmt::format("did you mean `{}`?", near));
+        diagnostics_.report(Code::unknown_name, e.state.span,
+                            fmt::format("{} never `{}`", policy ? "a policy" : "an slo", e.state.text),
+                            near.empty() ? fmt::format("it {}", fmt::join(states, ", "))
+                                         : fmt::format("did you mean `{}`?", near));
         continue;
       }
     }
     if (e.when) {
       using Kind = syntax::ExpectSpan::Kind;
-      x.when = e.when->kind == Kind::between ? plan::Expectation::When::between
-               : e.when->kind == Kind::after ? plan::Expectation::When::after
+      x.when = e.when->kind == Kind::between  ? plan::Expectation::When::between
+               : e.when->kind == Kind::after  ? plan::Expectation::When::after
                : e.when->kind == Kind::before ? plan::Expectation::When::before
                                               : plan::Expectation::When::at;
       const auto first = moment(e.when->first);
@@ -274,7 +296,8 @@ void Declarations::lower_test(const syntax::TestDecl& decl, std::vector<plan::Re
     r.expectations.push_back(std::move(x));
   }
   check_test_length(decl);
-  if (decl.expect.empty()) missing(decl.name.span, "this test expects nothing", "expect POLICY fires between 1h and 1h1m");
+  if (decl.expect.empty())
+    missing(decl.name.span, "this test expects nothing", "expect POLICY fires between 1h and 1h1m");
   rehearsals.push_back(std::move(r));
   places_.given.push_back(std::move(spans));
 }

@@ -4,9 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "runtime/base/labels.hpp"
-
 #include "compiler/sema/typer.hpp"
+#include "runtime/base/labels.hpp"
 
 namespace signalbox::sema {
 
@@ -21,13 +20,28 @@ struct OperatorRow {
   std::string_view text;
   ShapeOp op;
 };
-constexpr OperatorRow operators[] = {
-    {"+", ShapeOp::add}, {"-", ShapeOp::sub}, {"*", ShapeOp::mul}, {"/", ShapeOp::div}, {"mod", ShapeOp::mod},
-    {"^", ShapeOp::pow}, {"default", ShapeOp::fallback}, {">", ShapeOp::gt}, {">=", ShapeOp::ge}, {"<", ShapeOp::lt},
-    {"<=", ShapeOp::le}, {"==", ShapeOp::eq}, {"!=", ShapeOp::ne}, {"and", ShapeOp::both}, {"or", ShapeOp::either}};
+constexpr OperatorRow operators[] = {{"+", ShapeOp::add},
+                                     {"-", ShapeOp::sub},
+                                     {"*", ShapeOp::mul},
+                                     {"/", ShapeOp::div},
+                                     {"mod", ShapeOp::mod},
+                                     {"^", ShapeOp::pow},
+                                     {"default", ShapeOp::fallback},
+                                     {">", ShapeOp::gt},
+                                     {">=", ShapeOp::ge},
+                                     {"<", ShapeOp::lt},
+                                     {"<=", ShapeOp::le},
+                                     {"==", ShapeOp::eq},
+                                     {"!=", ShapeOp::ne},
+                                     {"and", ShapeOp::both},
+                                     {"or", ShapeOp::either}};
 
-bool is_comparison(ShapeOp op) { return op >= ShapeOp::gt && op <= ShapeOp::ne; }
-bool is_logic(ShapeOp op) { return op == ShapeOp::both || op == ShapeOp::either; }
+bool is_comparison(ShapeOp op) {
+  return op >= ShapeOp::gt && op <= ShapeOp::ne;
+}
+bool is_logic(ShapeOp op) {
+  return op == ShapeOp::both || op == ShapeOp::either;
+}
 
 // Two open families over the same series, the metric's name apart.
 bool same_series(const RowType& a, const RowType& b) {
@@ -47,11 +61,20 @@ TypedPtr Typer::fold(const Expr& e, ShapeOp op, const TypedPtr& a, const TypedPt
   }
   if (a->exact && b->exact) {
     switch (op) {
-      case ShapeOp::add: t->exact = add(*a->exact, *b->exact); break;
-      case ShapeOp::sub: t->exact = sub(*a->exact, *b->exact); break;
-      case ShapeOp::mul: t->exact = mul(*a->exact, *b->exact); break;
-      case ShapeOp::div: t->exact = div(*a->exact, *b->exact); break;
-      default: break;
+      case ShapeOp::add:
+        t->exact = add(*a->exact, *b->exact);
+        break;
+      case ShapeOp::sub:
+        t->exact = sub(*a->exact, *b->exact);
+        break;
+      case ShapeOp::mul:
+        t->exact = mul(*a->exact, *b->exact);
+        break;
+      case ShapeOp::div:
+        t->exact = div(*a->exact, *b->exact);
+        break;
+      default:
+        break;
     }
   }
   if ((op == ShapeOp::div || op == ShapeOp::mod) && b->value == 0)
@@ -61,12 +84,24 @@ TypedPtr Typer::fold(const Expr& e, ShapeOp op, const TypedPtr& a, const TypedPt
     return t;
   }
   switch (op) {
-    case ShapeOp::add: t->value = a->value + b->value; break;
-    case ShapeOp::sub: t->value = a->value - b->value; break;
-    case ShapeOp::mul: t->value = a->value * b->value; break;
-    case ShapeOp::div: t->value = a->value / b->value; break;
-    case ShapeOp::mod: t->value = std::fmod(a->value, b->value); break;
-    default: t->value = std::pow(a->value, b->value); break;
+    case ShapeOp::add:
+      t->value = a->value + b->value;
+      break;
+    case ShapeOp::sub:
+      t->value = a->value - b->value;
+      break;
+    case ShapeOp::mul:
+      t->value = a->value * b->value;
+      break;
+    case ShapeOp::div:
+      t->value = a->value / b->value;
+      break;
+    case ShapeOp::mod:
+      t->value = std::fmod(a->value, b->value);
+      break;
+    default:
+      t->value = std::pow(a->value, b->value);
+      break;
   }
   return t;
 }
@@ -91,15 +126,19 @@ bool Typer::check_units(const Expr& e, ShapeOp op, const TypedPtr& a, const Type
   out = x.known ? x : y;
   if (!x.known || !y.known || x.same_dimension(y)) return true;
   // Nothing is nothing in every unit, and a bare number may stand for events per second.
-  const auto zero = [](const TypedPtr& t) { return t->constant() && t->type.unit.plain() && t->exact && t->exact->is_zero(); };
+  const auto zero = [](const TypedPtr& t) {
+    return t->constant() && t->type.unit.plain() && t->exact && t->exact->is_zero();
+  };
   if (zero(a) || zero(b)) return true;
   const auto per_second = [](const Unit& u) { return u.time == -1 && u.bytes == 0; };
-  if ((x.plain() && a->constant() && per_second(y)) || (y.plain() && b->constant() && per_second(x))) return true;
+  if ((x.plain() && a->constant() && per_second(y)) || (y.plain() && b->constant() && per_second(x)))
+    return true;
   const bool bare = (a->constant() && x.plain()) || (b->constant() && y.plain());
   if (bare && (x.assumed || y.assumed)) {
-    diagnostics_.report(Code::assumed_unit, e.span,
-                        fmt::format("by its name this is {}, and it meets a plain number", describe(x.plain() ? y : x)),
-                        "write the number with its unit, as 300ms or 5MB");
+    diagnostics_.report(
+        Code::assumed_unit, e.span,
+        fmt::format("by its name this is {}, and it meets a plain number", describe(x.plain() ? y : x)),
+        "write the number with its unit, as 300ms or 5MB");
     return true;
   }
   std::string hint = "compare or add like with like";
@@ -109,13 +148,15 @@ bool Typer::check_units(const Expr& e, ShapeOp op, const TypedPtr& a, const Type
   return false;
 }
 
-bool Typer::join_rows(const Expr& e, bool logic, const TypedPtr& a, const TypedPtr& b, plan::Matching& matching, RowType& out) {
+bool Typer::join_rows(const Expr& e, bool logic, const TypedPtr& a, const TypedPtr& b,
+                      plan::Matching& matching, RowType& out) {
   const RowType &x = a->type.rows, &y = b->type.rows;
   const auto side_by_side = logic ? Join::unite : Join::intersect;
   if (e.matching) {
     const syntax::Matching& m = *e.matching;
     if (logic) {
-      fail(Code::not_yet, m.span, "`and` and `or` with a matching are not supported yet", "bring both sides to the same labels first: any by (…) (…)");
+      fail(Code::not_yet, m.span, "`and` and `or` with a matching are not supported yet",
+           "bring both sides to the same labels first: any by (…) (…)");
       return false;
     }
     if (x.scalar || y.scalar) {
@@ -134,7 +175,8 @@ bool Typer::join_rows(const Expr& e, bool logic, const TypedPtr& a, const TypedP
         out.labels = matching.labels;
       } else {
         out.closed = x.closed && y.closed;
-        std::set_difference(x.labels.begin(), x.labels.end(), matching.labels.begin(), matching.labels.end(), std::back_inserter(out.labels));
+        std::set_difference(x.labels.begin(), x.labels.end(), matching.labels.begin(), matching.labels.end(),
+                            std::back_inserter(out.labels));
       }
       return true;
     }
@@ -162,14 +204,17 @@ bool Typer::join_rows(const Expr& e, bool logic, const TypedPtr& a, const TypedP
       out = x.labels.empty() ? y : x;
       return true;
     }
-    fail(Code::needs_matching, e.span, fmt::format("the two sides have different rows: {}, and {}", describe(x), describe(y)),
-         logic ? "bring both to the same labels: any by (…) (…), or all by (…) (…)" : "say how they meet: on (…) or ignoring (…)");
+    fail(Code::needs_matching, e.span,
+         fmt::format("the two sides have different rows: {}, and {}", describe(x), describe(y)),
+         logic ? "bring both to the same labels: any by (…) (…), or all by (…) (…)"
+               : "say how they meet: on (…) or ignoring (…)");
     return false;
   }
   if (!same_series(x, y)) {
     fail(Code::needs_matching, e.span, "the two sides are different series, and nothing says how they meet",
          logic ? "bring both to the same labels with sum by (…), any by (…) or all by (…)"
-               : "write on (…) or ignoring (…) after the operator, or bring both to the same labels with sum by (…)");
+               : "write on (…) or ignoring (…) after the operator, or bring both to the same labels with sum "
+                 "by (…)");
     return false;
   }
   matching.join = side_by_side;
@@ -181,7 +226,8 @@ TypedPtr Typer::binary(const Expr& e) {
   TypedPtr a = visit(e.args[0]), b = visit(e.args[1]);
   if (a == nullptr || b == nullptr) return nullptr;
   if (e.text == "unless")
-    return fail(Code::not_yet, e.span, "`unless` is not supported yet", "between conditions, write `A and not B`");
+    return fail(Code::not_yet, e.span, "`unless` is not supported yet",
+                "between conditions, write `A and not B`");
   ShapeOp op = ShapeOp::add;
   for (const OperatorRow& row : operators)
     if (row.text == e.text || (e.kind == syntax::ExprKind::percent_of && row.op == ShapeOp::mul)) op = row.op;
@@ -192,8 +238,11 @@ TypedPtr Typer::binary(const Expr& e) {
     if (a == nullptr || b == nullptr) return nullptr;
   } else {
     if (a->type.sort == Sort::text && b->type.sort == Sort::text)
-      return fail(Code::type_clash, e.span, "texts are compared in matchers only", "as in metric{env=\"prod\"}");
-    if (!is_number(a, e.args[0]->span, "`" + e.text + "`") || !is_number(b, e.args[1]->span, "`" + e.text + "`")) return nullptr;
+      return fail(Code::type_clash, e.span, "texts are compared in matchers only",
+                  "as in metric{env=\"prod\"}");
+    if (!is_number(a, e.args[0]->span, "`" + e.text + "`") ||
+        !is_number(b, e.args[1]->span, "`" + e.text + "`"))
+      return nullptr;
   }
   auto t = make(TypedOp::shape, e.span);
   t->shape_op = op;
@@ -204,10 +253,14 @@ TypedPtr Typer::binary(const Expr& e) {
     for (const TypedPtr& side : t->args) {
       const TypedPtr& other = side == a ? b : a;
       if (side->type.kind == MetricKind::counter && other->constant() && !side->type.rows.scalar)
-        return fail(Code::kind_clash, side->span, fmt::format("{} is a counter: it only grows, and restarts from zero", side->text.empty() ? "this" : "`" + side->text + "`"),
-                    fmt::format("compare its growth: rate({0}[5m]) or increase({0}[5m])", side->text.empty() ? "m" : side->text));
+        return fail(Code::kind_clash, side->span,
+                    fmt::format("{} is a counter: it only grows, and restarts from zero",
+                                side->text.empty() ? "this" : "`" + side->text + "`"),
+                    fmt::format("compare its growth: rate({0}[5m]) or increase({0}[5m])",
+                                side->text.empty() ? "m" : side->text));
       if (side->type.kind == MetricKind::histogram)
-        return fail(Code::kind_clash, side->span, fmt::format("`{}` is a histogram, not a value", side->text), fmt::format("compare p95({}[5m])", side->text));
+        return fail(Code::kind_clash, side->span, fmt::format("`{}` is a histogram, not a value", side->text),
+                    fmt::format("compare p95({}[5m])", side->text));
     }
   }
   if (!join_rows(e, logic, a, b, t->matching, t->type.rows)) return nullptr;

@@ -20,28 +20,88 @@ constexpr std::pair<std::string_view, plan::Aggregate> aggregates[] = {{"sum", p
                                                                        {"max", plan::Aggregate::max},
                                                                        {"count", plan::Aggregate::count}};
 
-const std::vector<std::string> other_names = {"count_true", "any", "all", "histogram_quantile", "p50", "p90", "p95", "p99",
-                                              "clamp", "clamp_min", "clamp_max", "abs", "absent", "time"};
+const std::vector<std::string> other_names = {
+    "count_true", "any",   "all",       "histogram_quantile", "p50", "p90",    "p95",
+    "p99",        "clamp", "clamp_min", "clamp_max",          "abs", "absent", "time"};
 
 // In PromQL, and in the language's design, but not in this version.
-const std::vector<std::string> later = {
-    "promql", "stddev", "stdvar", "topk", "bottomk", "quantile", "group", "count_values", "deriv", "predict_linear",
-    "label_replace", "label_join", "sort", "sort_desc", "floor", "ceil", "round", "exp", "ln", "log2", "log10", "sqrt", "sgn",
-    "absent_over_time", "present_over_time", "quantile_over_time", "stddev_over_time", "stdvar_over_time", "first_over_time",
-    "holt_winters", "double_exponential_smoothing", "scalar", "vector", "timestamp", "hour", "minute", "month", "year",
-    "day_of_month", "day_of_week", "day_of_year", "days_in_month", "histogram_avg", "histogram_sum", "histogram_count",
-    "histogram_fraction", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
-    "deg", "rad", "pi", "mad_over_time", "limitk", "limit_ratio", "info"};
+const std::vector<std::string> later = {"promql",
+                                        "stddev",
+                                        "stdvar",
+                                        "topk",
+                                        "bottomk",
+                                        "quantile",
+                                        "group",
+                                        "count_values",
+                                        "deriv",
+                                        "predict_linear",
+                                        "label_replace",
+                                        "label_join",
+                                        "sort",
+                                        "sort_desc",
+                                        "floor",
+                                        "ceil",
+                                        "round",
+                                        "exp",
+                                        "ln",
+                                        "log2",
+                                        "log10",
+                                        "sqrt",
+                                        "sgn",
+                                        "absent_over_time",
+                                        "present_over_time",
+                                        "quantile_over_time",
+                                        "stddev_over_time",
+                                        "stdvar_over_time",
+                                        "first_over_time",
+                                        "holt_winters",
+                                        "double_exponential_smoothing",
+                                        "scalar",
+                                        "vector",
+                                        "timestamp",
+                                        "hour",
+                                        "minute",
+                                        "month",
+                                        "year",
+                                        "day_of_month",
+                                        "day_of_week",
+                                        "day_of_year",
+                                        "days_in_month",
+                                        "histogram_avg",
+                                        "histogram_sum",
+                                        "histogram_count",
+                                        "histogram_fraction",
+                                        "sin",
+                                        "cos",
+                                        "tan",
+                                        "asin",
+                                        "acos",
+                                        "atan",
+                                        "sinh",
+                                        "cosh",
+                                        "tanh",
+                                        "asinh",
+                                        "acosh",
+                                        "atanh",
+                                        "deg",
+                                        "rad",
+                                        "pi",
+                                        "mad_over_time",
+                                        "limitk",
+                                        "limit_ratio",
+                                        "info"};
 
 bool is_percentile(const std::string& name) {
-  return name.size() == 3 && name[0] == 'p' && name[1] >= '5' && name[1] <= '9' && name[2] >= '0' && name[2] <= '9';
+  return name.size() == 3 && name[0] == 'p' && name[1] >= '5' && name[1] <= '9' && name[2] >= '0' &&
+         name[2] <= '9';
 }
 
 }  // namespace
 
 bool is_function(const std::string& name) {
   const auto is = [&](const auto& row) { return row.first == name; };
-  return find_range_fn(name) || std::any_of(std::begin(aggregates), std::end(aggregates), is) || is_percentile(name) ||
+  return find_range_fn(name) || std::any_of(std::begin(aggregates), std::end(aggregates), is) ||
+         is_percentile(name) ||
          std::find(other_names.begin(), other_names.end(), name) != other_names.end() ||
          std::find(later.begin(), later.end(), name) != later.end();
 }
@@ -53,10 +113,11 @@ TypedPtr Functions::call(const Expr& e) {
   if (e.text == "count_true") return count_true(e);
   if (e.text == "any") return quantifier(e, false);
   if (e.text == "all") return quantifier(e, true);
-  if (e.grouping) return t_.fail(Code::bad_argument, e.grouping->span, fmt::format("`{}` has no grouping", e.text), "group an aggregation: sum by (region) (…)");
+  if (e.grouping)
+    return t_.fail(Code::bad_argument, e.grouping->span, fmt::format("`{}` has no grouping", e.text),
+                   "group an aggregation: sum by (region) (…)");
   if (e.text == "histogram_quantile") return histogram_quantile(e);
-  if (is_percentile(e.text))
-    return percentile(e, (e.text[1] - '0') * 10 + (e.text[2] - '0'));
+  if (is_percentile(e.text)) return percentile(e, (e.text[1] - '0') * 10 + (e.text[2] - '0'));
   if (e.text == "clamp") return clamp(e);
   if (e.text == "clamp_min") return clamp_one(e, ShapeOp::clamp_min);
   if (e.text == "clamp_max") return clamp_one(e, ShapeOp::clamp_max);
@@ -68,35 +129,46 @@ TypedPtr Functions::call(const Expr& e) {
 
 TypedPtr Functions::unknown(const Expr& e) {
   if (std::find(later.begin(), later.end(), e.text) != later.end())
-    return t_.fail(Code::not_yet, e.span, fmt::format("`{}` is not supported yet", e.text), "it is part of the language's design and comes in a later version");
+    return t_.fail(Code::not_yet, e.span, fmt::format("`{}` is not supported yet", e.text),
+                   "it is part of the language's design and comes in a later version");
   std::vector<std::string> names = other_names;
   for (int i = 0; i < range_fn_count; ++i) names.emplace_back(range_fn_name(static_cast<RangeFn>(i)));
   for (const auto& [name, op] : aggregates) names.emplace_back(name);
   const std::size_t home = t_.place_.module < t_.scope_.roots ? 0 : t_.place_.module;
   for (const auto& [name, let] : t_.scope_.lets[home]) names.push_back(name);
   const std::string near = source::nearest(e.text, names);
-  return t_.fail(Code::unknown_name, e.span, fmt::format("no function or `let` is called `{}`", e.text), near.empty() ? "" : fmt::format("did you mean `{}`?", near));
+  return t_.fail(Code::unknown_name, e.span, fmt::format("no function or `let` is called `{}`", e.text),
+                 near.empty() ? "" : fmt::format("did you mean `{}`?", near));
 }
 
 bool Functions::arity(const Expr& e, std::size_t n, const char* form) {
   if (e.args.size() == n) return true;
-  t_.fail(Code::bad_argument, e.span, fmt::format("`{}` takes {} argument{}, not {}", e.text, n, n == 1 ? "" : "s", e.args.size()), fmt::format("write {}", form));
+  t_.fail(Code::bad_argument, e.span,
+          fmt::format("`{}` takes {} argument{}, not {}", e.text, n, n == 1 ? "" : "s", e.args.size()),
+          fmt::format("write {}", form));
   return false;
 }
 
 TypedPtr Functions::range_function(const Expr& e, RangeFn fn) {
-  if (e.grouping) return t_.fail(Code::bad_argument, e.grouping->span, fmt::format("`{}` has no grouping", e.text), fmt::format("write sum by (…) ({}(m[5m]))", e.text));
+  if (e.grouping)
+    return t_.fail(Code::bad_argument, e.grouping->span, fmt::format("`{}` has no grouping", e.text),
+                   fmt::format("write sum by (…) ({}(m[5m]))", e.text));
   const std::string form = fmt::format("{}(metric[5m])", e.text);
   if (!arity(e, 1, form.c_str())) return nullptr;
   const TypedPtr a = t_.visit(e.args[0]);
   if (a == nullptr) return nullptr;
   if (a->type.sort != Sort::range)
-    return t_.fail(Code::type_clash, e.args[0]->span, fmt::format("`{}` works on a range", e.text), fmt::format("give the selector a length: {}", form));
+    return t_.fail(Code::type_clash, e.args[0]->span, fmt::format("`{}` works on a range", e.text),
+                   fmt::format("give the selector a length: {}", form));
   if (range_fn_wants_counter(fn) && a->type.kind == MetricKind::gauge)
-    return t_.fail(Code::kind_clash, e.span, fmt::format("`{}` is for counters, and `{}` is a gauge", e.text, a->text),
-                   fn == RangeFn::increase ? fmt::format("use delta({}[…])", a->text) : fmt::format("use delta({}[…]), or declare the metric a counter", a->text));
+    return t_.fail(
+        Code::kind_clash, e.span, fmt::format("`{}` is for counters, and `{}` is a gauge", e.text, a->text),
+        fn == RangeFn::increase ? fmt::format("use delta({}[…])", a->text)
+                                : fmt::format("use delta({}[…]), or declare the metric a counter", a->text));
   if (range_fn_wants_gauge(fn) && a->type.kind == MetricKind::counter)
-    return t_.fail(Code::kind_clash, e.span, fmt::format("`{}` is for gauges, and `{}` is a counter: a reset would count as a fall", e.text, a->text),
+    return t_.fail(Code::kind_clash, e.span,
+                   fmt::format("`{}` is for gauges, and `{}` is a counter: a reset would count as a fall",
+                               e.text, a->text),
                    fmt::format("use {}({}[…])", fn == RangeFn::delta ? "increase" : "irate", a->text));
   if (a->type.kind == MetricKind::histogram)
     return t_.fail(Code::kind_clash, e.span, fmt::format("`{}` is a histogram, not one series", a->text),
@@ -108,8 +180,10 @@ TypedPtr Functions::range_function(const Expr& e, RangeFn fn) {
   t->type.rows = a->type.rows;
   t->type.unit = a->type.unit;
   if (fn == RangeFn::rate || fn == RangeFn::irate) t->type.unit.time -= 1;
-  if (fn == RangeFn::resets || fn == RangeFn::changes || fn == RangeFn::count_over_time) t->type.unit = {true, false, 0, 0};
-  if (a->type.kind == MetricKind::bucket && (range_fn_wants_counter(fn) && fn != RangeFn::resets)) t->type.kind = MetricKind::bucket;
+  if (fn == RangeFn::resets || fn == RangeFn::changes || fn == RangeFn::count_over_time)
+    t->type.unit = {true, false, 0, 0};
+  if (a->type.kind == MetricKind::bucket && (range_fn_wants_counter(fn) && fn != RangeFn::resets))
+    t->type.kind = MetricKind::bucket;
   return t;
 }
 
@@ -138,7 +212,8 @@ RowType Functions::group_rows(const Expr& e, const RowType& rows, bool& good) {
     for (const syntax::Name& label : e.grouping->labels) {
       if (std::binary_search(rows.labels.begin(), rows.labels.end(), label.text)) continue;
       const std::string near = source::nearest(label.text, rows.labels);
-      t_.fail(Code::unknown_label, label.span, fmt::format("there is no label `{}` here: {}", label.text, describe(rows)),
+      t_.fail(Code::unknown_label, label.span,
+              fmt::format("there is no label `{}` here: {}", label.text, describe(rows)),
               near.empty() ? "" : fmt::format("did you mean `{}`?", near));
       good = false;
       return out;
@@ -151,7 +226,8 @@ RowType Functions::group_rows(const Expr& e, const RowType& rows, bool& good) {
   }
   out.closed = rows.closed;
   out.series = without(rows, labels);
-  std::set_difference(rows.labels.begin(), rows.labels.end(), labels.begin(), labels.end(), std::back_inserter(out.labels));
+  std::set_difference(rows.labels.begin(), rows.labels.end(), labels.begin(), labels.end(),
+                      std::back_inserter(out.labels));
   return out;
 }
 
@@ -161,7 +237,8 @@ TypedPtr Functions::aggregate(const Expr& e, plan::Aggregate op) {
   const TypedPtr a = t_.visit(e.args[0]);
   if (a == nullptr || !t_.is_number(a, e.args[0]->span, "`" + e.text + "`")) return nullptr;
   if (a->type.rows.scalar)
-    return t_.fail(Code::type_clash, e.args[0]->span, fmt::format("`{}` works on a family, and this is one number", e.text));
+    return t_.fail(Code::type_clash, e.args[0]->span,
+                   fmt::format("`{}` works on a family, and this is one number", e.text));
   bool good = true;
   auto t = t_.make(TypedOp::aggregate, e.span);
   t->aggregate = op;
@@ -171,7 +248,8 @@ TypedPtr Functions::aggregate(const Expr& e, plan::Aggregate op) {
   t->type = a->type;
   t->type.rows = group_rows(e, a->type.rows, good);
   if (op == plan::Aggregate::count) t->type.unit = {true, false, 0, 0};
-  if (op == plan::Aggregate::count || t->type.kind == MetricKind::histogram) t->type.kind = MetricKind::unknown;
+  if (op == plan::Aggregate::count || t->type.kind == MetricKind::histogram)
+    t->type.kind = MetricKind::unknown;
   return good ? t : nullptr;
 }
 
@@ -194,7 +272,8 @@ TypedPtr Functions::quantifier(const Expr& e, bool all) {
   const char* form = all ? "all by (region) (CONDITION)" : "any by (region) (CONDITION)";
   if (!arity(e, 1, form)) return nullptr;
   if (!e.grouping || e.grouping->without)
-    return t_.fail(Code::bad_argument, e.span, fmt::format("`{}` says over which labels", e.text), fmt::format("write {}", form));
+    return t_.fail(Code::bad_argument, e.span, fmt::format("`{}` says over which labels", e.text),
+                   fmt::format("write {}", form));
   TypedPtr a = t_.visit(e.args[0]);
   if (a != nullptr) a = t_.as_condition(a, e.args[0]->span);
   if (a == nullptr) return nullptr;
@@ -202,9 +281,11 @@ TypedPtr Functions::quantifier(const Expr& e, bool all) {
   auto t = t_.make(all ? TypedOp::all : TypedOp::any, e.span);
   t->labels = group_labels(e);
   for (const syntax::Name& label : e.grouping->labels) {
-    if ((rows.closed || rows.scalar) && !std::binary_search(rows.labels.begin(), rows.labels.end(), label.text)) {
+    if ((rows.closed || rows.scalar) &&
+        !std::binary_search(rows.labels.begin(), rows.labels.end(), label.text)) {
       const std::string near = source::nearest(label.text, rows.labels);
-      return t_.fail(Code::unknown_label, label.span, fmt::format("there is no label `{}` here: {}", label.text, describe(rows)),
+      return t_.fail(Code::unknown_label, label.span,
+                     fmt::format("there is no label `{}` here: {}", label.text, describe(rows)),
                      near.empty() ? "" : fmt::format("did you mean `{}`?", near));
     }
   }
@@ -212,22 +293,30 @@ TypedPtr Functions::quantifier(const Expr& e, bool all) {
   t->type.sort = Sort::condition;
   t->type.rows.closed = rows.closed;
   t->type.rows.series = without(rows, t->labels);
-  std::set_difference(rows.labels.begin(), rows.labels.end(), t->labels.begin(), t->labels.end(), std::back_inserter(t->type.rows.labels));
+  std::set_difference(rows.labels.begin(), rows.labels.end(), t->labels.begin(), t->labels.end(),
+                      std::back_inserter(t->type.rows.labels));
   return t;
 }
 
 TypedPtr Functions::histogram_quantile(const Expr& e) {
   if (!arity(e, 2, "histogram_quantile(0.95, sum by (le) (rate(m_bucket[5m])))")) return nullptr;
   const TypedPtr q = t_.visit(e.args[0]), b = t_.visit(e.args[1]);
-  if (q == nullptr || b == nullptr || !t_.is_number(q, e.args[0]->span, "a quantile") || !t_.is_number(b, e.args[1]->span, "a quantile")) return nullptr;
+  if (q == nullptr || b == nullptr || !t_.is_number(q, e.args[0]->span, "a quantile") ||
+      !t_.is_number(b, e.args[1]->span, "a quantile"))
+    return nullptr;
   if (!q->type.rows.scalar) return t_.fail(Code::type_clash, e.args[0]->span, "the quantile is one number");
   const Typed* inner = b.get();
   while (inner->op == TypedOp::aggregate || inner->op == TypedOp::range_fn) inner = inner->args[0].get();
-  if (inner->op == TypedOp::selector && inner->type.kind != MetricKind::bucket && inner->type.kind != MetricKind::unknown)
-    return t_.fail(Code::kind_clash, e.args[1]->span, fmt::format("a quantile is taken of a histogram's buckets, and `{}` is {}", inner->text, describe(inner->type.kind)),
+  if (inner->op == TypedOp::selector && inner->type.kind != MetricKind::bucket &&
+      inner->type.kind != MetricKind::unknown)
+    return t_.fail(Code::kind_clash, e.args[1]->span,
+                   fmt::format("a quantile is taken of a histogram's buckets, and `{}` is {}", inner->text,
+                               describe(inner->type.kind)),
                    "rate the buckets: sum by (le) (rate(m_bucket[5m]))");
-  if (b->type.rows.closed && !std::binary_search(b->type.rows.labels.begin(), b->type.rows.labels.end(), std::string("le")))
-    return t_.fail(Code::label_clash, e.args[1]->span, "the buckets' label `le` is gone", "keep it: sum by (le, …) (…)");
+  if (b->type.rows.closed &&
+      !std::binary_search(b->type.rows.labels.begin(), b->type.rows.labels.end(), std::string("le")))
+    return t_.fail(Code::label_clash, e.args[1]->span, "the buckets' label `le` is gone",
+                   "keep it: sum by (le, …) (…)");
   auto t = t_.make(TypedOp::quantile, e.span);
   t->args = {q, b};
   t->type.rows = b->type.rows;
@@ -243,7 +332,9 @@ TypedPtr Functions::percentile(const Expr& e, int percent) {
   if (!arity(e, 1, form.c_str())) return nullptr;
   const TypedPtr a = t_.visit(e.args[0]);
   if (a == nullptr) return nullptr;
-  if (a->type.sort != Sort::range) return t_.fail(Code::type_clash, e.args[0]->span, fmt::format("`{}` works on a range", e.text), fmt::format("write {}", form));
+  if (a->type.sort != Sort::range)
+    return t_.fail(Code::type_clash, e.args[0]->span, fmt::format("`{}` works on a range", e.text),
+                   fmt::format("write {}", form));
   if (a->type.kind == MetricKind::counter || a->type.kind == MetricKind::gauge)
     return t_.fail(
         Code::kind_clash, e.args[0]->span,
@@ -276,7 +367,9 @@ TypedPtr Functions::percentile(const Expr& e, int percent) {
   auto t = t_.make(TypedOp::quantile, e.span);
   t->args = {q, summed};
   // Buckets are counted; what falls into them has the unit of the family.
-  t->type.unit = a->type.kind == MetricKind::bucket ? metric_facts(t_.scope_, a->text.substr(0, a->text.rfind("_bucket"))).unit : a->type.unit;
+  t->type.unit = a->type.kind == MetricKind::bucket
+                     ? metric_facts(t_.scope_, a->text.substr(0, a->text.rfind("_bucket"))).unit
+                     : a->type.unit;
   t->type.rows.closed = true;
   t->type.rows.labels = t_.place_.per;
   return t;
@@ -285,9 +378,13 @@ TypedPtr Functions::percentile(const Expr& e, int percent) {
 TypedPtr Functions::clamp(const Expr& e) {
   if (!arity(e, 3, "clamp(x, 0, 1)")) return nullptr;
   const TypedPtr x = t_.visit(e.args[0]), low = t_.visit(e.args[1]), high = t_.visit(e.args[2]);
-  if (x == nullptr || low == nullptr || high == nullptr || !t_.is_number(x, e.args[0]->span, "clamp")) return nullptr;
-  if (!low->constant() || !high->constant()) return t_.fail(Code::bad_argument, e.span, "the bounds of `clamp` are constants");
-  if (low->value > high->value) return t_.fail(Code::bad_argument, e.span, "the lower bound of `clamp` is above the upper one", "swap them");
+  if (x == nullptr || low == nullptr || high == nullptr || !t_.is_number(x, e.args[0]->span, "clamp"))
+    return nullptr;
+  if (!low->constant() || !high->constant())
+    return t_.fail(Code::bad_argument, e.span, "the bounds of `clamp` are constants");
+  if (low->value > high->value)
+    return t_.fail(Code::bad_argument, e.span, "the lower bound of `clamp` is above the upper one",
+                   "swap them");
   // As Prometheus: max(low, min(high, x)).
   auto upper = t_.make(TypedOp::shape, e.span);
   upper->shape_op = ShapeOp::clamp_max;
@@ -304,7 +401,8 @@ TypedPtr Functions::clamp_one(const Expr& e, ShapeOp op) {
   if (!arity(e, 2, "clamp_min(x, 0)")) return nullptr;
   const TypedPtr x = t_.visit(e.args[0]), bound = t_.visit(e.args[1]);
   if (x == nullptr || bound == nullptr || !t_.is_number(x, e.args[0]->span, "clamp")) return nullptr;
-  if (!bound->type.rows.scalar || bound->type.sort != Sort::number) return t_.fail(Code::bad_argument, e.args[1]->span, "the bound is one number");
+  if (!bound->type.rows.scalar || bound->type.sort != Sort::number)
+    return t_.fail(Code::bad_argument, e.args[1]->span, "the bound is one number");
   auto t = t_.make(TypedOp::shape, e.span);
   t->shape_op = op;
   t->args = {x, bound};

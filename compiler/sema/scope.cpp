@@ -32,7 +32,9 @@ class Collector {
   bool claim(const syntax::Name& name) {
     const auto [it, fresh] = places_.emplace(name.text, name.span);
     if (fresh) return true;
-    diagnostics_.report(Code::duplicate_name, name.span, fmt::format("`{}` is declared twice", name.text), "rename one of them")
+    diagnostics_
+        .report(Code::duplicate_name, name.span, fmt::format("`{}` is declared twice", name.text),
+                "rename one of them")
         .notes.push_back({it->second, "declared here first"});
     return false;
   }
@@ -48,17 +50,22 @@ class Collector {
     MetricFacts facts;
     facts.declared = true;
     facts.span = node.span;
-    if (node.kind.text == "counter") facts.kind = MetricKind::counter;
-    else if (node.kind.text == "gauge") facts.kind = MetricKind::gauge;
-    else if (node.kind.text == "histogram") facts.kind = MetricKind::histogram;
+    if (node.kind.text == "counter")
+      facts.kind = MetricKind::counter;
+    else if (node.kind.text == "gauge")
+      facts.kind = MetricKind::gauge;
+    else if (node.kind.text == "histogram")
+      facts.kind = MetricKind::histogram;
     else if (node.kind.text == "native_histogram")
       diagnostics_.report(Code::not_yet, node.kind.span, "native histograms are not supported yet",
                           "scrape and declare the classic one: is histogram");
     else
-      diagnostics_.report(Code::bad_value, node.kind.span, fmt::format("`{}` is no kind of metric", node.kind.text),
+      diagnostics_.report(Code::bad_value, node.kind.span,
+                          fmt::format("`{}` is no kind of metric", node.kind.text),
                           "kinds are counter, gauge and histogram");
     if (node.unit) {
-      static const std::vector<std::string> units = {"seconds", "bytes", "ratio", "requests", "events", "count"};
+      static const std::vector<std::string> units = {"seconds",  "bytes",  "ratio",
+                                                     "requests", "events", "count"};
       facts.unit = unit_of_name(node.unit->text);
       if (syntax::is_currency(node.unit->text))
         diagnostics_.report(Code::not_yet, node.unit->span, syntax::later_money, syntax::later_money_hint);
@@ -74,7 +81,9 @@ class Collector {
     std::sort(facts.labels.begin(), facts.labels.end());
     const auto [it, fresh] = scope_.metrics.emplace(node.name.text, facts);
     if (!fresh)
-      diagnostics_.report(Code::duplicate_name, node.name.span, fmt::format("metric `{}` is declared twice", node.name.text), "remove one")
+      diagnostics_
+          .report(Code::duplicate_name, node.name.span,
+                  fmt::format("metric `{}` is declared twice", node.name.text), "remove one")
           .notes.push_back({it->second.span, "declared here first"});
   }
 
@@ -151,15 +160,19 @@ MetricFacts metric_facts(const Scope& scope, const std::string& name) {
     facts.unit = {true, true, 0, 0};
     return facts;
   }
-  if (ends_with(base, "_seconds")) facts.unit = {true, true, 1, 0};
-  else if (ends_with(base, "_bytes")) facts.unit = {true, true, 0, 1};
-  else if (ends_with(base, "_ratio")) facts.unit = {true, true, 0, 0};
-  else if (facts.kind == MetricKind::counter) facts.unit = {true, true, 0, 0};
+  if (ends_with(base, "_seconds"))
+    facts.unit = {true, true, 1, 0};
+  else if (ends_with(base, "_bytes"))
+    facts.unit = {true, true, 0, 1};
+  else if (ends_with(base, "_ratio"))
+    facts.unit = {true, true, 0, 0};
+  else if (facts.kind == MetricKind::counter)
+    facts.unit = {true, true, 0, 0};
   return facts;
 }
 
-Scope build_scope(const std::vector<Module>& modules, std::size_t roots, const std::map<std::string, std::string>& params,
-                  Diagnostics& diagnostics) {
+Scope build_scope(const std::vector<Module>& modules, std::size_t roots,
+                  const std::map<std::string, std::string>& params, Diagnostics& diagnostics) {
   Scope scope;
   scope.modules = &modules;
   scope.roots = roots;
@@ -172,7 +185,9 @@ Scope build_scope(const std::vector<Module>& modules, std::size_t roots, const s
     if (scope.lets.size() <= m) scope.lets.resize(m + 1);
     for (const syntax::Let& let : ast.lets) {
       if (is_function(let.name.text))
-        diagnostics.report(Code::duplicate_name, let.name.span, fmt::format("`{}` is a function of the language", let.name.text), "choose another name");
+        diagnostics.report(Code::duplicate_name, let.name.span,
+                           fmt::format("`{}` is a function of the language", let.name.text),
+                           "choose another name");
       std::set<std::string> known;
       for (const syntax::Name& name : let.params)
         if (!known.insert(name.text).second)
@@ -180,7 +195,9 @@ Scope build_scope(const std::vector<Module>& modules, std::size_t roots, const s
                              fmt::format("parameter `{}` stands twice", name.text), "rename one of them");
       const auto [it, fresh] = scope.lets[home].emplace(let.name.text, &let);
       if (!fresh)
-        diagnostics.report(Code::duplicate_name, let.name.span, fmt::format("`let {}` stands twice", let.name.text), "rename one of them")
+        diagnostics
+            .report(Code::duplicate_name, let.name.span, fmt::format("`let {}` stands twice", let.name.text),
+                    "rename one of them")
             .notes.push_back({it->second->name.span, "defined here first"});
     }
     for (const syntax::MetricNode& metric : ast.metrics) collect.add_metric(metric);
@@ -193,7 +210,9 @@ Scope build_scope(const std::vector<Module>& modules, std::size_t roots, const s
                            "types are text, number, duration and ratio");
       const auto [place, fresh] = param_places.emplace(param.name.text, param.name.span);
       if (!fresh) {
-        diagnostics.report(Code::duplicate_name, param.name.span, fmt::format("`param {}` stands twice", param.name.text), "remove one")
+        diagnostics
+            .report(Code::duplicate_name, param.name.span,
+                    fmt::format("`param {}` stands twice", param.name.text), "remove one")
             .notes.push_back({place->second, "declared here first"});
         continue;
       }
@@ -203,14 +222,18 @@ Scope build_scope(const std::vector<Module>& modules, std::size_t roots, const s
       } else if (const auto given = params.find(param.name.text); given != params.end()) {
         value = param_value(param.type.text, given->second, param.span);
         if (value == nullptr)
-          diagnostics.report(Code::bad_param, param.span,
-                             fmt::format("--param {}={}: not a {}", param.name.text, given->second, param.type.text));
+          diagnostics.report(
+              Code::bad_param, param.span,
+              fmt::format("--param {}={}: not a {}", param.name.text, given->second, param.type.text));
       } else if (param.fallback != nullptr) {
         const syntax::Expr& e = *param.fallback;
-        if (e.kind == syntax::ExprKind::text && param.type.text == "text") value = text_constant(e.text, e.span);
-        else if (e.kind == syntax::ExprKind::number && param.type.text != "text") value = param_value(param.type.text, e.text, e.span);
+        if (e.kind == syntax::ExprKind::text && param.type.text == "text")
+          value = text_constant(e.text, e.span);
+        else if (e.kind == syntax::ExprKind::number && param.type.text != "text")
+          value = param_value(param.type.text, e.text, e.span);
         if (value == nullptr)
-          diagnostics.report(Code::bad_param, e.span, fmt::format("this default is not a {}", param.type.text));
+          diagnostics.report(Code::bad_param, e.span,
+                             fmt::format("this default is not a {}", param.type.text));
       } else {
         diagnostics.report(Code::missing_param, param.span, fmt::format("`{}` has no value", param.name.text),
                            fmt::format("give it one: --param {}=…", param.name.text));
@@ -218,7 +241,9 @@ Scope build_scope(const std::vector<Module>& modules, std::size_t roots, const s
       for (std::size_t other = 0; other < scope.lets.size(); ++other) {
         const auto let = scope.lets[other].find(param.name.text);
         if (let == scope.lets[other].end()) continue;
-        diagnostics.report(Code::duplicate_name, param.name.span, fmt::format("`{}` is a parameter and a `let`", param.name.text), "rename one of them")
+        diagnostics
+            .report(Code::duplicate_name, param.name.span,
+                    fmt::format("`{}` is a parameter and a `let`", param.name.text), "rename one of them")
             .notes.push_back({let->second->name.span, "the `let`"});
       }
       scope.params[param.name.text] = value;
@@ -245,11 +270,16 @@ Scope build_scope(const std::vector<Module>& modules, std::size_t roots, const s
 
 std::string_view describe(MetricKind kind) {
   switch (kind) {
-    case MetricKind::counter: return "a counter";
-    case MetricKind::gauge: return "a gauge";
-    case MetricKind::histogram: return "a histogram";
-    case MetricKind::bucket: return "a histogram's buckets";
-    case MetricKind::unknown: break;
+    case MetricKind::counter:
+      return "a counter";
+    case MetricKind::gauge:
+      return "a gauge";
+    case MetricKind::histogram:
+      return "a histogram";
+    case MetricKind::bucket:
+      return "a histogram's buckets";
+    case MetricKind::unknown:
+      break;
   }
   return "a metric of unknown kind";
 }
@@ -270,7 +300,8 @@ std::string describe(const RowType& rows) {
   if (rows.scalar) return "one number";
   if (rows.closed && rows.labels.empty()) return "one row";
   if (rows.labels.empty()) return "a row per series";
-  return fmt::format("{}({})", rows.closed ? "one row per " : "a row per series with at least ", fmt::join(rows.labels, ", "));
+  return fmt::format("{}({})", rows.closed ? "one row per " : "a row per series with at least ",
+                     fmt::join(rows.labels, ", "));
 }
 
 }  // namespace signalbox::sema

@@ -24,9 +24,9 @@ struct Scope {
   std::size_t roots = 1;
   std::map<std::string, TypedPtr>
       params;  // values from outside or their defaults; null where neither can be read
-  std::vector<std::map<std::string, const syntax::Let*>> lets;           // by module
+  std::vector<std::map<std::string, const syntax::Let*>> lets;  // by module
   std::set<const syntax::Let*> recursive_lets, named_by_lets;
-  std::map<std::string, MetricFacts> metrics;                            // declared ones
+  std::map<std::string, MetricFacts> metrics;  // declared ones
   std::map<std::string, std::uint32_t> slos, targets, policies, receivers, sources;
   std::vector<const syntax::SloDecl*> slo_decls;
   std::vector<const syntax::TargetDecl*> target_decls;
@@ -36,8 +36,8 @@ struct Scope {
 };
 
 // Collects and checks names: duplicates (with the other place), params (missing, unknown, unreadable values).
-Scope build_scope(const std::vector<Module>& modules, std::size_t roots, const std::map<std::string, std::string>& params,
-                  source::Diagnostics& diagnostics);
+Scope build_scope(const std::vector<Module>& modules, std::size_t roots,
+                  const std::map<std::string, std::string>& params, source::Diagnostics& diagnostics);
 
 // Reports lets that are defined by themselves, and fills in `recursive_lets` and `named_by_lets`.
 void find_recursion(Scope& scope, source::Diagnostics& diagnostics);

@@ -39,7 +39,12 @@ struct RowType {
 };
 std::string describe(const RowType& rows);
 
-enum class Sort { number, condition, text, range };  // range: a selector with a window, fit for a range function only
+enum class Sort {
+  number,
+  condition,
+  text,
+  range
+};  // range: a selector with a window, fit for a range function only
 struct Type {
   Sort sort = Sort::number;
   Unit unit;
@@ -48,16 +53,17 @@ struct Type {
 };
 
 enum class TypedOp {
-  constant,   // exact or value
-  text,       // text
+  constant,  // exact or value
+  text,      // text
   time,
   selector,   // matchers, range, offset
   range_fn,   // range_fn of the selector args[0]
   shape,      // shape_op of args, joined by matching
   aggregate,  // aggregate by/without labels of args[0]
   count_true,
-  any, all,   // over labels
-  quantile,   // args[0] q, args[1] buckets
+  any,
+  all,       // over labels
+  quantile,  // args[0] q, args[1] buckets
   absent,
   hold,
   slo_value,  // member of slo over window

@@ -76,14 +76,16 @@ TypedPtr Typer::as_condition(TypedPtr t, Span span) {
     c->type.rows = t->type.rows;
     return c;
   }
-  return fail(Code::type_clash, span, "a condition is needed here, and this is a value", "compare it with something, as `> 0`");
+  return fail(Code::type_clash, span, "a condition is needed here, and this is a value",
+              "compare it with something, as `> 0`");
 }
 
 bool Typer::is_number(const TypedPtr& t, Span span, const std::string& where) {
   if (t->type.sort == Sort::number) return true;
   if (t->type.sort == Sort::condition)
     fail(Code::type_clash, span, fmt::format("{} needs a value, and this is a condition", where),
-         "a comparison never filters; count rows with `count_true by (…) (C)`, or write promql filters as conditions");
+         "a comparison never filters; count rows with `count_true by (…) (C)`, or write promql filters as "
+         "conditions");
   else if (t->type.sort == Sort::range)
     fail(Code::type_clash, span, fmt::format("{} needs a value, and this is a range", where),
          "put it in a function over ranges, as rate(…)");
@@ -108,18 +110,22 @@ TypedPtr Typer::visit(const ExprPtr& expr) {
   TypedPtr t = visit_kind(expr);
   const std::size_t most = limits_.nesting * 5;
   if (t != nullptr && depth_of(*t) > most)
-    return fail(Code::nesting_too_deep, expr->span, fmt::format("more than {} operations on top of each other once every `let` is filled in", most),
-                "keep fewer levels of `let`");
+    return fail(
+        Code::nesting_too_deep, expr->span,
+        fmt::format("more than {} operations on top of each other once every `let` is filled in", most),
+        "keep fewer levels of `let`");
   return t;
 }
 
 TypedPtr Typer::visit_kind(const ExprPtr& expr) {
   if (expr == nullptr) return nullptr;
   if (nodes_ > most_nodes_)
-    return fail(Code::program_too_large, expr->span, fmt::format("more than {} parts once every `let` is filled in", most_nodes_),
+    return fail(Code::program_too_large, expr->span,
+                fmt::format("more than {} parts once every `let` is filled in", most_nodes_),
                 "a `let` that uses another twice doubles it; keep fewer levels");
   switch (expr->kind) {
-    case ExprKind::number: return literal(*expr);
+    case ExprKind::number:
+      return literal(*expr);
     case ExprKind::text: {
       auto t = make(TypedOp::text, expr->span);
       t->type.sort = Sort::text;
@@ -127,22 +133,32 @@ TypedPtr Typer::visit_kind(const ExprPtr& expr) {
       t->text = expr->text;
       return t;
     }
-    case ExprKind::reference: return reference(*expr);
-    case ExprKind::selector: return selector(expr->text, expr->matchers, expr->span);
-    case ExprKind::range: return range(*expr);
-    case ExprKind::offset: return offset(*expr);
-    case ExprKind::call: return call(*expr);
-    case ExprKind::member: return member(*expr);
-    case ExprKind::sign: return sign(*expr);
-    case ExprKind::negation: return negation(*expr);
-    case ExprKind::binary: return binary(*expr);
+    case ExprKind::reference:
+      return reference(*expr);
+    case ExprKind::selector:
+      return selector(expr->text, expr->matchers, expr->span);
+    case ExprKind::range:
+      return range(*expr);
+    case ExprKind::offset:
+      return offset(*expr);
+    case ExprKind::call:
+      return call(*expr);
+    case ExprKind::member:
+      return member(*expr);
+    case ExprKind::sign:
+      return sign(*expr);
+    case ExprKind::negation:
+      return negation(*expr);
+    case ExprKind::binary:
+      return binary(*expr);
     case ExprKind::percent_of: {
       Expr product = *expr;
       product.kind = ExprKind::binary;
       product.text = "*";
       return binary(product);
     }
-    case ExprKind::hold: return hold(*expr);
+    case ExprKind::hold:
+      return hold(*expr);
     case ExprKind::since:
     case ExprKind::before:
       return fail(Code::bad_argument, expr->span, "an anchored window stands only in burn( … )",
@@ -157,7 +173,8 @@ TypedPtr Typer::literal(const Expr& e) {
   t->value = e.value;
   t->type.rows.scalar = true;
   // A bare number may stand for a count, a rate or a ratio: its unit is known to be plain.
-  t->type.unit = {true, false, e.unit == syntax::LiteralUnit::time ? 1 : 0, e.unit == syntax::LiteralUnit::bytes ? 1 : 0};
+  t->type.unit = {true, false, e.unit == syntax::LiteralUnit::time ? 1 : 0,
+                  e.unit == syntax::LiteralUnit::bytes ? 1 : 0};
   return t;
 }
 
@@ -176,14 +193,19 @@ TypedPtr Typer::reference(const Expr& e) {
   return selector(e.text, {}, e.span);
 }
 
-TypedPtr Typer::use_let(const syntax::Let& let, std::size_t module, const std::vector<TypedPtr>* args, Span span) {
+TypedPtr Typer::use_let(const syntax::Let& let, std::size_t module, const std::vector<TypedPtr>* args,
+                        Span span) {
   used_[&let] = true;
-  if (let.burn) return fail(Code::type_clash, span, fmt::format("`{}` is a burn table, not a value", let.name.text), "name it in a `burn` clause");
+  if (let.burn)
+    return fail(Code::type_clash, span, fmt::format("`{}` is a burn table, not a value", let.name.text),
+                "name it in a `burn` clause");
   const std::size_t given = args == nullptr ? 0 : args->size();
   if (given != let.params.size() || (args == nullptr) != !let.has_params) {
     return fail(Code::bad_argument, span,
-                fmt::format("`{}` takes {} argument{}, not {}", let.name.text, let.params.size(), let.params.size() == 1 ? "" : "s", given),
-                let.has_params ? fmt::format("write {}(…)", let.name.text) : fmt::format("write {} without parentheses", let.name.text));
+                fmt::format("`{}` takes {} argument{}, not {}", let.name.text, let.params.size(),
+                            let.params.size() == 1 ? "" : "s", given),
+                let.has_params ? fmt::format("write {}(…)", let.name.text)
+                               : fmt::format("write {} without parentheses", let.name.text));
   }
   if (scope_.recursive_lets.count(&let) != 0) return nullptr;
   if (args == nullptr) {
@@ -194,7 +216,10 @@ TypedPtr Typer::use_let(const syntax::Let& let, std::size_t module, const std::v
   }
   if (open_lets_.size() > limits_.nesting) {
     // A chain that is longer by far is met again at every so many of its parts.
-    if (!lets_too_deep_) fail(Code::nesting_too_deep, span, fmt::format("more than {} `let`s inside each other", limits_.nesting), "keep fewer levels of `let`");
+    if (!lets_too_deep_)
+      fail(Code::nesting_too_deep, span,
+           fmt::format("more than {} `let`s inside each other", limits_.nesting),
+           "keep fewer levels of `let`");
     lets_too_deep_ = true;
     return nullptr;
   }
@@ -227,7 +252,8 @@ TypedPtr Typer::member(const Expr& e) {
       std::vector<std::string> names;
       for (const auto& [known, unused] : scope_.lets[use->second]) names.push_back(known);
       const std::string near = source::nearest(name, names);
-      return fail(Code::unknown_name, e.span, fmt::format("`{}` has no `{}`", module, name), near.empty() ? "" : fmt::format("did you mean `{}`?", near));
+      return fail(Code::unknown_name, e.span, fmt::format("`{}` has no `{}`", module, name),
+                  near.empty() ? "" : fmt::format("did you mean `{}`?", near));
     }
     if (!e.has_args) return use_let(*let->second, use->second, nullptr, e.span);
     std::vector<TypedPtr> args;
@@ -244,7 +270,8 @@ TypedPtr Typer::member(const Expr& e) {
   for (const auto& [known, unused] : scope_.slos) names.push_back(known);
   const std::string near = source::nearest(head, names);
   return fail(Code::unknown_name, e.path[0].span, fmt::format("nothing is called `{}`", head),
-              near.empty() ? "a metric's name with dots is written in backquotes" : fmt::format("did you mean `{}`?", near));
+              near.empty() ? "a metric's name with dots is written in backquotes"
+                           : fmt::format("did you mean `{}`?", near));
 }
 
 // since E for T, since done, T before E, or a plain length.
@@ -252,7 +279,8 @@ bool Typer::read_window(const Expr& arg, plan::Window& window, bool& bounded) {
   bounded = true;
   if (arg.kind == ExprKind::since && arg.path.size() == 1) {
     if (!place_.in_verify) {
-      fail(Code::bad_argument, arg.span, "`since done` stands only in `verify`", "in `when`, anchor on the deploy: since TARGET.deployed for 15m");
+      fail(Code::bad_argument, arg.span, "`since done` stands only in `verify`",
+           "in `when`, anchor on the deploy: since TARGET.deployed for 15m");
       return false;
     }
     if (arg.has_args) {
@@ -272,15 +300,18 @@ bool Typer::read_window(const Expr& arg, plan::Window& window, bool& bounded) {
       std::vector<std::string> names;
       for (const auto& [known, unused] : scope_.targets) names.push_back(known);
       const std::string near = source::nearest(arg.path[0].text, names);
-      fail(Code::unknown_name, arg.path[0].span, fmt::format("no target is called `{}`", arg.path[0].text), near.empty() ? "" : fmt::format("did you mean `{}`?", near));
+      fail(Code::unknown_name, arg.path[0].span, fmt::format("no target is called `{}`", arg.path[0].text),
+           near.empty() ? "" : fmt::format("did you mean `{}`?", near));
       return false;
     }
     if (arg.path[1].text != "deployed") {
-      fail(Code::unknown_name, arg.path[1].span, fmt::format("a target has no event `{}`", arg.path[1].text), "its event is `deployed`");
+      fail(Code::unknown_name, arg.path[1].span, fmt::format("a target has no event `{}`", arg.path[1].text),
+           "its event is `deployed`");
       return false;
     }
     if (scope_.target_decls[target->second]->deployed.empty()) {
-      fail(Code::missing_clause, arg.span, fmt::format("target `{}` does not say how its deploys are seen", arg.path[0].text),
+      fail(Code::missing_clause, arg.span,
+           fmt::format("target `{}` does not say how its deploys are seen", arg.path[0].text),
            "give it a clause: deployed metric NAME_deployed_timestamp_seconds");
       return false;
     }
@@ -320,29 +351,37 @@ TypedPtr Typer::slo_member(const Expr& e, std::uint32_t slo) {
   static const std::vector<std::string> members = {"burn", "remaining", "exhaustion"};
   const std::string name = dotted(e.path, 1);
   const bool takes_window = name != "remaining";
-  if (name == "burn") t->member = SloMember::burn;
-  else if (name == "remaining") t->member = SloMember::remaining;
-  else if (name == "exhaustion") t->member = SloMember::exhaustion;
+  if (name == "burn")
+    t->member = SloMember::burn;
+  else if (name == "remaining")
+    t->member = SloMember::remaining;
+  else if (name == "exhaustion")
+    t->member = SloMember::exhaustion;
   else {
     const std::string near = source::nearest(name, members);
     return fail(Code::unknown_name, e.path[1].span, fmt::format("an slo has no `{}`", name),
-                near.empty() ? "it has burn(WINDOW), remaining and exhaustion(WINDOW)" : fmt::format("did you mean `{}`?", near));
+                near.empty() ? "it has burn(WINDOW), remaining and exhaustion(WINDOW)"
+                             : fmt::format("did you mean `{}`?", near));
   }
   if (takes_window != e.has_args || (takes_window && e.args.size() != 1))
-    return fail(Code::bad_argument, e.span, fmt::format("`{}` {}", name, takes_window ? "needs one window" : "takes no arguments"),
-                takes_window ? fmt::format("write {}.{}(5m)", e.path[0].text, name) : fmt::format("write {}.{}", e.path[0].text, name));
+    return fail(Code::bad_argument, e.span,
+                fmt::format("`{}` {}", name, takes_window ? "needs one window" : "takes no arguments"),
+                takes_window ? fmt::format("write {}.{}(5m)", e.path[0].text, name)
+                             : fmt::format("write {}.{}", e.path[0].text, name));
   if (takes_window) {
     if (!read_window(*e.args[0], t->window, t->window_bounded)) return nullptr;
     if (t->member == SloMember::exhaustion) {
       t->type.unit.time = 1;
       if (t->window.kind != plan::WindowKind::trailing)
-        return fail(Code::bad_argument, e.span, "exhaustion is worked out over a plain window", "write exhaustion(1h)");
+        return fail(Code::bad_argument, e.span, "exhaustion is worked out over a plain window",
+                    "write exhaustion(1h)");
     }
   }
   return t;
 }
 
-TypedPtr Typer::selector(const std::string& metric, const std::vector<syntax::MatcherNode>& nodes, Span span) {
+TypedPtr Typer::selector(const std::string& metric, const std::vector<syntax::MatcherNode>& nodes,
+                         Span span) {
   auto t = make(TypedOp::selector, span);
   t->text = metric;
   if (!metric.empty()) t->matchers.push_back({std::string(metric_name_label), MatchOp::equal, metric});
@@ -366,26 +405,33 @@ TypedPtr Typer::selector(const std::string& metric, const std::vector<syntax::Ma
       const TypedPtr value = reference(ref);
       if (value == nullptr) return nullptr;
       if (value->op != TypedOp::text)
-        return fail(Code::type_clash, ref.span, fmt::format("a label's value is text, and `{}` is not", ref.text));
+        return fail(Code::type_clash, ref.span,
+                    fmt::format("a label's value is text, and `{}` is not", ref.text));
       m.value = value->text;
     }
-    if (facts.only && m.label != metric_name_label && !std::binary_search(facts.labels.begin(), facts.labels.end(), m.label)) {
+    if (facts.only && m.label != metric_name_label &&
+        !std::binary_search(facts.labels.begin(), facts.labels.end(), m.label)) {
       const std::string near = source::nearest(m.label, facts.labels);
-      return fail(Code::unknown_label, node.label.span, fmt::format("`{}` has no label `{}`", metric, m.label),
-                  near.empty() ? fmt::format("it has: {}", fmt::join(facts.labels, ", ")) : fmt::format("did you mean `{}`?", near));
+      return fail(Code::unknown_label, node.label.span,
+                  fmt::format("`{}` has no label `{}`", metric, m.label),
+                  near.empty() ? fmt::format("it has: {}", fmt::join(facts.labels, ", "))
+                               : fmt::format("did you mean `{}`?", near));
     }
     const bool is_regex = m.op == MatchOp::regex || m.op == MatchOp::not_regex;
     bool accepts_empty = m.op == MatchOp::equal ? m.value.empty() : !m.value.empty();
     if (is_regex) {
       const auto re = LabelRegex::compile(m.value);
-      if (!re) return fail(Code::bad_regex, node.span, re.error().message, "RE2's syntax, matched against the whole value; a backslash is written \\\\");
+      if (!re)
+        return fail(Code::bad_regex, node.span, re.error().message,
+                    "RE2's syntax, matched against the whole value; a backslash is written \\\\");
       accepts_empty = re->matches("") == (m.op == MatchOp::regex);
     }
     refuses_empty = refuses_empty || !accepts_empty;
     t->matchers.push_back(std::move(m));
   }
   if (!refuses_empty)
-    return fail(Code::bad_selector, span, "this selector accepts every series", "name the metric, or a label that must not be empty");
+    return fail(Code::bad_selector, span, "this selector accepts every series",
+                "name the metric, or a label that must not be empty");
   if (metric.empty()) {
     for (const Matcher& m : t->matchers)
       if (m.label == metric_name_label && m.op == MatchOp::equal) t->text = m.value;
@@ -395,9 +441,11 @@ TypedPtr Typer::selector(const std::string& metric, const std::vector<syntax::Ma
     for (const auto& [known, unused] : scope_.metrics) names.push_back(known);
     const std::string near = source::nearest(metric, names);
     bool part = false;  // of a declared histogram
-    for (const char* tail : {"_bucket", "_sum", "_count"}) part = part || scope_.metrics.count(metric.substr(0, metric.rfind(tail))) != 0;
+    for (const char* tail : {"_bucket", "_sum", "_count"})
+      part = part || scope_.metrics.count(metric.substr(0, metric.rfind(tail))) != 0;
     if (!near.empty() && !part)
-      diagnostics_.report(Code::unknown_metric, span, fmt::format("no metric `{}` is declared", metric), fmt::format("did you mean `{}`?", near));
+      diagnostics_.report(Code::unknown_metric, span, fmt::format("no metric `{}` is declared", metric),
+                          fmt::format("did you mean `{}`?", near));
   }
   std::sort(t->matchers.begin(), t->matchers.end());
   t->matchers.erase(std::unique(t->matchers.begin(), t->matchers.end()), t->matchers.end());
@@ -407,7 +455,8 @@ TypedPtr Typer::selector(const std::string& metric, const std::vector<syntax::Ma
   t->type.rows.closed = facts.only;
   std::string description;
   for (const Matcher& m : t->matchers)
-    if (m.label != metric_name_label) description += fmt::format("{}{}{}:{},", m.label, match_op_text(m.op), m.value.size(), m.value);
+    if (m.label != metric_name_label)
+      description += fmt::format("{}{}{}:{},", m.label, match_op_text(m.op), m.value.size(), m.value);
   t->type.rows.series = series("{" + description + "}");
   return t;
 }
@@ -416,7 +465,8 @@ TypedPtr Typer::range(const Expr& e) {
   TypedPtr inner = visit(e.args[0]);
   if (inner == nullptr) return nullptr;
   if (inner->op != TypedOp::selector || inner->range)
-    return fail(Code::type_clash, e.span, "a range is taken of a selector", "write metric{…}[5m]; subqueries are not supported yet");
+    return fail(Code::type_clash, e.span, "a range is taken of a selector",
+                "write metric{…}[5m]; subqueries are not supported yet");
   const auto length = duration(e.args[1], place_, "the range");
   if (!length) return nullptr;
   if (length->ms <= 0) return fail(Code::bad_value, e.args[1]->span, "a range has a length", "as [5m]");
@@ -431,10 +481,13 @@ TypedPtr Typer::offset(const Expr& e) {
   TypedPtr inner = visit(e.args[0]);
   if (inner == nullptr) return nullptr;
   if (inner->op != TypedOp::selector)
-    return fail(Code::type_clash, e.span, "`offset` belongs to a selector", "write it inside the function: rate(m[5m] offset 1h)");
+    return fail(Code::type_clash, e.span, "`offset` belongs to a selector",
+                "write it inside the function: rate(m[5m] offset 1h)");
   const auto by = duration(e.args[1], place_, "the offset");
   if (!by) return nullptr;
-  if (e.negative) return fail(Code::bad_value, e.span, "an offset looks into the past; the future is not known", "remove the minus");
+  if (e.negative)
+    return fail(Code::bad_value, e.span, "an offset looks into the past; the future is not known",
+                "remove the minus");
   auto t = std::make_shared<Typed>(*inner);
   t->span = e.span;
   t->offset = t->offset + *by;
@@ -498,7 +551,9 @@ TypedPtr Typer::hold(const Expr& e) {
   if (h.kind == syntax::Hold::Kind::time) {
     const auto time = duration(h.amount, place_, "`for`");
     if (!time) return nullptr;
-    if (time->ms == 0) return fail(Code::bad_value, h.amount->span, "a hold lasts longer than 0s", "as for 2m, or for 3 ticks");
+    if (time->ms == 0)
+      return fail(Code::bad_value, h.amount->span, "a hold lasts longer than 0s",
+                  "as for 2m, or for 3 ticks");
     t->hold.kind = plan::Hold::Kind::time;
     t->hold.time = *time;
   } else {
@@ -510,7 +565,8 @@ TypedPtr Typer::hold(const Expr& e) {
       const auto of = count(h.of, place_, "the number of ticks", 1);
       if (!of) return nullptr;
       if (*of < *n || *of > 64)
-        return fail(Code::bad_value, e.span, fmt::format("{} of {} ticks cannot be", *n, *of), "the second is at least the first, and at most 64");
+        return fail(Code::bad_value, e.span, fmt::format("{} of {} ticks cannot be", *n, *of),
+                    "the second is at least the first, and at most 64");
       t->hold.kind = plan::Hold::Kind::of;
       t->hold.of = *of;
     }
@@ -541,15 +597,19 @@ std::optional<Duration> Typer::duration(const ExprPtr& expr, const Place& place,
   if (t->type.unit.time != 1 || t->type.unit.bytes != 0) {
     std::string text = t->exact ? t->exact->to_string() : shortest(t->value);
     const bool million = expr->text.size() > 1 && expr->text.back() == 'M';
-    fail(Code::unit_clash, expr->span, fmt::format("{} is a duration, and this is {}", what, describe(t->type.unit)),
-         million ? fmt::format("`{}` is {}; minutes are written {}m", expr->text, text, expr->text.substr(0, expr->text.size() - 1))
-         : std::string_view(what) == "`for`" ? fmt::format("write for {} ticks, or give it a unit: {}m", text, text)
-                 : fmt::format("give it a unit: {}s, {}m", text, text));
+    fail(Code::unit_clash, expr->span,
+         fmt::format("{} is a duration, and this is {}", what, describe(t->type.unit)),
+         million ? fmt::format("`{}` is {}; minutes are written {}m", expr->text, text,
+                               expr->text.substr(0, expr->text.size() - 1))
+         : std::string_view(what) == "`for`"
+             ? fmt::format("write for {} ticks, or give it a unit: {}m", text, text)
+             : fmt::format("give it a unit: {}s, {}m", text, text));
     return std::nullopt;
   }
   const auto exact = t->exact ? mul(*t->exact, Rational(1000)) : std::nullopt;
   if (!exact || !exact->is_whole() || !(std::fabs(t->value) < 3.2e9)) {
-    fail(Code::bad_value, expr->span, fmt::format("{} is not a whole number of milliseconds below 100 years", what));
+    fail(Code::bad_value, expr->span,
+         fmt::format("{} is not a whole number of milliseconds below 100 years", what));
     return std::nullopt;
   }
   if (exact->num() < 0) {
@@ -567,14 +627,19 @@ TypedPtr Typer::number(const ExprPtr& expr, const Place& place, const char* what
   TypedPtr t = visit(expr);
   place_ = outer;
   if (t == nullptr) return nullptr;
-  if (!t->constant()) return fail(Code::bad_value, expr->span, fmt::format("{} must be a constant number", what));
+  if (!t->constant())
+    return fail(Code::bad_value, expr->span, fmt::format("{} must be a constant number", what));
   if (!t->type.unit.plain())
-    return fail(Code::unit_clash, expr->span, fmt::format("{} is a number, and this is {}", what, describe(t->type.unit)),
-                expr->text.size() > 1 && expr->text.back() == 'm' ? fmt::format("a million is written {}M", expr->text.substr(0, expr->text.size() - 1)) : "");
+    return fail(Code::unit_clash, expr->span,
+                fmt::format("{} is a number, and this is {}", what, describe(t->type.unit)),
+                expr->text.size() > 1 && expr->text.back() == 'm'
+                    ? fmt::format("a million is written {}M", expr->text.substr(0, expr->text.size() - 1))
+                    : "");
   return t;
 }
 
-std::optional<std::uint32_t> Typer::count(const ExprPtr& expr, const Place& place, const char* what, std::uint32_t least) {
+std::optional<std::uint32_t> Typer::count(const ExprPtr& expr, const Place& place, const char* what,
+                                          std::uint32_t least) {
   const TypedPtr t = number(expr, place, what);
   if (t == nullptr) return std::nullopt;
   if (t->value != std::floor(t->value) || t->value < least || t->value > 1e9) {
@@ -585,7 +650,8 @@ std::optional<std::uint32_t> Typer::count(const ExprPtr& expr, const Place& plac
   return static_cast<std::uint32_t>(t->value);
 }
 
-const syntax::BurnBlock* Typer::burn_table(const std::vector<syntax::Name>& path, Span span, const Place& place, std::size_t& module) {
+const syntax::BurnBlock* Typer::burn_table(const std::vector<syntax::Name>& path, Span span,
+                                           const Place& place, std::size_t& module) {
   const std::size_t home = place.module < scope_.roots ? 0 : place.module;
   const syntax::Let* let = nullptr;
   module = home;
@@ -606,20 +672,24 @@ const syntax::BurnBlock* Typer::burn_table(const std::vector<syntax::Name>& path
         std::vector<std::string> names;
         for (const auto& [known, unused] : scope_.lets[module]) names.push_back(known);
         const std::string near = source::nearest(path.back().text, names);
-        fail(Code::unknown_name, path.back().span, fmt::format("`{}` has no `{}`", dotted(head), path.back().text),
-             near.empty() ? fmt::format("it has: {}", fmt::join(names, ", ")) : fmt::format("did you mean `{}`?", near));
+        fail(Code::unknown_name, path.back().span,
+             fmt::format("`{}` has no `{}`", dotted(head), path.back().text),
+             near.empty() ? fmt::format("it has: {}", fmt::join(names, ", "))
+                          : fmt::format("did you mean `{}`?", near));
         return nullptr;
       }
     }
   }
   if (let == nullptr) {
     fail(Code::unknown_name, span, fmt::format("no burn table is called `{}`", dotted(path)),
-         path.size() > 1 && path[0].text == "std" ? "say `use std.burn` at the top" : "write the rows in { }, or name a `let` of rows");
+         path.size() > 1 && path[0].text == "std" ? "say `use std.burn` at the top"
+                                                  : "write the rows in { }, or name a `let` of rows");
     return nullptr;
   }
   used_[let] = true;
   if (!let->burn) {
-    fail(Code::type_clash, span, fmt::format("`{}` is a value, not a burn table", dotted(path)), "a burn table is `let NAME = { page 14.4 over 1h & 5m }`");
+    fail(Code::type_clash, span, fmt::format("`{}` is a value, not a burn table", dotted(path)),
+         "a burn table is `let NAME = { page 14.4 over 1h & 5m }`");
     return nullptr;
   }
   return &*let->burn;

@@ -1,5 +1,5 @@
-// Gives expressions their meaning. One Typer serves a whole program; what an expression may refer to depends on where
-// it stands (Place).
+// Gives expressions their meaning. One Typer serves a whole program; what an expression may refer to depends
+// on where it stands (Place).
 #pragma once
 
 #include <map>
@@ -12,9 +12,9 @@
 namespace signalbox::sema {
 
 struct Place {
-  std::size_t module = 0;            // whose lets are seen
-  bool in_verify = false;            // `since done` may stand here
-  std::vector<std::string> per;      // labels that a percentile keeps
+  std::size_t module = 0;        // whose lets are seen
+  bool in_verify = false;        // `since done` may stand here
+  std::vector<std::string> per;  // labels that a percentile keeps
 };
 
 class Typer {
@@ -29,10 +29,12 @@ class Typer {
   // Constants of clauses; nothing after an error. `what` names the value in messages.
   std::optional<Duration> duration(const syntax::ExprPtr& expr, const Place& place, const char* what);
   TypedPtr number(const syntax::ExprPtr& expr, const Place& place, const char* what);  // plain or ratio
-  std::optional<std::uint32_t> count(const syntax::ExprPtr& expr, const Place& place, const char* what, std::uint32_t least);
+  std::optional<std::uint32_t> count(const syntax::ExprPtr& expr, const Place& place, const char* what,
+                                     std::uint32_t least);
 
   // The burn table that a path names, or null (reported).
-  const syntax::BurnBlock* burn_table(const std::vector<syntax::Name>& path, Span span, const Place& place, std::size_t& module);
+  const syntax::BurnBlock* burn_table(const std::vector<syntax::Name>& path, Span span, const Place& place,
+                                      std::size_t& module);
 
   bool used(const syntax::Let* let) const { return used_.count(let) != 0; }
 
@@ -57,7 +59,8 @@ class Typer {
   TypedPtr binary(const syntax::Expr& e);
   TypedPtr fold(const syntax::Expr& e, plan::ShapeOp op, const TypedPtr& a, const TypedPtr& b);
   bool check_units(const syntax::Expr& e, plan::ShapeOp op, const TypedPtr& a, const TypedPtr& b, Unit& out);
-  bool join_rows(const syntax::Expr& e, bool logic, const TypedPtr& a, const TypedPtr& b, plan::Matching& matching, RowType& out);
+  bool join_rows(const syntax::Expr& e, bool logic, const TypedPtr& a, const TypedPtr& b,
+                 plan::Matching& matching, RowType& out);
   TypedPtr hold(const syntax::Expr& e);
 
   std::shared_ptr<Typed> make(TypedOp op, Span span);

@@ -52,8 +52,12 @@ std::string excerpt(Span span, const SourceSet& sources) {
 
 }  // namespace
 
-std::string_view code_name(Code code) { return code_table[static_cast<int>(code)].name; }
-Level code_level(Code code) { return code_table[static_cast<int>(code)].level; }
+std::string_view code_name(Code code) {
+  return code_table[static_cast<int>(code)].name;
+}
+Level code_level(Code code) {
+  return code_table[static_cast<int>(code)].level;
+}
 
 Diagnostic& Diagnostics::report(Code code, Span span, std::string message, std::string hint) {
   for (const Diagnostic& d : list_) {
@@ -66,7 +70,8 @@ Diagnostic& Diagnostics::report(Code code, Span span, std::string message, std::
   if (list_.size() >= most_) {
     ++dropped_;
     // An error is never hidden behind warnings.
-    const auto warning = std::find_if(list_.rbegin(), list_.rend(), [](const Diagnostic& d) { return d.level() == Level::warning; });
+    const auto warning = std::find_if(list_.rbegin(), list_.rend(),
+                                      [](const Diagnostic& d) { return d.level() == Level::warning; });
     if (code_level(code) == Level::warning || warning == list_.rend()) {
       overflow_ = {};
       return overflow_;
@@ -94,7 +99,8 @@ std::string render_text(const Diagnostics& diagnostics, const SourceSet& sources
     for (const Note& n : d.notes) {
       const SourceText& other = sources[n.span.file];
       const Position p = other.position(n.span.begin);
-      out += fmt::format("{}:{}:{}: note: {}\n{}", other.name(), p.line, p.column, n.message, excerpt(n.span, sources));
+      out += fmt::format("{}:{}:{}: note: {}\n{}", other.name(), p.line, p.column, n.message,
+                         excerpt(n.span, sources));
     }
     if (!d.hint.empty()) out += fmt::format("      help: {}\n", d.hint);
   }

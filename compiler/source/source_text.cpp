@@ -33,7 +33,8 @@ Position SourceText::position(std::uint32_t byte) const {
 std::string_view SourceText::line(std::uint32_t number) const {
   if (number == 0 || number > line_starts_.size()) return {};
   const std::uint32_t begin = line_starts_[number - 1];
-  std::uint32_t end = number < line_starts_.size() ? line_starts_[number] - 1 : static_cast<std::uint32_t>(text_.size());
+  std::uint32_t end =
+      number < line_starts_.size() ? line_starts_[number] - 1 : static_cast<std::uint32_t>(text_.size());
   if (end > begin && text_[end - 1] == '\r') --end;
   return std::string_view(text_).substr(begin, end - begin);
 }
@@ -58,10 +59,14 @@ std::size_t first_invalid_utf8(std::string_view s) {
       ++i;
       continue;
     }
-    if (c >= 0xc2 && c <= 0xdf) more = 1, code = c & 0x1f, least = 0x80;
-    else if (c >= 0xe0 && c <= 0xef) more = 2, code = c & 0x0f, least = 0x800;
-    else if (c >= 0xf0 && c <= 0xf4) more = 3, code = c & 0x07, least = 0x10000;
-    else return i;
+    if (c >= 0xc2 && c <= 0xdf)
+      more = 1, code = c & 0x1f, least = 0x80;
+    else if (c >= 0xe0 && c <= 0xef)
+      more = 2, code = c & 0x0f, least = 0x800;
+    else if (c >= 0xf0 && c <= 0xf4)
+      more = 3, code = c & 0x07, least = 0x10000;
+    else
+      return i;
     if (i + more >= s.size()) return i;
     for (std::size_t k = 1; k <= more; ++k) {
       const auto d = static_cast<unsigned char>(s[i + k]);

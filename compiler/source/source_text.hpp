@@ -16,7 +16,9 @@ struct Span {
   bool operator==(const Span&) const = default;
 };
 // From the start of `a` to the end of `b`; both of one file.
-inline Span join(Span a, Span b) { return {a.file, a.begin, b.end}; }
+inline Span join(Span a, Span b) {
+  return {a.file, a.begin, b.end};
+}
 
 struct Position {
   std::uint32_t line = 1;    // from 1
@@ -36,7 +38,8 @@ class SourceText {
   std::uint32_t points_before(std::uint32_t byte) const;
 
   std::vector<std::uint32_t> line_starts_;
-  std::vector<std::uint32_t> points_;  // code points before every 256th byte: a line may be as long as the text
+  std::vector<std::uint32_t>
+      points_;  // code points before every 256th byte: a line may be as long as the text
 };
 
 // The texts of one compilation; Span::file is an index.

@@ -17,7 +17,8 @@ namespace signalbox::syntax {
 class BoundedParser : public SloParser {
  public:
   BoundedParser(antlr4::TokenStream* tokens, std::size_t most) : SloParser(tokens), most_(most) {}
-  void enterRecursionRule(antlr4::ParserRuleContext* context, size_t state, size_t rule, int precedence) override;
+  void enterRecursionRule(antlr4::ParserRuleContext* context, size_t state, size_t rule,
+                          int precedence) override;
   void unrollRecursionContexts(antlr4::ParserRuleContext* parent) override;
   antlr4::Token* too_deep() const { return too_deep_; }
 
@@ -55,13 +56,15 @@ class Parsed {
 };
 
 // Reports each fault once, at clause level, and goes on at the next clause.
-std::shared_ptr<antlr4::ANTLRErrorStrategy> make_error_strategy(const Parsed& parsed, const source::SourceSet& sources,
-                                                                 source::Diagnostics& diagnostics);
+std::shared_ptr<antlr4::ANTLRErrorStrategy> make_error_strategy(const Parsed& parsed,
+                                                                const source::SourceSet& sources,
+                                                                source::Diagnostics& diagnostics);
 
 // Tree to AST; expressions deeper than `limits.nesting` × 5 are reported and cut.
 struct File;
 struct Expr;
-File build_file(const Parsed& parsed, std::uint32_t file, const Limits& limits, source::Diagnostics& diagnostics);
+File build_file(const Parsed& parsed, std::uint32_t file, const Limits& limits,
+                source::Diagnostics& diagnostics);
 std::shared_ptr<const Expr> build_query(const Parsed& parsed, std::uint32_t file, const Limits& limits,
                                         source::Diagnostics& diagnostics);
 

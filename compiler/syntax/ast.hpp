@@ -1,5 +1,5 @@
-// The program as written, without its parse tree. Every node knows its place. What a name means, and whether a
-// clause is required or stands twice, is sema's business: repeated clauses are all kept.
+// The program as written, without its parse tree. Every node knows its place. What a name means, and whether
+// a clause is required or stands twice, is sema's business: repeated clauses are all kept.
 #pragma once
 
 #include <memory>
@@ -73,7 +73,7 @@ enum class ExprKind {
 struct Hold {
   enum class Kind { ticks, time, of } kind = Kind::ticks;
   ExprPtr amount;
-  ExprPtr of;              // `in 3 of 5 ticks`
+  ExprPtr of;               // `in 3 of 5 ticks`
   ExprPtr unknown_at_most;  // null when not said
 };
 
@@ -122,7 +122,7 @@ struct Let {
   Name name;
   bool has_params = false;
   std::vector<Name> params;
-  ExprPtr value;                 // or
+  ExprPtr value;  // or
   std::optional<BurnBlock> burn;
   Span span;
 };
@@ -176,7 +176,7 @@ struct Per {
 };
 struct Indicator {
   enum class Kind { bad, good, share, bad_slices, good_slices } kind = Kind::bad;
-  ExprPtr part, whole;   // counts
+  ExprPtr part, whole;  // counts
   ExprPtr histogram, at_most;
   ExprPtr slice, condition;
   Span span;
@@ -320,7 +320,7 @@ struct Expect {
   bool negated = false;
   bool message = false;  // page or ticket to a receiver
   bool page = false;
-  Name name;             // receiver or declaration
+  Name name;  // receiver or declaration
   Name state;
   std::optional<ExpectSpan> when;
   Span span;

@@ -93,7 +93,9 @@ class Builder {
   source::Diagnostics& diagnostics_;
 };
 
-Text Builder::text(antlr4::tree::TerminalNode* node) { return node == nullptr ? Text{} : text(node->getSymbol()); }
+Text Builder::text(antlr4::tree::TerminalNode* node) {
+  return node == nullptr ? Text{} : text(node->getSymbol());
+}
 
 Text Builder::text(antlr4::Token* token) {
   const std::string raw = token->getText();
@@ -104,10 +106,21 @@ Text Builder::text(antlr4::Token* token) {
       continue;
     }
     switch (raw[++i]) {
-      case 'n': out.value += '\n'; break;
-      case 't': out.value += '\t'; break;
-      case 'r': out.value += '\r'; break;
-      case '\\': case '"': case '\'': case '`': out.value += raw[i]; break;
+      case 'n':
+        out.value += '\n';
+        break;
+      case 't':
+        out.value += '\t';
+        break;
+      case 'r':
+        out.value += '\r';
+        break;
+      case '\\':
+      case '"':
+      case '\'':
+      case '`':
+        out.value += raw[i];
+        break;
       default:
         diagnostics_.report(Code::bad_string, out.span, fmt::format("`\\{}` is not an escape", raw[i]),
                             "escapes are \\\\ \\\" \\' \\n \\t \\r; a regex backslash is written \\\\");
@@ -129,13 +142,16 @@ ExprPtr Builder::literal(antlr4::Token* token) {
     std::string plain;
     for (char c : digits)
       if (c != '_') plain += c;
-    e->value = e->exact ? e->exact->to_double()
-                        : std::strtod(plain.c_str(), nullptr) * static_cast<double>(num) / static_cast<double>(den);
+    e->value =
+        e->exact ? e->exact->to_double()
+                 : std::strtod(plain.c_str(), nullptr) * static_cast<double>(num) / static_cast<double>(den);
   };
   const auto check_range = [&] {
     const bool zero = raw.substr(0, raw.find_first_of("eE")).find_first_of("123456789") == std::string::npos;
     if (std::isfinite(e->value) && (zero || e->value != 0)) return;
-    diagnostics_.report(Code::bad_number, e->span, fmt::format("`{}` is too {} for a number", raw, std::isfinite(e->value) ? "small" : "large"));
+    diagnostics_.report(
+        Code::bad_number, e->span,
+        fmt::format("`{}` is too {} for a number", raw, std::isfinite(e->value) ? "small" : "large"));
   };
   switch (token->getType()) {
     case SloLexer::NUMBER: {
@@ -226,7 +242,8 @@ ExprPtr Builder::expr(P::ExprContext* c) {
   if (++depth_ > most_) {
     if (!too_deep_)
       diagnostics_.report(Code::nesting_too_deep, parsed_.span(c->getStart()),
-                          fmt::format("more than {} operators inside each other", most_), "name parts of the expression with `let`");
+                          fmt::format("more than {} operators inside each other", most_),
+                          "name parts of the expression with `let`");
     too_deep_ = true;
     --depth_;
     return nullptr;
@@ -266,7 +283,8 @@ ExprPtr Builder::operand(P::OperandContext* c) {
   ExprPtr inner = primary(c->primary());
   const auto suffixes = c->suffix();
   if (suffixes.size() > most_ / 5) {
-    diagnostics_.report(Code::nesting_too_deep, parsed_.span(suffixes[most_ / 5]), fmt::format("more than {} ranges and offsets of one selector", most_ / 5),
+    diagnostics_.report(Code::nesting_too_deep, parsed_.span(suffixes[most_ / 5]),
+                        fmt::format("more than {} ranges and offsets of one selector", most_ / 5),
                         "one of each is enough");
     return nullptr;
   }
@@ -323,13 +341,22 @@ std::vector<MatcherNode> Builder::matchers(P::MatchersContext* c) {
     node.label = word(m->anyWord());
     node.span = parsed_.span(m);
     switch (m->op->getType()) {
-      case SloLexer::NE: node.op = MatchOp::not_equal; break;
-      case SloLexer::MATCH: node.op = MatchOp::regex; break;
-      case SloLexer::NOT_MATCH: node.op = MatchOp::not_regex; break;
-      default: node.op = MatchOp::equal;
+      case SloLexer::NE:
+        node.op = MatchOp::not_equal;
+        break;
+      case SloLexer::MATCH:
+        node.op = MatchOp::regex;
+        break;
+      case SloLexer::NOT_MATCH:
+        node.op = MatchOp::not_regex;
+        break;
+      default:
+        node.op = MatchOp::equal;
     }
-    if (m->STRING() != nullptr) node.text = text(m->STRING());
-    else node.name = name(m->name());
+    if (m->STRING() != nullptr)
+      node.text = text(m->STRING());
+    else
+      node.name = name(m->name());
     out.push_back(std::move(node));
   }
   return out;
@@ -487,18 +514,22 @@ SloDecl Builder::slo_decl(P::SloDeclContext* c) {
     if (auto* k = clause->ownerClause(); whole(k)) d.owner.push_back({text(k->STRING()), at});
     if (auto* k = clause->runbookClause(); whole(k)) d.runbook.push_back({text(k->STRING()), at});
     if (auto* k = clause->indicatorClause(); whole(k)) d.indicator.push_back(indicator(k));
-    if (auto* k = clause->objectiveClause(); whole(k)) d.objective.push_back({amount(k->amount(0)), amount(k->amount(1)), at});
+    if (auto* k = clause->objectiveClause(); whole(k))
+      d.objective.push_back({amount(k->amount(0)), amount(k->amount(1)), at});
     if (auto* k = clause->burnClause(); whole(k)) {
       BurnClause b;
-      if (k->burnBlock() != nullptr) b.block = burn_block(k->burnBlock());
-      else b.path = path(k->path());
+      if (k->burnBlock() != nullptr)
+        b.block = burn_block(k->burnBlock());
+      else
+        b.path = path(k->path());
       b.span = at;
       d.burn.push_back(std::move(b));
     }
     if (auto* k = clause->floorClause(); whole(k)) d.floor.push_back({amount(k->amount()), at});
     if (auto* k = clause->coverageClause(); whole(k)) d.coverage.push_back({amount(k->amount()), at});
     if (auto* k = clause->sloMissingClause(); whole(k))
-      d.missing.push_back({k->amount() != nullptr ? amount(k->amount()) : nullptr, k->severity()->PAGE() != nullptr, at});
+      d.missing.push_back(
+          {k->amount() != nullptr ? amount(k->amount()) : nullptr, k->severity()->PAGE() != nullptr, at});
     if (auto* k = clause->idleClause(); whole(k))
       d.idle.push_back({k->KEEP() != nullptr ? token_name(k->KEEP()->getSymbol()) : name(k->name()), at});
     const auto receivers = [&](const std::vector<P::NameContext*>& names) {
@@ -510,7 +541,8 @@ SloDecl Builder::slo_decl(P::SloDeclContext* c) {
     if (auto* k = clause->ticketClause(); whole(k)) d.ticket.push_back(receivers(k->name()));
     if (auto* k = clause->deferClause(); whole(k))
       d.defer.push_back({k->severity()->PAGE() != nullptr, name(k->name()), amount(k->amount()), at});
-    if (auto* k = clause->trafficClause(); whole(k)) d.traffic.push_back({amount(k->amount()), name(k->name()), at});
+    if (auto* k = clause->trafficClause(); whole(k))
+      d.traffic.push_back({amount(k->amount()), name(k->name()), at});
   }
   return d;
 }
@@ -522,7 +554,8 @@ TargetDecl Builder::target_decl(P::TargetDeclContext* c) {
   d.span = parsed_.span(c);
   for (auto* clause : c->targetClause()) {
     const Span at = parsed_.span(clause);
-    if (auto* k = clause->versionClause(); whole(k)) d.version.push_back({name(k->name()), text(k->STRING()), at});
+    if (auto* k = clause->versionClause(); whole(k))
+      d.version.push_back({name(k->name()), text(k->STRING()), at});
     if (auto* k = clause->deployedClause(); whole(k)) d.deployed.push_back({condition(k->condition()), at});
     if (auto* k = clause->secretClause(); whole(k)) d.secret.push_back({name(k->name()), at});
     if (auto* k = clause->timeoutClause(); whole(k)) d.timeout.push_back({amount(k->amount()), at});
@@ -577,7 +610,8 @@ PolicyDecl Builder::policy_decl(P::PolicyDeclContext* c) {
       v.span = at;
       d.verify.push_back(std::move(v));
     }
-    if (auto* k = clause->limitClause(); whole(k)) d.limit.push_back({amount(k->amount(0)), amount(k->amount(1)), at});
+    if (auto* k = clause->limitClause(); whole(k))
+      d.limit.push_back({amount(k->amount(0)), amount(k->amount(1)), at});
     if (auto* k = clause->cooldownClause(); whole(k)) d.cooldown.push_back({amount(k->amount()), at});
     if (auto* k = clause->repeatClause(); whole(k)) d.repeat.push_back({amount(k->amount()), at});
     if (auto* k = clause->policyMissingClause(); whole(k))
@@ -681,10 +715,14 @@ Expect Builder::expect(P::ExpectClauseContext* c) {
   if (whole(when)) {
     ExpectSpan out;
     out.first = moment(when->moment(0));
-    if (when->BETWEEN() != nullptr) out.second = moment(when->moment(1));
-    else if (when->AFTER() != nullptr) out.kind = ExpectSpan::Kind::after;
-    else if (when->BEFORE() != nullptr) out.kind = ExpectSpan::Kind::before;
-    else out.kind = ExpectSpan::Kind::at;
+    if (when->BETWEEN() != nullptr)
+      out.second = moment(when->moment(1));
+    else if (when->AFTER() != nullptr)
+      out.kind = ExpectSpan::Kind::after;
+    else if (when->BEFORE() != nullptr)
+      out.kind = ExpectSpan::Kind::before;
+    else
+      out.kind = ExpectSpan::Kind::at;
     e.when = std::move(out);
   }
   return e;
@@ -706,16 +744,20 @@ File Builder::program(P::ProgramContext* program) {
     const Span at = parsed_.span(item);
     if (auto* k = item->useSetting(); whole(k) && whole(k->path()) && whole(k->path()->name())) {
       const auto words = k->path()->anyWord();
-      if (std::all_of(words.begin(), words.end(), [](auto* w) { return whole(w); })) out.uses.push_back({path(k->path()), at});
+      if (std::all_of(words.begin(), words.end(), [](auto* w) { return whole(w); }))
+        out.uses.push_back({path(k->path()), at});
     }
     if (auto* k = item->paramSetting(); whole(k)) {
       Param p{name(k->name(0)), name(k->name(1)), nullptr, at};
-      if (k->STRING() != nullptr) p.fallback = literal(k->STRING()->getSymbol());
-      else if (k->amount() != nullptr) p.fallback = amount(k->amount());
+      if (k->STRING() != nullptr)
+        p.fallback = literal(k->STRING()->getSymbol());
+      else if (k->amount() != nullptr)
+        p.fallback = amount(k->amount());
       out.params.push_back(std::move(p));
     }
     if (auto* k = item->tickSetting(); whole(k))
-      out.ticks.push_back({amount(k->amount(0)), k->amount().size() > 1 ? amount(k->amount(1)) : nullptr, at});
+      out.ticks.push_back(
+          {amount(k->amount(0)), k->amount().size() > 1 ? amount(k->amount(1)) : nullptr, at});
     if (auto* k = item->letSetting(); whole(k)) {
       Let l;
       l.name = name(k->name());
@@ -724,8 +766,10 @@ File Builder::program(P::ProgramContext* program) {
         l.has_params = true;
         for (auto* n : k->letParams()->name()) l.params.push_back(name(n));
       }
-      if (k->burnBlock() != nullptr) l.burn = burn_block(k->burnBlock());
-      else l.value = condition(k->condition());
+      if (k->burnBlock() != nullptr)
+        l.burn = burn_block(k->burnBlock());
+      else
+        l.value = condition(k->condition());
       out.lets.push_back(std::move(l));
     }
     if (auto* k = item->metricSetting(); whole(k)) {
@@ -751,11 +795,13 @@ File Builder::program(P::ProgramContext* program) {
 
 }  // namespace
 
-File build_file(const Parsed& parsed, std::uint32_t file, const Limits& limits, source::Diagnostics& diagnostics) {
+File build_file(const Parsed& parsed, std::uint32_t file, const Limits& limits,
+                source::Diagnostics& diagnostics) {
   return Builder(parsed, file, limits, diagnostics).program(parsed.program);
 }
 
-ExprPtr build_query(const Parsed& parsed, std::uint32_t file, const Limits& limits, source::Diagnostics& diagnostics) {
+ExprPtr build_query(const Parsed& parsed, std::uint32_t file, const Limits& limits,
+                    source::Diagnostics& diagnostics) {
   return Builder(parsed, file, limits, diagnostics).condition(parsed.query->condition());
 }
 

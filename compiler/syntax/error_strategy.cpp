@@ -40,9 +40,11 @@ constexpr Form forms[] = {
     {SloParser::RuleOwnerClause, "owner \"payments-sre\""},
     {SloParser::RuleRunbookClause, "runbook \"https://wiki.example/checkout\""},
     {SloParser::RuleIndicatorClause,
-     "indicator bad failed of all, indicator share of HISTOGRAM at most 300ms, or indicator slices of 1m where CONDITION"},
+     "indicator bad failed of all, indicator share of HISTOGRAM at most 300ms, or indicator slices of 1m "
+     "where CONDITION"},
     {SloParser::RuleObjectiveClause, "objective 99.9% over 30d"},
-    {SloParser::RuleBurnClause, "burn { page 14.4 over 1h & 5m  ticket 10% in 1d & 2h }, or burn std.burn.google"},
+    {SloParser::RuleBurnClause,
+     "burn { page 14.4 over 1h & 5m  ticket 10% in 1d & 2h }, or burn std.burn.google"},
     {SloParser::RuleBurnRow, "page 14.4 over 1h & 5m, or ticket 10% in 1d & 2h"},
     {SloParser::RuleFloorClause, "floor 10 bad"},
     {SloParser::RuleSloMissingClause, "missing keep for 10m then ticket"},
@@ -57,76 +59,99 @@ constexpr Form forms[] = {
     {SloParser::RuleVersionClause, "version GET \"http://127.0.0.1:8080/version\""},
     {SloParser::RuleDeployedClause, "deployed metric checkout_deployed_timestamp_seconds"},
     {SloParser::RuleActionClause,
-     "action rollback is idempotent { POST \"http://127.0.0.1:8080/rollback\" body { to previous_version } }"},
+     "action rollback is idempotent { POST \"http://127.0.0.1:8080/rollback\" body { to previous_version } "
+     "}"},
     {SloParser::RulePolicyDecl, "policy roll_back on checkout { when …  do rollback  … }"},
     {SloParser::RuleWhenClause, "when any by (region) (checkout.burn(5m) > 14.4) for 3 ticks"},
     {SloParser::RuleUntilClause, "until checkout.burn(5m) < 1"},
     {SloParser::RuleEvents, "events at least 50 and 5 bad"},
     {SloParser::RuleDoClause, "do rollback"},
     {SloParser::RuleVerifyClause,
-     "verify all by (region) (checkout.burn(since done) < 3) for 3 ticks after 15s within 2m else page oncall \"why\""},
+     "verify all by (region) (checkout.burn(since done) < 3) for 3 ticks after 15s within 2m else page "
+     "oncall \"why\""},
     {SloParser::RuleLimitClause, "limit 2 per 1d"},
     {SloParser::RuleCooldownClause, "cooldown 15m"},
     {SloParser::RulePolicyMissingClause, "missing page oncall, or missing do nothing"},
     {SloParser::RuleModeClause, "mode act"},
     {SloParser::RuleRepeatClause, "repeat at most 2"},
     {SloParser::RuleTestDecl, "test \"a bad deploy is rolled back\" { given …  expect … }"},
-    {SloParser::RuleGivenClause, "given http_requests_total{code=\"500\"} rate 25/s from 1h until POLICY is done"},
+    {SloParser::RuleGivenClause,
+     "given http_requests_total{code=\"500\"} rate 25/s from 1h until POLICY is done"},
     {SloParser::RuleExpectClause, "expect POLICY fires between 1h and 1h1m, or expect no page to oncall"},
     {SloParser::RuleHold, "for 3 ticks, for 2m, or in 3 of 5 ticks"},
     {SloParser::RuleMatchers, "{service=\"checkout\", code=~\"5..\"}"},
     {SloParser::RuleMatching, "on (region) group_left (owner)"},
 };
 
-const std::vector<size_t> item_heads = {SloLexer::USE,    SloLexer::PARAM,    SloLexer::TICK, SloLexer::LET,
-                                        SloLexer::METRIC, SloLexer::SOURCE,   SloLexer::RECEIVER, SloLexer::SLO,
-                                        SloLexer::TARGET, SloLexer::POLICY,   SloLexer::TEST};
-const std::vector<size_t> not_yet_heads = {SloLexer::ROLLOUT, SloLexer::EXPERIMENT, SloLexer::INTERLOCK, SloLexer::GATE,
-                                           SloLexer::BUDGET,  SloLexer::INSIGHT,    SloLexer::FLAG};
+const std::vector<size_t> item_heads = {SloLexer::USE,    SloLexer::PARAM,  SloLexer::TICK,     SloLexer::LET,
+                                        SloLexer::METRIC, SloLexer::SOURCE, SloLexer::RECEIVER, SloLexer::SLO,
+                                        SloLexer::TARGET, SloLexer::POLICY, SloLexer::TEST};
+const std::vector<size_t> not_yet_heads = {SloLexer::ROLLOUT, SloLexer::EXPERIMENT, SloLexer::INTERLOCK,
+                                           SloLexer::GATE,    SloLexer::BUDGET,     SloLexer::INSIGHT,
+                                           SloLexer::FLAG};
 
 // The words that begin a clause of each declaration.
 std::vector<size_t> clause_heads(size_t rule) {
   using L = SloLexer;
   switch (rule) {
-    case SloParser::RuleSourceDecl: return {L::URL, L::EVERY, L::SETTLE, L::TIMEOUT, L::LOOKBACK, L::SEMANTICS};
-    case SloParser::RuleReceiverDecl: return {L::URL, L::SECRET, L::TIMEOUT, L::HEARTBEAT};
+    case SloParser::RuleSourceDecl:
+      return {L::URL, L::EVERY, L::SETTLE, L::TIMEOUT, L::LOOKBACK, L::SEMANTICS};
+    case SloParser::RuleReceiverDecl:
+      return {L::URL, L::SECRET, L::TIMEOUT, L::HEARTBEAT};
     case SloParser::RuleSloDecl:
       return {L::ABOUT,   L::OWNER, L::RUNBOOK, L::INDICATOR, L::OBJECTIVE, L::BURN,    L::FLOOR,
               L::MISSING, L::IDLE,  L::PAGE,    L::TICKET,    L::DEFER,     L::TRAFFIC, L::COVERAGE};
-    case SloParser::RuleTargetDecl: return {L::VERSION, L::DEPLOYED, L::ACTION, L::SECRET, L::TIMEOUT};
+    case SloParser::RuleTargetDecl:
+      return {L::VERSION, L::DEPLOYED, L::ACTION, L::SECRET, L::TIMEOUT};
     case SloParser::RulePolicyDecl:
       return {L::ABOUT,  L::OWNER, L::RUNBOOK,  L::WHEN,    L::UNTIL, L::EVENTS, L::DO,
               L::VERIFY, L::LIMIT, L::COOLDOWN, L::MISSING, L::MODE,  L::REPEAT};
-    case SloParser::RuleTestDecl: return {L::GIVEN, L::EXPECT};
-    case SloParser::RuleBurnBlock: return {L::PAGE, L::TICKET};
-    default: return {};
+    case SloParser::RuleTestDecl:
+      return {L::GIVEN, L::EXPECT};
+    case SloParser::RuleBurnBlock:
+      return {L::PAGE, L::TICKET};
+    default:
+      return {};
   }
 }
 
 const char* declaration_word(size_t rule) {
   switch (rule) {
-    case SloParser::RuleSourceDecl: return "source";
-    case SloParser::RuleReceiverDecl: return "receiver";
-    case SloParser::RuleSloDecl: return "slo";
-    case SloParser::RuleTargetDecl: return "target";
-    case SloParser::RulePolicyDecl: return "policy";
-    case SloParser::RuleTestDecl: return "test";
-    case SloParser::RuleBurnBlock: return "burn";
-    default: return "program";
+    case SloParser::RuleSourceDecl:
+      return "source";
+    case SloParser::RuleReceiverDecl:
+      return "receiver";
+    case SloParser::RuleSloDecl:
+      return "slo";
+    case SloParser::RuleTargetDecl:
+      return "target";
+    case SloParser::RulePolicyDecl:
+      return "policy";
+    case SloParser::RuleTestDecl:
+      return "test";
+    case SloParser::RuleBurnBlock:
+      return "burn";
+    default:
+      return "program";
   }
 }
 
-constexpr size_t block_rules[] = {SloParser::RuleSourceDecl, SloParser::RuleReceiverDecl, SloParser::RuleSloDecl,
-                                  SloParser::RuleTargetDecl, SloParser::RulePolicyDecl,   SloParser::RuleTestDecl,
+constexpr size_t block_rules[] = {SloParser::RuleSourceDecl, SloParser::RuleReceiverDecl,
+                                  SloParser::RuleSloDecl,    SloParser::RuleTargetDecl,
+                                  SloParser::RulePolicyDecl, SloParser::RuleTestDecl,
                                   SloParser::RuleBurnBlock};
-bool is_block(size_t rule) { return std::find(std::begin(block_rules), std::end(block_rules), rule) != std::end(block_rules); }
+bool is_block(size_t rule) {
+  return std::find(std::begin(block_rules), std::end(block_rules), rule) != std::end(block_rules);
+}
 
 std::string with_article(const char* word) {
   return fmt::format("{} {}", std::string_view(word) == "slo" ? "an" : "a", word);
 }
 
 // A word of the language, hard or soft.
-bool is_word(size_t type) { return type >= SloLexer::USE && type <= SloLexer::TO; }
+bool is_word(size_t type) {
+  return type >= SloLexer::USE && type <= SloLexer::TO;
+}
 
 bool contains(const std::vector<size_t>& list, size_t type) {
   for (size_t t : list)
@@ -136,7 +161,8 @@ bool contains(const std::vector<size_t>& list, size_t type) {
 
 class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
  public:
-  ClauseErrorStrategy(const Parsed& parsed, const source::SourceSet& sources, source::Diagnostics& diagnostics)
+  ClauseErrorStrategy(const Parsed& parsed, const source::SourceSet& sources,
+                      source::Diagnostics& diagnostics)
       : parsed_(parsed), sources_(sources), diagnostics_(diagnostics) {}
 
   void reportError(Parser* parser, const antlr4::RecognitionException& e) override {
@@ -150,8 +176,8 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
     // A prediction fails at its first token; the token that made it fail is the current or a later one.
     if (const auto* no_way = dynamic_cast<const antlr4::NoViableAltException*>(&e)) {
       Token* start = no_way->getStartToken();
-      if (start->getTokenIndex() < token->getTokenIndex() && is_word(start->getType()) && !is_hard(start->getType()) &&
-          wanted(parser) == Wanted::operand)
+      if (start->getTokenIndex() < token->getTokenIndex() && is_word(start->getType()) &&
+          !is_hard(start->getType()) && wanted(parser) == Wanted::operand)
         return report_bare_word(parser, start);
     }
     explain(parser, token);
@@ -161,12 +187,14 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
   Token* recoverInline(Parser* parser) override { throw antlr4::InputMismatchException(parser); }
 
   void recover(Parser* parser, std::exception_ptr) override {
-    // A clause with several forms fails before its own word is read: without that step the same word would begin it again.
+    // A clause with several forms fails before its own word is read: without that step the same word would
+    // begin it again.
     ParserRuleContext* clause = parser->getContext();
-    for (auto* up = dynamic_cast<ParserRuleContext*>(clause->parent); up != nullptr && !is_block(up->getRuleIndex());
-         up = dynamic_cast<ParserRuleContext*>(up->parent))
+    for (auto* up = dynamic_cast<ParserRuleContext*>(clause->parent);
+         up != nullptr && !is_block(up->getRuleIndex()); up = dynamic_cast<ParserRuleContext*>(up->parent))
       clause = up;
-    if (clause->getStart() == parser->getCurrentToken() && is_word(parser->getCurrentToken()->getType())) parser->consume();
+    if (clause->getStart() == parser->getCurrentToken() && is_word(parser->getCurrentToken()->getType()))
+      parser->consume();
     skip_to_clause(parser, parser->getContext());
   }
 
@@ -183,8 +211,11 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
       return;
     const size_t next = parser->getTokenStream()->LA(1);
     const auto heads = rule == SloParser::RuleProgram ? item_heads : clause_heads(rule);
-    if (contains(heads, next) || next == Token::EOF || (rule != SloParser::RuleProgram && next == SloLexer::RBRACE)) return;
-    if (rule != SloParser::RuleProgram && contains(item_heads, next) && rule == SloParser::RuleBurnBlock) return;
+    if (contains(heads, next) || next == Token::EOF ||
+        (rule != SloParser::RuleProgram && next == SloLexer::RBRACE))
+      return;
+    if (rule != SloParser::RuleProgram && contains(item_heads, next) && rule == SloParser::RuleBurnBlock)
+      return;
     if (!inErrorRecoveryMode(parser)) {
       beginErrorCondition(parser);
       Token* token = parser->getCurrentToken();
@@ -195,18 +226,21 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
   }
 
  private:
-  // After a fault the text is read on from the next word that can begin a clause. In the middle of a line that word may
-  // as well be a part of what was not understood: a fault in what it seems to begin, or right after, is the same fault.
+  // After a fault the text is read on from the next word that can begin a clause. In the middle of a line
+  // that word may as well be a part of what was not understood: a fault in what it seems to begin, or right
+  // after, is the same fault.
   bool is_echo(Parser* parser) const {
     if (resumed_at_ == nowhere) return false;
     auto* context = parser->getContext();
     if (is_block(context->getRuleIndex()) || context->getRuleIndex() == SloParser::RuleProgram) {
       for (auto child = context->children.rbegin(); child != context->children.rend(); ++child)
-        if (auto* clause = dynamic_cast<ParserRuleContext*>(*child)) return clause->getStart()->getTokenIndex() == resumed_at_;
+        if (auto* clause = dynamic_cast<ParserRuleContext*>(*child))
+          return clause->getStart()->getTokenIndex() == resumed_at_;
       return false;
     }
     for (antlr4::RuleContext* c = context; c != nullptr; c = dynamic_cast<antlr4::RuleContext*>(c->parent))
-      if (auto* rule = dynamic_cast<ParserRuleContext*>(c); rule->getStart()->getTokenIndex() == resumed_at_) return true;
+      if (auto* rule = dynamic_cast<ParserRuleContext*>(c); rule->getStart()->getTokenIndex() == resumed_at_)
+        return true;
     return false;
   }
 
@@ -256,7 +290,8 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
   void report_bare_word(Parser* parser, Token* word) {
     // At the beginning of a line it is more likely the next clause than a metric.
     Token* before = parser->getTokenStream()->get(word->getTokenIndex() > 0 ? word->getTokenIndex() - 1 : 0);
-    if (contains(item_heads, word->getType()) || (before != word && before->getLine() != word->getLine())) return explain(parser, word);
+    if (contains(item_heads, word->getType()) || (before != word && before->getLine() != word->getLine()))
+      return explain(parser, word);
     report(parser, Code::syntax, word, fmt::format("{} is a word of the language", spelled(word)),
            fmt::format("a metric of that name is written in backquotes: {}", spelled(word)));
   }
@@ -289,7 +324,8 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
   }
 
   std::string spelled(Token* token) const {
-    return token->getType() == Token::EOF ? "the end of the text" : "`" + std::string(sources_.text(parsed_.span(token))) + "`";
+    return token->getType() == Token::EOF ? "the end of the text"
+                                          : "`" + std::string(sources_.text(parsed_.span(token))) + "`";
   }
 
   void explain_head(Parser* parser, Token* token, size_t rule, const std::vector<size_t>& heads) {
@@ -297,7 +333,8 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
     std::vector<std::string> names;
     for (size_t head : heads) names.push_back(literal(parser, head));
     if (token->getType() == SloLexer::COMMA) return stray_comma(parser, token);
-    const bool names_something = is_word(token->getType()) || token->getType() == SloLexer::NAME || token->getType() == SloLexer::QUOTED;
+    const bool names_something = is_word(token->getType()) || token->getType() == SloLexer::NAME ||
+                                 token->getType() == SloLexer::QUOTED;
     if (!names_something || is_hard(token->getType())) return explain(parser, token);
     // A word of the language is no misspelling of another one.
     const std::string near = is_word(token->getType()) ? "" : source::nearest(word, names);
@@ -308,22 +345,27 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
       for (size_t other : block_rules) {
         if (other == SloParser::RuleBurnBlock || !contains(clause_heads(other), token->getType())) continue;
         const std::string owner = with_article(declaration_word(other));
-        return report(parser, Code::unknown_declaration, token, fmt::format("`{}` is a clause of {}, and stands outside of any", word, owner),
+        return report(parser, Code::unknown_declaration, token,
+                      fmt::format("`{}` is a clause of {}, and stands outside of any", word, owner),
                       fmt::format("write it inside the braces of {}", owner));
       }
-      return report(parser, Code::unknown_declaration, token, fmt::format("{} begins no declaration", spelled(token)),
+      return report(parser, Code::unknown_declaration, token,
+                    fmt::format("{} begins no declaration", spelled(token)),
                     near.empty() ? fmt::format("a program is made of: {}", fmt::join(names, ", "))
                                  : fmt::format("did you mean `{}`?", near));
     }
     const std::string here = with_article(declaration_word(rule));
     for (size_t other : block_rules) {
       if (other == SloParser::RuleBurnBlock || !contains(clause_heads(other), token->getType())) continue;
-      return report(parser, Code::unknown_clause, token,
-                    fmt::format("`{}` is a clause of {}, not of {}", word, with_article(declaration_word(other)), here),
-                    fmt::format("{} has: {}", here, fmt::join(names, ", ")));
+      return report(
+          parser, Code::unknown_clause, token,
+          fmt::format("`{}` is a clause of {}, not of {}", word, with_article(declaration_word(other)), here),
+          fmt::format("{} has: {}", here, fmt::join(names, ", ")));
     }
-    report(parser, Code::unknown_clause, token, fmt::format("{} begins no clause of {}", spelled(token), here),
-           near.empty() ? fmt::format("{} has: {}", here, fmt::join(names, ", ")) : fmt::format("did you mean `{}`?", near));
+    report(parser, Code::unknown_clause, token,
+           fmt::format("{} begins no clause of {}", spelled(token), here),
+           near.empty() ? fmt::format("{} has: {}", here, fmt::join(names, ", "))
+                        : fmt::format("did you mean `{}`?", near));
   }
 
   static std::string literal(Parser* parser, size_t type) {
@@ -341,15 +383,18 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
   static Wanted wanted(Parser* parser) {
     const auto expected = parser->getExpectedTokens();
     const auto expects = [&](size_t type) { return expected.contains(type); };
-    if (expects(SloLexer::MINUS) && expects(SloLexer::LPAREN) && expects(SloLexer::NUMBER)) return Wanted::operand;
-    if (expects(SloLexer::NAME) && !expects(SloLexer::LPAREN) && !expects(SloLexer::LBRACE)) return Wanted::name;
+    if (expects(SloLexer::MINUS) && expects(SloLexer::LPAREN) && expects(SloLexer::NUMBER))
+      return Wanted::operand;
+    if (expects(SloLexer::NAME) && !expects(SloLexer::LPAREN) && !expects(SloLexer::LBRACE))
+      return Wanted::name;
     return Wanted::other;
   }
 
   void explain(Parser* parser, Token* token) {
     std::string hint;
     bool in_expression = false;
-    for (antlr4::RuleContext* c = parser->getContext(); c != nullptr; c = dynamic_cast<antlr4::RuleContext*>(c->parent)) {
+    for (antlr4::RuleContext* c = parser->getContext(); c != nullptr;
+         c = dynamic_cast<antlr4::RuleContext*>(c->parent)) {
       const size_t rule = c->getRuleIndex();
       in_expression = in_expression || rule == SloParser::RuleExpr || rule == SloParser::RulePrimary;
       for (const Form& form : forms) {
@@ -362,41 +407,56 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
     Token* before = parser->getTokenStream()->LT(-1);
     if (type == SloLexer::LPAREN && before != nullptr &&
         (before->getType() == SloLexer::GROUP_LEFT || before->getType() == SloLexer::GROUP_RIGHT))
-      return report(parser, Code::syntax, token,
-                    fmt::format("parentheses after `{}` hold labels, and no operand follows these", before->getText()),
-                    fmt::format("write the labels first, even none: {} () (…)", before->getText()));
-    const bool after_hold = before != nullptr && (before->getType() == SloLexer::TICKS ||
-                                                  (before->getType() == SloLexer::DURATION && parser->getTokenStream()->LT(-2) != nullptr &&
-                                                   parser->getTokenStream()->LT(-2)->getType() == SloLexer::FOR));
+      return report(
+          parser, Code::syntax, token,
+          fmt::format("parentheses after `{}` hold labels, and no operand follows these", before->getText()),
+          fmt::format("write the labels first, even none: {} () (…)", before->getText()));
+    const bool after_hold =
+        before != nullptr &&
+        (before->getType() == SloLexer::TICKS ||
+         (before->getType() == SloLexer::DURATION && parser->getTokenStream()->LT(-2) != nullptr &&
+          parser->getTokenStream()->LT(-2)->getType() == SloLexer::FOR));
     if (type == SloLexer::EQ && parser->getContext()->getRuleIndex() == SloParser::RuleMatcher)
       hint = "inside matchers equality is one `=`";
     else if ((type == SloLexer::AND || type == SloLexer::OR) && after_hold)
       hint = "a hold ends its condition: put the held part in parentheses, (… for 3 ticks) and …";
-    else if (type == SloLexer::ASSIGN) hint = "equality is `==`; `=` stands in `let` and inside matchers";
+    else if (type == SloLexer::ASSIGN)
+      hint = "equality is `==`; `=` stands in `let` and inside matchers";
     else if (type == SloLexer::GROUP_LEFT || type == SloLexer::GROUP_RIGHT)
       hint = fmt::format("{} follows on (…) or ignoring (…)", spelled(token));
     else if (want == Wanted::operand && is_hard(type))
-      hint = fmt::format("{} needs something before it; a metric of that name is written in backquotes", spelled(token));
-    else if (parser->getContext()->getRuleIndex() == SloParser::RuleMatchers && before != nullptr && before->getType() == SloLexer::STRING)
+      hint = fmt::format("{} needs something before it; a metric of that name is written in backquotes",
+                         spelled(token));
+    else if (parser->getContext()->getRuleIndex() == SloParser::RuleMatchers && before != nullptr &&
+             before->getType() == SloLexer::STRING)
       hint = "matchers are separated by commas";
     else if (parser->getContext()->getRuleIndex() == SloParser::RuleMatcher && type == SloLexer::NUMBER)
       hint = fmt::format("a label's value is a text: \"{}\"", sources_.text(parsed_.span(token)));
-    else if (want == Wanted::operand && (hint.empty() || in_expression)) hint = "an expression is expected: a metric, a number, a call or ( … )";
+    else if (want == Wanted::operand && (hint.empty() || in_expression))
+      hint = "an expression is expected: a metric, a number, a call or ( … )";
     else if (want == Wanted::name && is_word(type))
-      hint = fmt::format("{0} is a word of the language: choose another name, or write it in backquotes", spelled(token));
-    else if (before != nullptr && (before->getType() == SloLexer::BY || before->getType() == SloLexer::WITHOUT))
+      hint = fmt::format("{0} is a word of the language: choose another name, or write it in backquotes",
+                         spelled(token));
+    else if (before != nullptr &&
+             (before->getType() == SloLexer::BY || before->getType() == SloLexer::WITHOUT))
       hint = fmt::format("labels stand in parentheses: {} (region) (…)", before->getText());
-    if (hint.empty() && before != nullptr && before->getType() == SloLexer::NUMBER && (type == SloLexer::NUMBER || type == SloLexer::NAME))
+    if (hint.empty() && before != nullptr && before->getType() == SloLexer::NUMBER &&
+        (type == SloLexer::NUMBER || type == SloLexer::NAME))
       hint = "an operator is expected between two values";
-    if (parser->getContext()->getRuleIndex() == SloParser::RulePrimary && parser->getExpectedTokens().size() == 1 && parser->getExpectedTokens().contains(std::size_t{SloLexer::LPAREN}))
+    if (parser->getContext()->getRuleIndex() == SloParser::RulePrimary &&
+        parser->getExpectedTokens().size() == 1 &&
+        parser->getExpectedTokens().contains(std::size_t{SloLexer::LPAREN}))
       hint = "what is grouped stands in parentheses: sum by (region) (…)";
-    const bool is_operator = type == SloLexer::PLUS || type == SloLexer::MINUS || type == SloLexer::STAR || type == SloLexer::SLASH ||
-                             type == SloLexer::CARET || type == SloLexer::MOD;
-    if (is_operator && !in_expression && want == Wanted::other) hint = "an amount that is worked out stands in parentheses: (1 - 0.1%)";
+    const bool is_operator = type == SloLexer::PLUS || type == SloLexer::MINUS || type == SloLexer::STAR ||
+                             type == SloLexer::SLASH || type == SloLexer::CARET || type == SloLexer::MOD;
+    if (is_operator && !in_expression && want == Wanted::other)
+      hint = "an amount that is worked out stands in parentheses: (1 - 0.1%)";
     if (hint.empty() && parser->getContext()->getRuleIndex() == SloParser::RuleProgram)
       hint = "what stands before is complete, and this begins no declaration";
-    if (type == Token::EOF) return report(parser, Code::syntax, token, "the text ends too early", std::move(hint));
-    report(parser, Code::syntax, token, fmt::format("{} is not expected here", spelled(token)), std::move(hint));
+    if (type == Token::EOF)
+      return report(parser, Code::syntax, token, "the text ends too early", std::move(hint));
+    report(parser, Code::syntax, token, fmt::format("{} is not expected here", spelled(token)),
+           std::move(hint));
   }
 
   static bool is_hard(size_t type) { return type >= SloLexer::AND && type <= SloLexer::FOR; }
@@ -405,13 +465,15 @@ class ClauseErrorStrategy : public antlr4::DefaultErrorStrategy {
   const source::SourceSet& sources_;
   source::Diagnostics& diagnostics_;
   static constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
-  std::size_t resumed_at_ = nowhere;  // index of the head in the middle of a line from which the text is read on
+  std::size_t resumed_at_ =
+      nowhere;  // index of the head in the middle of a line from which the text is read on
 };
 
 }  // namespace
 
-std::shared_ptr<antlr4::ANTLRErrorStrategy> make_error_strategy(const Parsed& parsed, const source::SourceSet& sources,
-                                                                 source::Diagnostics& diagnostics) {
+std::shared_ptr<antlr4::ANTLRErrorStrategy> make_error_strategy(const Parsed& parsed,
+                                                                const source::SourceSet& sources,
+                                                                source::Diagnostics& diagnostics) {
   return std::make_shared<ClauseErrorStrategy>(parsed, sources, diagnostics);
 }
 

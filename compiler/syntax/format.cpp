@@ -1,6 +1,6 @@
-// `signalbox fmt`: the tokens of the text, comments among them, laid out in one way. A line break that the author
-// put inside a clause stays (long conditions read better broken where their author broke them); everything else about
-// spaces is decided here. Formatting twice changes nothing.
+// `signalbox fmt`: the tokens of the text, comments among them, laid out in one way. A line break that the
+// author put inside a clause stays (long conditions read better broken where their author broke them);
+// everything else about spaces is decided here. Formatting twice changes nothing.
 #include <fmt/format.h>
 
 #include <map>
@@ -28,7 +28,7 @@ struct Block {
 class Layout {
  public:
   std::vector<std::size_t> items;
-  std::map<std::size_t, Block> blocks;      // by the index of {
+  std::map<std::size_t, Block> blocks;           // by the index of {
   std::map<std::size_t, std::size_t> clause_of;  // first token of a clause → { of its block
 
   // Without recursion: a long sum is a tree as deep as it has terms.
@@ -47,8 +47,9 @@ class Layout {
   void visit(antlr4::ParserRuleContext* c) {
     const size_t rule = c->getRuleIndex();
     if (rule == P::RuleItem) items.push_back(c->getStart()->getTokenIndex());
-    if (rule == P::RuleSourceDecl || rule == P::RuleReceiverDecl || rule == P::RuleSloDecl || rule == P::RuleTargetDecl ||
-        rule == P::RulePolicyDecl || rule == P::RuleTestDecl || rule == P::RuleBurnBlock)
+    if (rule == P::RuleSourceDecl || rule == P::RuleReceiverDecl || rule == P::RuleSloDecl ||
+        rule == P::RuleTargetDecl || rule == P::RulePolicyDecl || rule == P::RuleTestDecl ||
+        rule == P::RuleBurnBlock)
       add_block(c);
   }
 
@@ -75,7 +76,8 @@ bool is_word(size_t type) {
 // Whether a space stands between two neighbours inside a clause.
 bool space_between(Token* before, Token* a, Token* b) {
   const size_t x = a->getType(), y = b->getType();
-  if (x == L::DOT || y == L::DOT || y == L::COMMA || y == L::RPAREN || y == L::RBRACKET || x == L::LPAREN || x == L::LBRACKET)
+  if (x == L::DOT || y == L::DOT || y == L::COMMA || y == L::RPAREN || y == L::RBRACKET || x == L::LPAREN ||
+      x == L::LBRACKET)
     return false;
   if (y == L::LBRACKET) return false;
   if (y == L::LPAREN) {
@@ -120,7 +122,9 @@ class Printer {
       const bool closes_block = block != nullptr && block->close == index;
       if (type == L::COMMENT) {
         std::string comment = t->getText();
-        while (!comment.empty() && (comment.back() == ' ' || comment.back() == '\t' || comment.back() == '\r')) comment.pop_back();
+        while (!comment.empty() &&
+               (comment.back() == ' ' || comment.back() == '\t' || comment.back() == '\r'))
+          comment.pop_back();
         if (i == 0 || breaks > 0) {
           new_line(std::min<std::size_t>(breaks, 2), indent_of(blocks));
           out_ += comment;
@@ -133,12 +137,19 @@ class Printer {
       if (new_item) {
         if (!out_.empty()) new_line(std::min<std::size_t>(std::max<std::size_t>(breaks, 1), 2), 0);
       } else if (new_clause) {
-        if (block->multiline) new_line(block->clauses.front() == index ? 1 : std::min<std::size_t>(std::max<std::size_t>(breaks, 1), 2), indent_of(blocks));
-        else out_ += block->clauses.front() == index ? " " : "  ";
+        if (block->multiline)
+          new_line(block->clauses.front() == index
+                       ? 1
+                       : std::min<std::size_t>(std::max<std::size_t>(breaks, 1), 2),
+                   indent_of(blocks));
+        else
+          out_ += block->clauses.front() == index ? " " : "  ";
       } else if (closes_block) {
         blocks.pop_back();
-        if (block->multiline) new_line(1, indent_of(blocks));
-        else out_ += " ";
+        if (block->multiline)
+          new_line(1, indent_of(blocks));
+        else
+          out_ += " ";
       } else if (breaks > 0 && i > 0 && (after_comment_ || !forced_inline(i))) {
         const bool closes = type == L::RPAREN || type == L::RBRACKET;
         new_line(1, indent_of(blocks) + 2 + 2 * (depth_parens - (closes ? 1 : 0)));
@@ -171,7 +182,8 @@ class Printer {
   // A break that the author wrote next to a bracket or a dot would not survive a second formatting.
   bool forced_inline(std::size_t i) const {
     Token* previous = tokens_[i - 1];
-    return !space_between(nullptr, previous, tokens_[i]) && previous->getType() != L::LPAREN && tokens_[i]->getType() != L::RPAREN;
+    return !space_between(nullptr, previous, tokens_[i]) && previous->getType() != L::LPAREN &&
+           tokens_[i]->getType() != L::RPAREN;
   }
 
   std::size_t newlines_before(std::size_t i) const {
@@ -184,29 +196,37 @@ class Printer {
   std::string pad(std::size_t i, const Block* block) const {
     Token* a = tokens_[i - 1];
     Token* b = tokens_[i];
-    if (block != nullptr && block->multiline && layout_.clause_of.count(a->getTokenIndex()) != 0 && is_word(a->getType()))
+    if (block != nullptr && block->multiline && layout_.clause_of.count(a->getTokenIndex()) != 0 &&
+        is_word(a->getType()))
       return std::string(block->head_width - a->getText().size() + 1, ' ');
     if (a->getType() == L::LBRACE || b->getType() == L::RBRACE) {
       // Matchers hug their braces; bodies and calls do not.
       const bool matcher = a->getType() == L::LBRACE ? is_matcher_brace(i - 1) : in_matchers_[i];
       return matcher ? "" : " ";
     }
-    if (b->getType() == L::LBRACE) return is_matcher_brace(i) && (is_word(a->getType())) && !starts_block(i) ? "" : " ";
+    if (b->getType() == L::LBRACE)
+      return is_matcher_brace(i) && (is_word(a->getType())) && !starts_block(i) ? "" : " ";
     if (in_matchers_[i] && (is_match_op(a) || is_match_op(b))) return "";
     if ((a->getType() == L::MINUS || a->getType() == L::PLUS) && is_sign(i - 1)) return "";
-    if (b->getType() == L::SLASH && i >= 1 && tokens_[i - 1]->getType() == L::NUMBER && i + 1 < tokens_.size() && is_word(tokens_[i + 1]->getType()) && in_amount(i)) return "";
-    if (a->getType() == L::SLASH && i >= 2 && tokens_[i - 2]->getType() == L::NUMBER && is_word(b->getType()) && in_amount(i - 1)) return "";
+    if (b->getType() == L::SLASH && i >= 1 && tokens_[i - 1]->getType() == L::NUMBER &&
+        i + 1 < tokens_.size() && is_word(tokens_[i + 1]->getType()) && in_amount(i))
+      return "";
+    if (a->getType() == L::SLASH && i >= 2 && tokens_[i - 2]->getType() == L::NUMBER &&
+        is_word(b->getType()) && in_amount(i - 1))
+      return "";
     return space_between(i >= 2 ? tokens_[i - 2] : nullptr, a, b) ? " " : "";
   }
 
   static bool is_match_op(Token* t) {
-    return t->getType() == L::ASSIGN || t->getType() == L::NE || t->getType() == L::MATCH || t->getType() == L::NOT_MATCH;
+    return t->getType() == L::ASSIGN || t->getType() == L::NE || t->getType() == L::MATCH ||
+           t->getType() == L::NOT_MATCH;
   }
   bool starts_block(std::size_t i) const { return layout_.blocks.count(tokens_[i]->getTokenIndex()) != 0; }
   // `rate 100/s` and `traffic 100/s`: the amount follows its word directly.
   bool in_amount(std::size_t slash) const {
-    return slash >= 2 && (tokens_[slash - 2]->getType() == L::RATE || tokens_[slash - 2]->getType() == L::TRAFFIC ||
-                          (slash >= 3 && tokens_[slash - 3]->getType() == L::RATE));
+    return slash >= 2 &&
+           (tokens_[slash - 2]->getType() == L::RATE || tokens_[slash - 2]->getType() == L::TRAFFIC ||
+            (slash >= 3 && tokens_[slash - 3]->getType() == L::RATE));
   }
   bool is_matcher_brace(std::size_t i) const {
     if (starts_block(i)) return false;
@@ -217,21 +237,22 @@ class Printer {
   bool is_sign(std::size_t i) const {
     if (i == 0) return true;
     const size_t before = tokens_[i - 1]->getType();
-    return !(before == L::RPAREN || before == L::RBRACE || before == L::RBRACKET || before == L::NAME || before == L::QUOTED ||
-             (before >= L::DURATION && before <= L::NUMBER));
+    return !(before == L::RPAREN || before == L::RBRACE || before == L::RBRACKET || before == L::NAME ||
+             before == L::QUOTED || (before >= L::DURATION && before <= L::NUMBER));
   }
 
   const Parsed& parsed_;
   const Layout& layout_;
   std::vector<Token*> tokens_;
   std::string_view text_;
-  std::vector<bool> in_matchers_;  // whether a token stands in the braces of a selector, their closing one included
+  std::vector<bool>
+      in_matchers_;  // whether a token stands in the braces of a selector, their closing one included
   std::string out_;
   bool after_comment_ = false;
 };
 
-std::optional<std::string> format_once(const source::SourceSet& sources, std::uint32_t file, const Limits& limits,
-                                       source::Diagnostics& diagnostics) {
+std::optional<std::string> format_once(const source::SourceSet& sources, std::uint32_t file,
+                                       const Limits& limits, source::Diagnostics& diagnostics) {
   const std::size_t before = diagnostics.errors();
   Parsed parsed(sources, file, limits, diagnostics, Parsed::Start::program);
   if (parsed.program == nullptr || diagnostics.errors() > before) return std::nullopt;
@@ -243,18 +264,19 @@ std::optional<std::string> format_once(const source::SourceSet& sources, std::ui
     const std::uint32_t from = parsed.span(parsed.tokens()->get(block.open)).begin;
     const std::uint32_t to = parsed.span(parsed.tokens()->get(block.close)).end;
     const std::size_t line_start = text.rfind('\n', from) + 1;
-    block.multiline = text.substr(from, to - from).find('\n') != std::string_view::npos || to - line_start > line_width;
+    block.multiline =
+        text.substr(from, to - from).find('\n') != std::string_view::npos || to - line_start > line_width;
   }
   return Printer(parsed, layout, std::move(tokens), text).print();
 }
 
 }  // namespace
 
-std::optional<std::string> format_text(const source::SourceSet& sources, std::uint32_t file, const Limits& limits,
-                                       source::Diagnostics& diagnostics) {
+std::optional<std::string> format_text(const source::SourceSet& sources, std::uint32_t file,
+                                       const Limits& limits, source::Diagnostics& diagnostics) {
   std::optional<std::string> out = format_once(sources, file, limits, diagnostics);
-  // A block is broken when it is too wide as written. One that is so only after it was laid out is broken in the next
-  // pass, a block inside of it in the one after.
+  // A block is broken when it is too wide as written. One that is so only after it was laid out is broken in
+  // the next pass, a block inside of it in the one after.
   for (int pass = 0; out && pass < 4; ++pass) {
     source::SourceSet laid_out;
     source::Diagnostics ignored;

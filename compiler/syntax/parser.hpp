@@ -1,4 +1,5 @@
-// Text to AST. The parser of the language is generated from grammar/; nothing of it is seen outside this room.
+// Text to AST. The parser of the language is generated from grammar/; nothing of it is seen outside this
+// room.
 #pragma once
 
 #include <optional>
@@ -10,8 +11,9 @@
 
 namespace signalbox::syntax {
 
-// Parses sources[file]. Faults go to `diagnostics`, each once and with a place; what could be read is returned all
-// the same, so that later passes may be skipped but names are known. Bounded: source_bytes, nesting.
+// Parses sources[file]. Faults go to `diagnostics`, each once and with a place; what could be read is
+// returned all the same, so that later passes may be skipped but names are known. Bounded: source_bytes,
+// nesting.
 File parse_file(const source::SourceSet& sources, std::uint32_t file, const Limits& limits,
                 source::Diagnostics& diagnostics);
 
@@ -23,7 +25,7 @@ ExprPtr parse_query(const source::SourceSet& sources, std::uint32_t file, const 
 bool has_ambiguity(const source::SourceSet& sources, std::uint32_t file);
 
 // The text in its one form: two spaces, one clause a line, comments kept. Nothing when it does not parse.
-std::optional<std::string> format_text(const source::SourceSet& sources, std::uint32_t file, const Limits& limits,
-                                       source::Diagnostics& diagnostics);
+std::optional<std::string> format_text(const source::SourceSet& sources, std::uint32_t file,
+                                       const Limits& limits, source::Diagnostics& diagnostics);
 
 }  // namespace signalbox::syntax

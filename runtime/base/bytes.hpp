@@ -59,7 +59,8 @@ class ByteReader {
   double real() {
     if (in_.size() - at_ < 8) return fail();
     std::uint64_t bits = 0;
-    for (int i = 7; i >= 0; --i) bits = bits << 8 | static_cast<std::uint8_t>(in_[at_ + static_cast<std::size_t>(i)]);
+    for (int i = 7; i >= 0; --i)
+      bits = bits << 8 | static_cast<std::uint8_t>(in_[at_ + static_cast<std::size_t>(i)]);
     at_ += 8;
     return std::bit_cast<double>(bits);
   }

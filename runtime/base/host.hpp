@@ -42,7 +42,7 @@ struct HttpRequest {
   std::string url;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
-  Duration timeout = seconds(10);        // for everything: connect, send, receive
+  Duration timeout = seconds(10);  // for everything: connect, send, receive
   std::size_t max_response_bytes = 1u << 20;
 };
 struct HttpResponse {
@@ -76,10 +76,10 @@ class Disk {
   enum class Open { existing, create };  // `create` opens what exists and makes what does not
   virtual Result<std::unique_ptr<DiskFile>> open(const std::string& path, Open how) = 0;
   virtual Result<bool> exists(const std::string& path) = 0;
-  virtual Result<void> remove(const std::string& path) = 0;              // of what is absent: ok
+  virtual Result<void> remove(const std::string& path) = 0;  // of what is absent: ok
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
-  virtual Result<void> sync_directory(const std::string& path) = 0;     // makes creates, renames, removes last
-  virtual Result<void> make_directory(const std::string& path) = 0;     // of what exists: ok
+  virtual Result<void> sync_directory(const std::string& path) = 0;  // makes creates, renames, removes last
+  virtual Result<void> make_directory(const std::string& path) = 0;  // of what exists: ok
 };
 
 // State as transactions on a small ordered map of opaque bytes. Asynchronous from day one: an embedded

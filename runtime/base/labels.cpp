@@ -5,7 +5,8 @@
 namespace signalbox {
 
 Labels::Labels(std::vector<Pair> pairs) : pairs_(std::move(pairs)) {
-  std::stable_sort(pairs_.begin(), pairs_.end(), [](const Pair& a, const Pair& b) { return a.first < b.first; });
+  std::stable_sort(pairs_.begin(), pairs_.end(),
+                   [](const Pair& a, const Pair& b) { return a.first < b.first; });
   std::size_t kept = 0;
   for (std::size_t i = 0; i < pairs_.size(); ++i) {
     if (i + 1 < pairs_.size() && pairs_[i + 1].first == pairs_[i].first) continue;
@@ -31,7 +32,9 @@ Labels Labels::with(std::string_view name, std::string_view value) const {
   return Labels(std::move(pairs));
 }
 
-Labels Labels::without_name() const { return drop({}); }
+Labels Labels::without_name() const {
+  return drop({});
+}
 
 Labels Labels::keep(const std::vector<std::string>& names) const {
   Labels out;
@@ -68,13 +71,17 @@ std::string to_string(const Labels& labels) {
     out += "=\"";
     for (char c : value) {
       if (c == '\\' || c == '"') out += '\\';
-      if (c == '\n') out += "\\n";
-      else out += c;
+      if (c == '\n')
+        out += "\\n";
+      else
+        out += c;
     }
     out += '"';
   }
-  if (!first) out += '}';
-  else if (out.empty()) out = "{}";
+  if (!first)
+    out += '}';
+  else if (out.empty())
+    out = "{}";
   return out;
 }
 

@@ -13,7 +13,9 @@ constexpr Row table[] = {
     SIGNALBOX_RANGE_FUNCTIONS(FN)
 #undef FN
 };
-const Row& row(RangeFn fn) { return table[static_cast<int>(fn)]; }
+const Row& row(RangeFn fn) {
+  return table[static_cast<int>(fn)];
+}
 
 }  // namespace
 
@@ -22,10 +24,18 @@ std::string_view match_op_text(MatchOp op) {
   return texts[static_cast<int>(op)];
 }
 
-std::string_view range_fn_name(RangeFn fn) { return row(fn).name; }
-int range_fn_needs(RangeFn fn) { return row(fn).needs; }
-bool range_fn_wants_counter(RangeFn fn) { return row(fn).counter; }
-bool range_fn_wants_gauge(RangeFn fn) { return row(fn).gauge; }
+std::string_view range_fn_name(RangeFn fn) {
+  return row(fn).name;
+}
+int range_fn_needs(RangeFn fn) {
+  return row(fn).needs;
+}
+bool range_fn_wants_counter(RangeFn fn) {
+  return row(fn).counter;
+}
+bool range_fn_wants_gauge(RangeFn fn) {
+  return row(fn).gauge;
+}
 
 std::optional<RangeFn> find_range_fn(std::string_view name) {
   for (int i = 0; i < range_fn_count; ++i)

@@ -26,19 +26,19 @@ struct Matcher {
 };
 
 // name, spelling, samples it needs in the window, whether it wants a counter, whether it wants a gauge
-#define SIGNALBOX_RANGE_FUNCTIONS(FN)                 \
-  FN(rate, "rate", 2, true, false)                    \
-  FN(increase, "increase", 2, true, false)            \
-  FN(irate, "irate", 2, true, false)                  \
-  FN(delta, "delta", 2, false, true)                  \
-  FN(idelta, "idelta", 2, false, true)                \
-  FN(resets, "resets", 1, true, false)                \
-  FN(changes, "changes", 1, false, false)             \
+#define SIGNALBOX_RANGE_FUNCTIONS(FN)                   \
+  FN(rate, "rate", 2, true, false)                      \
+  FN(increase, "increase", 2, true, false)              \
+  FN(irate, "irate", 2, true, false)                    \
+  FN(delta, "delta", 2, false, true)                    \
+  FN(idelta, "idelta", 2, false, true)                  \
+  FN(resets, "resets", 1, true, false)                  \
+  FN(changes, "changes", 1, false, false)               \
   FN(last_over_time, "last_over_time", 1, false, false) \
-  FN(avg_over_time, "avg_over_time", 1, false, false) \
-  FN(sum_over_time, "sum_over_time", 1, false, false) \
-  FN(min_over_time, "min_over_time", 1, false, false) \
-  FN(max_over_time, "max_over_time", 1, false, false) \
+  FN(avg_over_time, "avg_over_time", 1, false, false)   \
+  FN(sum_over_time, "sum_over_time", 1, false, false)   \
+  FN(min_over_time, "min_over_time", 1, false, false)   \
+  FN(max_over_time, "max_over_time", 1, false, false)   \
   FN(count_over_time, "count_over_time", 1, false, false)
 
 enum class RangeFn : std::uint8_t {

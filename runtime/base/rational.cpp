@@ -10,7 +10,9 @@ namespace {
 __extension__ typedef unsigned __int128 UInt128;
 constexpr Int128 bound = static_cast<Int128>(1) << 120;
 
-UInt128 magnitude(Int128 v) { return v < 0 ? -static_cast<UInt128>(v) : static_cast<UInt128>(v); }
+UInt128 magnitude(Int128 v) {
+  return v < 0 ? -static_cast<UInt128>(v) : static_cast<UInt128>(v);
+}
 
 UInt128 gcd(UInt128 a, UInt128 b) {
   while (b != 0) {
@@ -21,7 +23,9 @@ UInt128 gcd(UInt128 a, UInt128 b) {
   return a;
 }
 
-bool mul_fits(Int128 a, Int128 b, Int128& out) { return !__builtin_mul_overflow(a, b, &out); }
+bool mul_fits(Int128 a, Int128 b, Int128& out) {
+  return !__builtin_mul_overflow(a, b, &out);
+}
 
 int bit_length(UInt128 v) {
   const auto high = static_cast<unsigned long long>(v >> 64);
@@ -131,7 +135,8 @@ double Rational::to_double() const {
   UInt128 mantissa = quotient >> extra;
   const UInt128 tail = quotient & ((half << 1) - 1);
   if (tail > half || (tail == half && (mantissa & 1) != 0)) ++mantissa;
-  const double value = std::ldexp(static_cast<double>(static_cast<unsigned long long>(mantissa)), extra - done);
+  const double value =
+      std::ldexp(static_cast<double>(static_cast<unsigned long long>(mantissa)), extra - done);
   return num_ < 0 ? -value : value;
 }
 

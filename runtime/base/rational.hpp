@@ -34,7 +34,9 @@ class Rational {
   friend std::optional<Rational> mul(const Rational& a, const Rational& b);
   friend std::optional<Rational> div(const Rational& a, const Rational& b);  // nothing when b is zero
   friend int compare(const Rational& a, const Rational& b);                  // -1, 0, 1
-  friend bool operator==(const Rational& a, const Rational& b) { return a.num_ == b.num_ && a.den_ == b.den_; }
+  friend bool operator==(const Rational& a, const Rational& b) {
+    return a.num_ == b.num_ && a.den_ == b.den_;
+  }
 
  private:
   Int128 num_ = 0;

@@ -16,7 +16,8 @@ Result<LabelRegex> LabelRegex::compile(std::string_view pattern) {
   options.set_max_mem(1 << 20);
   auto impl = std::shared_ptr<Impl>(new Impl{RE2(re2::StringPiece(pattern.data(), pattern.size()), options)});
   if (!impl->re.ok()) {
-    return Error{ErrorCode::invalid_argument, fmt::format("'{}' is not a regular expression: {}", pattern, impl->re.error())};
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("'{}' is not a regular expression: {}", pattern, impl->re.error())};
   }
   LabelRegex out;
   out.impl_ = std::move(impl);

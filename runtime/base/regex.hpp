@@ -1,4 +1,5 @@
-// Label regexes: RE2's syntax, anchored at both ends, in time linear in the text. The one place that sees RE2.
+// Label regexes: RE2's syntax, anchored at both ends, in time linear in the text. The one place that sees
+// RE2.
 #pragma once
 
 #include <memory>

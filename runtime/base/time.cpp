@@ -35,7 +35,9 @@ Civil civil_from_days(std::int64_t z) {
   return {static_cast<std::int64_t>(yoe) + era * 400 + (m <= 2), m, d};
 }
 
-std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - ((a % b != 0) && ((a < 0) != (b < 0))); }
+std::int64_t floor_div(std::int64_t a, std::int64_t b) {
+  return a / b - ((a % b != 0) && ((a < 0) != (b < 0)));
+}
 
 bool two_digits(std::string_view s, std::size_t at, int& out) {
   if (at + 2 > s.size() || s[at] < '0' || s[at] > '9' || s[at + 1] < '0' || s[at + 1] > '9') return false;
@@ -45,14 +47,17 @@ bool two_digits(std::string_view s, std::size_t at, int& out) {
 
 std::optional<Instant> parse_rfc3339(std::string_view s) {
   int c = 0, yy = 0, mo = 0, da = 0, ho = 0, mi = 0, se = 0;
-  if (s.size() < 20 || !two_digits(s, 0, c) || !two_digits(s, 2, yy) || s[4] != '-' || !two_digits(s, 5, mo) ||
-      s[7] != '-' || !two_digits(s, 8, da) || (s[10] != 'T' && s[10] != 't' && s[10] != ' ') ||
-      !two_digits(s, 11, ho) || s[13] != ':' || !two_digits(s, 14, mi) || s[16] != ':' || !two_digits(s, 17, se)) {
+  if (s.size() < 20 || !two_digits(s, 0, c) || !two_digits(s, 2, yy) || s[4] != '-' ||
+      !two_digits(s, 5, mo) || s[7] != '-' || !two_digits(s, 8, da) ||
+      (s[10] != 'T' && s[10] != 't' && s[10] != ' ') || !two_digits(s, 11, ho) || s[13] != ':' ||
+      !two_digits(s, 14, mi) || s[16] != ':' || !two_digits(s, 17, se)) {
     return std::nullopt;
   }
   static constexpr int month_days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  if (mo < 1 || mo > 12 || da < 1 || da > month_days[mo - 1] || ho > 23 || mi > 59 || se > 60) return std::nullopt;
-  const std::int64_t days = days_from_civil(c * 100 + yy, static_cast<unsigned>(mo), static_cast<unsigned>(da));
+  if (mo < 1 || mo > 12 || da < 1 || da > month_days[mo - 1] || ho > 23 || mi > 59 || se > 60)
+    return std::nullopt;
+  const std::int64_t days =
+      days_from_civil(c * 100 + yy, static_cast<unsigned>(mo), static_cast<unsigned>(da));
   const Civil back = civil_from_days(days);
   if (back.month != static_cast<unsigned>(mo)) return std::nullopt;  // 29 February outside a leap year
   std::size_t at = 19;
@@ -113,8 +118,8 @@ std::string to_rfc3339(Instant t) {
   const std::int64_t day = floor_div(t.ms, 86'400'000);
   const std::int64_t in_day = t.ms - day * 86'400'000;
   const Civil c = civil_from_days(day);
-  std::string out = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", c.year, c.month, c.day, in_day / 3'600'000,
-                                in_day / 60'000 % 60, in_day / 1000 % 60);
+  std::string out = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", c.year, c.month, c.day,
+                                in_day / 3'600'000, in_day / 60'000 % 60, in_day / 1000 % 60);
   if (in_day % 1000 != 0) out += fmt::format(".{:03}", in_day % 1000);
   return out + "Z";
 }
@@ -140,7 +145,8 @@ std::optional<Duration> parse_duration(std::string_view text) {
   static constexpr struct {
     std::string_view unit;
     std::int64_t ms;
-  } units[] = {{"w", 604'800'000}, {"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1000}, {"ms", 1}};
+  } units[] = {{"w", 604'800'000}, {"d", 86'400'000}, {"h", 3'600'000},
+               {"m", 60'000},      {"s", 1000},       {"ms", 1}};
   std::int64_t total = 0;
   std::size_t at = 0;
   int next_unit = 0;

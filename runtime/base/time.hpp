@@ -17,14 +17,30 @@ struct Duration {
   auto operator<=>(const Duration&) const = default;
   constexpr double seconds() const { return static_cast<double>(ms) / 1000.0; }
 };
-constexpr Duration operator+(Duration a, Duration b) { return {a.ms + b.ms}; }
-constexpr Duration operator-(Duration a, Duration b) { return {a.ms - b.ms}; }
-constexpr Duration operator*(Duration a, std::int64_t n) { return {a.ms * n}; }
-constexpr Duration milliseconds(std::int64_t n) { return {n}; }
-constexpr Duration seconds(std::int64_t n) { return {n * 1000}; }
-constexpr Duration minutes(std::int64_t n) { return {n * 60'000}; }
-constexpr Duration hours(std::int64_t n) { return {n * 3'600'000}; }
-constexpr Duration days(std::int64_t n) { return {n * 86'400'000}; }
+constexpr Duration operator+(Duration a, Duration b) {
+  return {a.ms + b.ms};
+}
+constexpr Duration operator-(Duration a, Duration b) {
+  return {a.ms - b.ms};
+}
+constexpr Duration operator*(Duration a, std::int64_t n) {
+  return {a.ms * n};
+}
+constexpr Duration milliseconds(std::int64_t n) {
+  return {n};
+}
+constexpr Duration seconds(std::int64_t n) {
+  return {n * 1000};
+}
+constexpr Duration minutes(std::int64_t n) {
+  return {n * 60'000};
+}
+constexpr Duration hours(std::int64_t n) {
+  return {n * 3'600'000};
+}
+constexpr Duration days(std::int64_t n) {
+  return {n * 86'400'000};
+}
 
 // Milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
 struct Instant {
@@ -32,9 +48,15 @@ struct Instant {
   auto operator<=>(const Instant&) const = default;
   constexpr double unix_seconds() const { return static_cast<double>(ms) / 1000.0; }
 };
-constexpr Instant operator+(Instant t, Duration d) { return {t.ms + d.ms}; }
-constexpr Instant operator-(Instant t, Duration d) { return {t.ms - d.ms}; }
-constexpr Duration operator-(Instant a, Instant b) { return {a.ms - b.ms}; }
+constexpr Instant operator+(Instant t, Duration d) {
+  return {t.ms + d.ms};
+}
+constexpr Instant operator-(Instant t, Duration d) {
+  return {t.ms - d.ms};
+}
+constexpr Duration operator-(Instant a, Instant b) {
+  return {a.ms - b.ms};
+}
 
 // The latest instant on the grid {phase + k·step} that is not after `t`. `step` must be positive.
 Instant grid_floor(Instant t, Duration step, Duration phase);

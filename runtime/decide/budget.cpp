@@ -13,7 +13,8 @@ namespace signalbox::decide {
 
 using plan::Evidence;
 
-std::vector<BudgetReading> read_budget(const plan::Plan& plan, plan::Index index, eval::Evaluation& evaluation) {
+std::vector<BudgetReading> read_budget(const plan::Plan& plan, plan::Index index,
+                                       eval::Evaluation& evaluation) {
   const plan::Slo& slo = plan.slos[index];
   const Rational share = *sub(Rational(1), slo.objective);
   const double budget = share.to_double();
@@ -24,19 +25,24 @@ std::vector<BudgetReading> read_budget(const plan::Plan& plan, plan::Index index
   for (const Labels& labels : instances) {
     BudgetReading b;
     b.labels = labels;
-    const RowValue spent = row_of(evaluation.column(slo.spent), b.labels), seen = row_of(evaluation.column(slo.seen), b.labels),
+    const RowValue spent = row_of(evaluation.column(slo.spent), b.labels),
+                   seen = row_of(evaluation.column(slo.seen), b.labels),
                    coverage = row_of(evaluation.column(slo.coverage), b.labels);
     b.evidence = seen.evidence;
     // What a burn would not divide is no budget either.
     const double most = seen.value * (1.0 + eval::part_above_whole_tolerance);
     if (b.evidence == Evidence::value && !std::isfinite(seen.value)) b.evidence = Evidence::invalid;
-    if (b.evidence == Evidence::value && spent.evidence == Evidence::value && !(spent.value >= 0.0 && spent.value <= most))
+    if (b.evidence == Evidence::value && spent.evidence == Evidence::value &&
+        !(spent.value >= 0.0 && spent.value <= most))
       b.evidence = Evidence::invalid;
     if (b.evidence == Evidence::value && spent.evidence == Evidence::invalid) b.evidence = Evidence::invalid;
-    b.spent = spent.evidence == Evidence::value ? spent.value : 0.0;  // of a known whole, an absent part is none
+    b.spent =
+        spent.evidence == Evidence::value ? spent.value : 0.0;  // of a known whole, an absent part is none
     b.seen = seen.evidence == Evidence::value ? seen.value : 0.0;
     b.coverage = coverage.evidence == Evidence::value ? coverage.value : 0.0;
-    const double expected = slo.traffic > 0 ? slo.traffic * slo.period.seconds() : b.coverage > 0 ? b.seen / b.coverage : 0.0;
+    const double expected = slo.traffic > 0  ? slo.traffic * slo.period.seconds()
+                            : b.coverage > 0 ? b.seen / b.coverage
+                                             : 0.0;
     // By the fraction: a thousandth of 86,400 is 86.4, and of a double near 0.001 it is not.
     b.allowance = expected * static_cast<double>(share.num()) / static_cast<double>(share.den());
     b.remaining = b.allowance > 0 ? 1.0 - b.spent / b.allowance : b.spent > 0 ? 0.0 : 1.0;
@@ -68,9 +74,12 @@ std::set<plan::Index> leaves_below(const plan::Plan& plan, plan::Index node) {
 
 }  // namespace
 
-std::vector<std::string> unmatched_numerators(const plan::Plan& plan, eval::LeafProvider& leaves, Instant at) {
+std::vector<std::string> unmatched_numerators(const plan::Plan& plan, eval::LeafProvider& leaves,
+                                              Instant at) {
   std::vector<std::string> out;
-  const auto found = [&](plan::Index leaf) { return !leaves.known(plan.leaves[plan.nodes[leaf].index], at)->empty(); };
+  const auto found = [&](plan::Index leaf) {
+    return !leaves.known(plan.leaves[plan.nodes[leaf].index], at)->empty();
+  };
   for (const plan::Slo& slo : plan.slos) {
     if (slo.slices) continue;  // a condition, not a part of a whole
     const std::set<plan::Index> whole = leaves_below(plan, slo.seen);
@@ -81,12 +90,16 @@ std::vector<std::string> unmatched_numerators(const plan::Plan& plan, eval::Leaf
       const auto& matchers = plan.leaves[plan.nodes[leaf].index].matchers;
       return std::any_of(matchers.begin(), matchers.end(), [](const Matcher& m) { return m.label == "le"; });
     });
-    if (part.empty() || std::any_of(part.begin(), part.end(), found) || std::none_of(whole.begin(), whole.end(), found)) continue;
+    if (part.empty() || std::any_of(part.begin(), part.end(), found) ||
+        std::none_of(whole.begin(), whole.end(), found))
+      continue;
     std::set<std::string> selectors;
     for (const plan::Index leaf : part)
-      if (plan.nodes[leaf].origin < plan.origins.size()) selectors.insert(plan.origins[plan.nodes[leaf].origin].text);
-    out.push_back(fmt::format("{}: nothing ever matched {}: there were no such events at all, or a label is spelt otherwise", slo.name,
-                              fmt::join(selectors, ", ")));
+      if (plan.nodes[leaf].origin < plan.origins.size())
+        selectors.insert(plan.origins[plan.nodes[leaf].origin].text);
+    out.push_back(fmt::format(
+        "{}: nothing ever matched {}: there were no such events at all, or a label is spelt otherwise",
+        slo.name, fmt::join(selectors, ", ")));
   }
   return out;
 }

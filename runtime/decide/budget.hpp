@@ -8,13 +8,13 @@ namespace signalbox::decide {
 struct BudgetReading {
   Labels labels;
   plan::Evidence evidence = plan::Evidence::no_data;  // of spent; the numbers hold when it is `value`
-  double spent = 0;      // bad events (or slices) in the period's samples
-  double seen = 0;       // events (or known slices) in them
-  double coverage = 0;   // of the period, 0 to 1
-  // expected × (1 − objective), where expected is declared traffic × period, or seen ÷ coverage: the period's total at
-  // the rate seen so far while it is young.
+  double spent = 0;                                   // bad events (or slices) in the period's samples
+  double seen = 0;                                    // events (or known slices) in them
+  double coverage = 0;                                // of the period, 0 to 1
+  // expected × (1 − objective), where expected is declared traffic × period, or seen ÷ coverage: the period's
+  // total at the rate seen so far while it is young.
   double allowance = 0;
-  double remaining = 0;  // 1 − spent ÷ allowance; negative when overspent
+  double remaining = 0;      // 1 − spent ÷ allowance; negative when overspent
   bool provisional = false;  // coverage below what the slo asks for, and no traffic declared
   struct Burn {
     Duration window;
@@ -23,8 +23,8 @@ struct BudgetReading {
   };
   std::vector<Burn> burns;
 };
-// SLOs whose denominator was seen while nothing ever matched the numerator: perhaps there were no errors, perhaps a label
-// is misspelt. A sentence each.
+// SLOs whose denominator was seen while nothing ever matched the numerator: perhaps there were no errors,
+// perhaps a label is misspelt. A sentence each.
 std::vector<std::string> unmatched_numerators(const plan::Plan& plan, eval::LeafProvider& leaves, Instant at);
 
 // One reading per instance, in the order of the universe.

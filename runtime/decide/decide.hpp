@@ -1,5 +1,5 @@
-// Deciding: pure. Given the plan, the state, what was measured and what was observed, it says the state after, which
-// effects to start and what to tell whom. Nothing here waits, calls or looks at a clock.
+// Deciding: pure. Given the plan, the state, what was measured and what was observed, it says the state
+// after, which effects to start and what to tell whom. Nothing here waits, calls or looks at a clock.
 #pragma once
 
 #include <functional>
@@ -14,13 +14,13 @@ namespace signalbox::decide {
 // A line of the timeline: what happened, to what, and why, in one sentence.
 struct Event {
   Instant time;
-  std::string kind;         // deployed decided refused executed verified unverified not_helped superseded failed
-                            // escalated page ticket resolved missing retired lapsed limit undelivered
-                            // unanswered held
+  std::string kind;  // deployed decided refused executed verified unverified not_helped superseded failed
+                     // escalated page ticket resolved missing retired lapsed limit undelivered
+                     // unanswered held
   std::string declaration;
   Labels labels;
-  std::string severity;     // page, ticket or ""
-  std::string id;           // of the episode, or ""
+  std::string severity;  // page, ticket or ""
+  std::string id;        // of the episode, or ""
   std::string why;
 };
 
@@ -32,16 +32,17 @@ struct Effect {
   std::string key, body, to_version;
 };
 
-// What is true of the world at this tick besides measurements. Read before deciding, recorded with the decision.
+// What is true of the world at this tick besides measurements. Read before deciding, recorded with the
+// decision.
 struct Observed {
-  Instant tick;                                    // the evaluated instant
+  Instant tick;                                      // the evaluated instant
   std::vector<std::optional<std::string>> versions;  // by target; nothing when not asked or not answered
   bool kill_switch = false;
-  plan::Mode mode_ceiling = plan::Mode::act;       // outside may lower a policy's mode
+  plan::Mode mode_ceiling = plan::Mode::act;  // outside may lower a policy's mode
   std::uint32_t actions_per_hour = Limits{}.actions_per_hour;
   Duration intent_lifetime = Limits{}.intent_lifetime;
-  std::set<std::string> in_flight;                 // keys of effects whose call has not been answered yet
-  bool assumed = false;                            // replay: effects are taken to succeed and to change nothing
+  std::set<std::string> in_flight;  // keys of effects whose call has not been answered yet
+  bool assumed = false;             // replay: effects are taken to succeed and to change nothing
 };
 
 // What became of an effect's call.
@@ -50,8 +51,8 @@ struct Answer {
   std::string text;  // for people: "204", "connection refused"
 };
 
-// Evaluates on behalf of a decision: `scope` names whose holds are moved on, `done` anchors `since done`, `satisfied`
-// restricts the family of a verify.
+// Evaluates on behalf of a decision: `scope` names whose holds are moved on, `done` anchors `since done`,
+// `satisfied` restricts the family of a verify.
 using Evaluate = std::function<eval::Evaluation&(const std::string& scope, std::optional<Instant> done,
                                                  const std::vector<Labels>* satisfied, plan::Index family)>;
 
@@ -93,9 +94,10 @@ class Decider {
   void decide_again(const std::string& policy, const Labels& instance, const Evaluate& evaluate);
   void decide_row_again(const Record& record, const Evaluate& evaluate);
 
-  // Between ticks: an effect was answered (`version`: read after a success), or a message reached its receiver.
-  void answered(const std::string& policy, const Labels& instance, const std::string& key, const Answer& answer,
-                const std::optional<std::string>& version);
+  // Between ticks: an effect was answered (`version`: read after a success), or a message reached its
+  // receiver.
+  void answered(const std::string& policy, const Labels& instance, const std::string& key,
+                const Answer& answer, const std::optional<std::string>& version);
   void delivered(const std::string& message, bool accepted, const std::string& text);
 
   Decision take() && { return std::move(out_); }
@@ -103,17 +105,19 @@ class Decider {
   State& state() { return out_.state; }
 
  private:
-  void say(std::string kind, const std::string& declaration, const Labels& labels, std::string severity, const std::string& id,
-           std::string why);
-  void tell(plan::Index receiver, std::string kind, const std::string& declaration, const Labels& labels, const std::string& episode,
-            std::string summary, const std::string& runbook);
+  void say(std::string kind, const std::string& declaration, const Labels& labels, std::string severity,
+           const std::string& id, std::string why);
+  void tell(plan::Index receiver, std::string kind, const std::string& declaration, const Labels& labels,
+            const std::string& episode, std::string summary, const std::string& runbook);
 
   void say_unwatched(const std::string& declaration, std::uint32_t most, std::uint64_t unwatched);
 
   // policies.cpp
   void retire_if_spent(const plan::Policy& policy, const Labels& instance);
-  void decide_policy(plan::Index index, const Labels& instance, double truth, plan::Evidence evidence, const Evaluate& evaluate);
-  bool reason_gone(plan::Index index, PolicyState& p, bool known, bool holds, eval::Evaluation& evaluation) const;
+  void decide_policy(plan::Index index, const Labels& instance, double truth, plan::Evidence evidence,
+                     const Evaluate& evaluate);
+  bool reason_gone(plan::Index index, PolicyState& p, bool known, bool holds,
+                   eval::Evaluation& evaluation) const;
   void propose(plan::Index index, PolicyState& p, Instant anchor_or_tick, eval::Evaluation& evaluation);
   std::string refusal(plan::Index index, const PolicyState& p) const;
   bool acts_on(const std::string& policy, plan::Index target) const;
@@ -129,18 +133,23 @@ class Decider {
     eval::Evaluation& when;
     eval::Evaluation& verify;
   };
-  void end(plan::Index index, PolicyState& p, EpisodeState outcome, std::string reason, const Looked* looked = nullptr);
-  Record about(std::string id, std::string kind, const std::string& declaration, const Labels& instance, std::string sentence);
+  void end(plan::Index index, PolicyState& p, EpisodeState outcome, std::string reason,
+           const Looked* looked = nullptr);
+  Record about(std::string id, std::string kind, const std::string& declaration, const Labels& instance,
+               std::string sentence);
   void foreign_deploy(plan::Index target);
   void missing_rule(plan::Index index, PolicyState& p, plan::Evidence evidence, const Evaluate& evaluate);
-  std::vector<Labels> satisfied_rows(plan::Index index, const Labels& instance, eval::Evaluation& evaluation) const;
+  std::vector<Labels> satisfied_rows(plan::Index index, const Labels& instance,
+                                     eval::Evaluation& evaluation) const;
 
   // slos.cpp
   void decide_slo(plan::Index index, const Evaluate& evaluate);
   RowValue row_now(plan::Index index, SloState& s, std::size_t row, const Evaluate& evaluate);
   void decide_row(plan::Index index, SloState& s, std::size_t row, RowValue now, const Evaluate& evaluate);
-  void tell_row(plan::Index index, SloState& s, std::size_t row, const RowState& before, const Evaluate& evaluate);
-  bool deferred(const plan::Slo& slo, const plan::BurnRow& row, RowState& r, const Labels& instance, bool& by_outcome) const;
+  void tell_row(plan::Index index, SloState& s, std::size_t row, const RowState& before,
+                const Evaluate& evaluate);
+  bool deferred(const plan::Slo& slo, const plan::BurnRow& row, RowState& r, const Labels& instance,
+                bool& by_outcome) const;
   bool inside_anchored_bound(plan::Index slo) const;
 
   const plan::Plan& plan_;
@@ -153,6 +162,7 @@ class Decider {
 // The outermost condition below holds: what is "pending" while a hold counts.
 plan::Index below_hold(const plan::Plan& plan, plan::Index node);
 // "25% of 1,200 requests failed …": the numbers behind a policy's condition, for sentences and records.
-std::string explain_readings(const plan::Plan& plan, plan::Index root, eval::Evaluation& evaluation, const std::vector<Labels>& rows);
+std::string explain_readings(const plan::Plan& plan, plan::Index root, eval::Evaluation& evaluation,
+                             const std::vector<Labels>& rows);
 
 }  // namespace signalbox::decide

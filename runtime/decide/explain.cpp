@@ -1,10 +1,10 @@
 // Numbers behind a condition, for sentences and trees.
+#include "runtime/decide/explain.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
-
-#include "runtime/decide/explain.hpp"
 
 namespace signalbox::decide {
 
@@ -20,7 +20,8 @@ const plan::BurnReading* reading_of(const plan::Plan& plan, Index node) {
 }
 
 std::string text_of(const plan::Plan& plan, const plan::Node& node) {
-  return node.origin < plan.origins.size() ? plan.origins[node.origin].text : std::string(node.condition ? "condition" : "value");
+  return node.origin < plan.origins.size() ? plan.origins[node.origin].text
+                                           : std::string(node.condition ? "condition" : "value");
 }
 
 std::string outcome_of(const plan::Node& node, double value, Evidence evidence) {
@@ -33,13 +34,16 @@ std::string numbers_of(const plan::BurnReading& r, const Labels& row, eval::Eval
   const RowValue ratio = row_of(evaluation.column(r.ratio), row), bad = row_of(evaluation.column(r.bad), row),
                  total = row_of(evaluation.column(r.total), row);
   const double failed = bad.evidence == Evidence::value ? bad.value : 0.0;
-  const std::string events = total.evidence == Evidence::value ? fmt::format("{:.6g} of {:.6g}", failed, total.value)
-                                                               : std::string(plan::evidence_name(total.evidence));
-  if (ratio.evidence != Evidence::value) return fmt::format("{} ({})", plan::evidence_name(ratio.evidence), events);
+  const std::string events = total.evidence == Evidence::value
+                                 ? fmt::format("{:.6g} of {:.6g}", failed, total.value)
+                                 : std::string(plan::evidence_name(total.evidence));
+  if (ratio.evidence != Evidence::value)
+    return fmt::format("{} ({})", plan::evidence_name(ratio.evidence), events);
   return fmt::format("burn {:.4g} against {}, {}", ratio.value / r.budget, shortest(r.factor), events);
 }
 
-void walk(const plan::Plan& plan, Index node, eval::Evaluation& evaluation, std::uint32_t depth, std::vector<TreeLine>& out) {
+void walk(const plan::Plan& plan, Index node, eval::Evaluation& evaluation, std::uint32_t depth,
+          std::vector<TreeLine>& out) {
   if (out.size() > 200) return;
   const plan::Node& n = plan.nodes[node];
   const eval::Column& column = evaluation.column(node);
@@ -70,7 +74,8 @@ void collect(const plan::Plan& plan, Index node, std::vector<const plan::BurnRea
 
 }  // namespace
 
-std::string explain_readings(const plan::Plan& plan, Index root, eval::Evaluation& evaluation, const std::vector<Labels>& rows) {
+std::string explain_readings(const plan::Plan& plan, Index root, eval::Evaluation& evaluation,
+                             const std::vector<Labels>& rows) {
   std::vector<const plan::BurnReading*> readings;
   collect(plan, root, readings);
   std::string out;
@@ -78,7 +83,8 @@ std::string explain_readings(const plan::Plan& plan, Index root, eval::Evaluatio
   for (std::size_t r = 0; r < shown.size() && r < 3; ++r) {
     for (const plan::BurnReading* reading : readings) {
       if (!out.empty()) out += "; ";
-      out += fmt::format("{}{} is {}", shown[r].empty() ? "" : to_string(shown[r]) + " ", text_of(plan, plan.nodes[reading->condition]),
+      out += fmt::format("{}{} is {}", shown[r].empty() ? "" : to_string(shown[r]) + " ",
+                         text_of(plan, plan.nodes[reading->condition]),
                          numbers_of(*reading, shown[r], evaluation));
     }
   }
@@ -103,7 +109,8 @@ std::string absent_bucket(const plan::Plan& plan, Index root, eval::Evaluation& 
     open.insert(open.end(), node.inputs.begin(), node.inputs.end());
     if (node.kind != plan::NodeKind::leaf) continue;
     plan::Leaf leaf = plan.leaves[node.index];
-    const auto le = std::find_if(leaf.matchers.begin(), leaf.matchers.end(), [](const Matcher& m) { return m.label == "le"; });
+    const auto le = std::find_if(leaf.matchers.begin(), leaf.matchers.end(),
+                                 [](const Matcher& m) { return m.label == "le"; });
     if (le == leaf.matchers.end() || !context.leaves->known(leaf, context.at)->empty()) continue;
     const std::string asked = fmt::format("le{}\"{}\"", match_op_text(le->op), le->value);
     leaf.matchers.erase(le);

@@ -17,8 +17,10 @@ std::string json_text(const std::string& s) {
   std::string out = "\"";
   for (char c : s) {
     if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) < 0x20) out += fmt::format("\\u{:04x}", static_cast<int>(c));
-    else out += c;
+    if (static_cast<unsigned char>(c) < 0x20)
+      out += fmt::format("\\u{:04x}", static_cast<int>(c));
+    else
+      out += c;
   }
   return out + "\"";
 }
@@ -28,7 +30,9 @@ std::vector<Labels> rows_shown(const PolicyState& p) {
   return p.episode->satisfied.empty() ? std::vector<Labels>{p.instance} : p.episode->satisfied;
 }
 
-bool lacks_data(Evidence e) { return e == Evidence::no_data || e == Evidence::stale || e == Evidence::invalid; }
+bool lacks_data(Evidence e) {
+  return e == Evidence::no_data || e == Evidence::stale || e == Evidence::invalid;
+}
 
 constexpr const char* held_by_switch = "the kill switch is on";
 
@@ -54,14 +58,16 @@ RowValue row_of(const eval::Column& column, const Labels& labels) {
   return {};
 }
 
-std::vector<Labels> Decider::satisfied_rows(Index index, const Labels& instance, eval::Evaluation& evaluation) const {
+std::vector<Labels> Decider::satisfied_rows(Index index, const Labels& instance,
+                                            eval::Evaluation& evaluation) const {
   const plan::Policy& policy = plan_.policies[index];
   std::vector<Labels> out;
   if (policy.family == plan::none) return out;
   const eval::Column& rows = evaluation.column(policy.family);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const Labels& row = (*rows.rows)[i];
-    const bool ours = std::all_of(instance.pairs().begin(), instance.pairs().end(), [&](const auto& p) { return row.get(p.first) == p.second; });
+    const bool ours = std::all_of(instance.pairs().begin(), instance.pairs().end(),
+                                  [&](const auto& p) { return row.get(p.first) == p.second; });
     if (ours && rows.evidence[i] == 0 && rows.value[i] != 0.0) out.push_back(row);
   }
   return out;
@@ -90,7 +96,8 @@ void Decider::decide_policies(const Evaluate& evaluate) {
     }
     say_unwatched(policy.name, policy.max_instances, unwatched);
     // Without `per` there is one instance, also where the condition has found nothing yet.
-    if (policy.per.empty() && seen.insert(Labels{}).second) decide_policy(i, {}, 0, Evidence::no_data, evaluate);
+    if (policy.per.empty() && seen.insert(Labels{}).second)
+      decide_policy(i, {}, 0, Evidence::no_data, evaluate);
     std::vector<Labels> absent;
     for (const auto& [key, p] : out_.state.policies)
       if (key.first == policy.name && seen.count(key.second) == 0) absent.push_back(key.second);
@@ -101,18 +108,21 @@ void Decider::decide_policies(const Evaluate& evaluate) {
   }
 }
 
-// An instance whose series are gone is forgotten when nothing of it counts any more: no episode is under way, the limit and
-// the cooldown have run out, and whoever wants to hear of missing data has. Else it would hold a place under `max` for ever.
+// An instance whose series are gone is forgotten when nothing of it counts any more: no episode is under way,
+// the limit and the cooldown have run out, and whoever wants to hear of missing data has. Else it would hold
+// a place under `max` for ever.
 void Decider::retire_if_spent(const plan::Policy& policy, const Labels& instance) {
   const auto it = out_.state.policies.find({policy.name, instance});
   const PolicyState& p = it->second;
   if (instance.empty() || (p.episode && !is_outcome(p.episode->state)) || !p.effects.empty()) return;
   if (p.unknown_ticks <= 2 || (p.cooldown_until && now_ < *p.cooldown_until)) return;
-  say("retired", policy.name, instance, "", "", fmt::format("{} has no series of this instance any more: it is forgotten", policy.name));
+  say("retired", policy.name, instance, "", "",
+      fmt::format("{} has no series of this instance any more: it is forgotten", policy.name));
   out_.state.policies.erase(it);
 }
 
-void Decider::decide_policy(Index index, const Labels& instance, double value, Evidence evidence, const Evaluate& evaluate) {
+void Decider::decide_policy(Index index, const Labels& instance, double value, Evidence evidence,
+                            const Evaluate& evaluate) {
   const plan::Policy& policy = plan_.policies[index];
   PolicyState& p = out_.state.policies[{policy.name, instance}];
   p.instance = instance;
@@ -123,8 +133,10 @@ void Decider::decide_policy(Index index, const Labels& instance, double value, E
   if (p.episode && p.episode->state == EpisodeState::verifying) before = out_.state;
   missing_rule(index, p, evidence, evaluate);
 
-  if (p.episode && p.episode->state == EpisodeState::executing) carry_on(index, p);
-  else if (p.episode && p.episode->state == EpisodeState::verifying && before) verify(index, p, *before, evaluate);
+  if (p.episode && p.episode->state == EpisodeState::executing)
+    carry_on(index, p);
+  else if (p.episode && p.episode->state == EpisodeState::verifying && before)
+    verify(index, p, *before, evaluate);
 
   eval::Evaluation& evaluation = evaluate("", std::nullopt, nullptr, plan::none);
   std::optional<Instant> anchor;
@@ -133,7 +145,8 @@ void Decider::decide_policy(Index index, const Labels& instance, double value, E
   if (waits && holds) {
     p.clear_for = {};
     propose(index, p, p.episode->anchor.value_or(p.episode->started), evaluation);
-  } else if (p.episode && (waits || is_outcome(p.episode->state)) && reason_gone(index, p, known, holds, evaluation)) {
+  } else if (p.episode && (waits || is_outcome(p.episode->state)) &&
+             reason_gone(index, p, known, holds, evaluation)) {
     if (waits) end(index, p, EpisodeState::lapsed, "there is no reason to act any more");
     if (policy.anchor == plan::none) p.episode.reset();
     p.clear_for = {};
@@ -147,17 +160,21 @@ void Decider::decide_policy(Index index, const Labels& instance, double value, E
     }
   }
   const RowValue inner = row_of(evaluation.column(below_hold(plan_, policy.when)), instance);
-  const bool on_its_way = inner.evidence == Evidence::value && inner.value != 0.0 && refusal(index, p).empty() &&
-                          !(p.episode && is_outcome(p.episode->state) && p.episode->anchor == anchor && anchor);
-  const bool acting = p.episode && (p.episode->state == EpisodeState::executing || p.episode->state == EpisodeState::verifying);
+  const bool on_its_way =
+      inner.evidence == Evidence::value && inner.value != 0.0 && refusal(index, p).empty() &&
+      !(p.episode && is_outcome(p.episode->state) && p.episode->anchor == anchor && anchor);
+  const bool acting = p.episode && (p.episode->state == EpisodeState::executing ||
+                                    p.episode->state == EpisodeState::verifying);
   pending_[{index, instance}] = on_its_way || acting;
 }
 
-// Whether an episode that does not act is over. One tick of a false condition is not enough: a pause of the process or a
-// flapping signal would make two episodes of one.
-bool Decider::reason_gone(Index index, PolicyState& p, bool known, bool holds, eval::Evaluation& evaluation) const {
+// Whether an episode that does not act is over. One tick of a false condition is not enough: a pause of the
+// process or a flapping signal would make two episodes of one.
+bool Decider::reason_gone(Index index, PolicyState& p, bool known, bool holds,
+                          eval::Evaluation& evaluation) const {
   const plan::Policy& policy = plan_.policies[index];
-  if (policy.anchor != plan::none) return !is_outcome(p.episode->state) && now_ > *p.episode->anchor + policy.bound;
+  if (policy.anchor != plan::none)
+    return !is_outcome(p.episode->state) && now_ > *p.episode->anchor + policy.bound;
   if (policy.until != plan::none) {
     const RowValue until = row_of(evaluation.column(policy.until), p.instance);
     return until.evidence == Evidence::value && until.value != 0.0;
@@ -170,7 +187,8 @@ bool Decider::reason_gone(Index index, PolicyState& p, bool known, bool holds, e
 void Decider::decide_again(const std::string& policy, const Labels& instance, const Evaluate& evaluate) {
   for (Index i = 0; i < plan_.policies.size(); ++i) {
     if (plan_.policies[i].name != policy) continue;
-    const RowValue when = row_of(evaluate("", std::nullopt, nullptr, plan::none).column(plan_.policies[i].when), instance);
+    const RowValue when =
+        row_of(evaluate("", std::nullopt, nullptr, plan::none).column(plan_.policies[i].when), instance);
     decide_policy(i, instance, when.value, when.evidence, evaluate);
   }
 }
@@ -189,7 +207,8 @@ void Decider::missing_rule(Index index, PolicyState& p, Evidence evidence, const
   ++p.unknown_ticks;
   if (p.unknown_ticks <= 2 || p.missing_told || policy.missing_page == plan::none) return;
   p.missing_told = true;
-  const std::string why = fmt::format("{} cannot tell whether to act: its data is {}", policy.name, plan::evidence_name(evidence));
+  const std::string why = fmt::format("{} cannot tell whether to act: its data is {}", policy.name,
+                                      plan::evidence_name(evidence));
   const std::string id = episode_id(policy.name, "missing", p.instance, now_);
   say("missing", policy.name, p.instance, "page", id, why);
   tell(policy.missing_page, "page", policy.name, p.instance, id, why, policy.runbook);
@@ -218,7 +237,8 @@ std::string Decider::refusal(Index index, const PolicyState& p) const {
   const plan::Mode mode = std::min(policy.mode, observed_.mode_ceiling);
   if (observed_.kill_switch) return "the kill switch is on";
   if (mode == plan::Mode::observe) return "mode observe: it only watches";
-  if (mode == plan::Mode::dry_run) return fmt::format("mode dry_run: it would have done {}", target.actions[policy.action].name);
+  if (mode == plan::Mode::dry_run)
+    return fmt::format("mode dry_run: it would have done {}", target.actions[policy.action].name);
   if (mode == plan::Mode::approve) return "mode approve: nobody can be asked yet";
   std::size_t effects = 0;
   for (const auto& [key, other] : out_.state.policies) {
@@ -232,14 +252,17 @@ std::string Decider::refusal(Index index, const PolicyState& p) const {
     if (other.cooldown_until && now_ < *other.cooldown_until)
       return fmt::format("{} is cooling down until {}", target.name, to_rfc3339(*other.cooldown_until));
   }
-  if (effects >= policy.limit) return fmt::format("the limit of {} per {} is reached", policy.limit, to_string(policy.limit_per));
+  if (effects >= policy.limit)
+    return fmt::format("the limit of {} per {} is reached", policy.limit, to_string(policy.limit_per));
   if (out_.state.actions.size() >= observed_.actions_per_hour)
-    return fmt::format("{} actions in the last hour, over all policies: something is wrong", out_.state.actions.size());
+    return fmt::format("{} actions in the last hour, over all policies: something is wrong",
+                       out_.state.actions.size());
   return {};
 }
 
 // The head of a record.
-Record Decider::about(std::string id, std::string kind, const std::string& declaration, const Labels& instance, std::string sentence) {
+Record Decider::about(std::string id, std::string kind, const std::string& declaration,
+                      const Labels& instance, std::string sentence) {
   Record record;
   record.id = std::move(id);
   record.number = out_.state.next_record++;
@@ -271,22 +294,29 @@ void Decider::propose(Index index, PolicyState& p, Instant identity, eval::Evalu
     const bool said = again && e.reason == why;
     e.reason = why;
     if (said) return;
-    const std::string sentence = fmt::format("{} wanted {} on {} and was refused: {}{}{}", policy.name, plan_.targets[policy.target].actions[policy.action].name,
-                                             plan_.targets[policy.target].name, why, numbers.empty() ? "" : "; ", numbers);
+    const std::string sentence =
+        fmt::format("{} wanted {} on {} and was refused: {}{}{}", policy.name,
+                    plan_.targets[policy.target].actions[policy.action].name,
+                    plan_.targets[policy.target].name, why, numbers.empty() ? "" : "; ", numbers);
     say("refused", policy.name, p.instance, "", e.id, sentence);
-    out_.records.push_back(complete_record(plan_, about(e.id, "refused", policy.name, p.instance, sentence), before, observed_, {{{policy.when}, &evaluation}}));
+    out_.records.push_back(complete_record(plan_, about(e.id, "refused", policy.name, p.instance, sentence),
+                                           before, observed_, {{{policy.when}, &evaluation}}));
     return;
   }
   const std::string to = e.intent->to_version.empty() ? "" : fmt::format(" to {}", e.intent->to_version);
-  const std::string sentence = fmt::format("{} does {}{} on {}{}{}", policy.name, plan_.targets[policy.target].actions[policy.action].name, to,
-                                           plan_.targets[policy.target].name, numbers.empty() ? "" : ": ", numbers);
+  const std::string sentence = fmt::format(
+      "{} does {}{} on {}{}{}", policy.name, plan_.targets[policy.target].actions[policy.action].name, to,
+      plan_.targets[policy.target].name, numbers.empty() ? "" : ": ", numbers);
   e.reason = sentence;
   say("decided", policy.name, p.instance, "", e.id, sentence);
-  out_.records.push_back(complete_record(plan_, about(e.id, "decided", policy.name, p.instance, sentence), before, observed_, {{{policy.when}, &evaluation}}));
-  out_.effects.push_back({index, p.instance, policy.target, policy.action, e.intent->key, e.intent->body, e.intent->to_version});
+  out_.records.push_back(complete_record(plan_, about(e.id, "decided", policy.name, p.instance, sentence),
+                                         before, observed_, {{{policy.when}, &evaluation}}));
+  out_.effects.push_back(
+      {index, p.instance, policy.target, policy.action, e.intent->key, e.intent->body, e.intent->to_version});
 }
 
-// "Previous" is made absolute here, and what is gone back to must be known and not be what an action went away from.
+// "Previous" is made absolute here, and what is gone back to must be known and not be what an action went
+// away from.
 bool Decider::write_intent(Index index, PolicyState& p, std::string& why) {
   const plan::Policy& policy = plan_.policies[index];
   const plan::Target& target = plan_.targets[policy.target];
@@ -303,9 +333,15 @@ bool Decider::write_intent(Index index, PolicyState& p, std::string& why) {
     using Kind = plan::BodyValue::Kind;
     std::string text;
     switch (v.kind) {
-      case Kind::text: text = json_text(v.text); break;
-      case Kind::number: text = shortest(v.number); break;
-      case Kind::episode: text = json_text(e.id); break;
+      case Kind::text:
+        text = json_text(v.text);
+        break;
+      case Kind::number:
+        text = shortest(v.number);
+        break;
+      case Kind::episode:
+        text = json_text(e.id);
+        break;
       case Kind::current_version:
         if (t.version.empty()) {
           why = fmt::format("nobody knows which version runs on {}", target.name);
@@ -314,7 +350,9 @@ bool Decider::write_intent(Index index, PolicyState& p, std::string& why) {
         text = json_text(t.version);
         break;
       case Kind::previous_version: {
-        const auto good = std::find_if(t.versions.rbegin(), t.versions.rend(), [&](const std::string& x) { return x != t.version && t.rejected.count(x) == 0; });
+        const auto good = std::find_if(t.versions.rbegin(), t.versions.rend(), [&](const std::string& x) {
+          return x != t.version && t.rejected.count(x) == 0;
+        });
         if (t.version.empty() || good == t.versions.rend()) {
           why = fmt::format("no earlier version of {} is known that was not rolled back itself", target.name);
           return false;
@@ -335,11 +373,13 @@ bool Decider::write_intent(Index index, PolicyState& p, std::string& why) {
   p.effects.push_back(now_);
   p.cooldown_until = now_ + policy.cooldown;
   out_.state.actions.push_back(now_);
-  t.own = OwnEffect{intent.to_version.empty() ? t.version : intent.to_version, now_, now_ + observed_.intent_lifetime + policy.verify.within, false};
+  t.own = OwnEffect{intent.to_version.empty() ? t.version : intent.to_version, now_,
+                    now_ + observed_.intent_lifetime + policy.verify.within, false};
   return true;
 }
 
-// An effect that was started and is not done: its answer was lost, it must be sent again, or the target has not shown it.
+// An effect that was started and is not done: its answer was lost, it must be sent again, or the target has
+// not shown it.
 void Decider::carry_on(Index index, PolicyState& p) {
   const plan::Policy& policy = plan_.policies[index];
   const plan::Target& target = plan_.targets[policy.target];
@@ -348,36 +388,48 @@ void Decider::carry_on(Index index, PolicyState& p) {
   const std::optional<std::string>& version = observed_.versions[policy.target];
   const bool agrees = version && !intent.to_version.empty() && *version == intent.to_version;
   if (intent.answered) {
-    if (target.version_url.empty() || intent.to_version.empty() || agrees || observed_.assumed) return became_done(index, p);
+    if (target.version_url.empty() || intent.to_version.empty() || agrees || observed_.assumed)
+      return became_done(index, p);
     if (now_ - intent.written > policy.verify.within)
-      end(index, p, EpisodeState::failed, fmt::format("{} said yes and still runs {}", target.name, version.value_or("an unknown version")));
+      end(index, p, EpisodeState::failed,
+          fmt::format("{} said yes and still runs {}", target.name, version.value_or("an unknown version")));
     return;
   }
   if (observed_.in_flight.count(intent.key) != 0) return;
   if (now_ - intent.written > observed_.intent_lifetime)
     return end(index, p, EpisodeState::failed,
-               fmt::format("{} had no good answer for {}{}: nobody knows whether it happened", action.name, to_string(observed_.intent_lifetime),
-                           intent.last_answer.empty() ? "" : fmt::format(" (the last one: {})", intent.last_answer)));
+               fmt::format(
+                   "{} had no good answer for {}{}: nobody knows whether it happened", action.name,
+                   to_string(observed_.intent_lifetime),
+                   intent.last_answer.empty() ? "" : fmt::format(" (the last one: {})", intent.last_answer)));
   switch (action.delivery) {
     case plan::Delivery::unsafe:
-      return end(index, p, EpisodeState::failed, fmt::format("the answer to {} was lost, and it is not safe to send twice", action.name));
+      return end(index, p, EpisodeState::failed,
+                 fmt::format("the answer to {} was lost, and it is not safe to send twice", action.name));
     case plan::Delivery::once:
       if (intent.to_version.empty())
-        return end(index, p, EpisodeState::failed, fmt::format("the answer to {} was lost, and {} cannot show whether it happened", action.name, target.name));
+        return end(index, p, EpisodeState::failed,
+                   fmt::format("the answer to {} was lost, and {} cannot show whether it happened",
+                               action.name, target.name));
       if (agrees) return became_done(index, p);
       if (!version) return;
       if (*version != intent.from_version)
-        return end(index, p, EpisodeState::failed, fmt::format("{} runs {}, which is neither what was there nor what was asked for", target.name, *version));
+        return end(index, p, EpisodeState::failed,
+                   fmt::format("{} runs {}, which is neither what was there nor what was asked for",
+                               target.name, *version));
       break;
-    case plan::Delivery::idempotent: break;
+    case plan::Delivery::idempotent:
+      break;
   }
   if (observed_.kill_switch) {
     if (intent.last_answer == held_by_switch) return;
     intent.last_answer = held_by_switch;
-    return say("held", policy.name, p.instance, "", p.episode->id, fmt::format("{} is not sent again: {}", action.name, held_by_switch));
+    return say("held", policy.name, p.instance, "", p.episode->id,
+               fmt::format("{} is not sent again: {}", action.name, held_by_switch));
   }
   ++intent.attempts;
-  out_.effects.push_back({index, p.instance, policy.target, policy.action, intent.key, intent.body, intent.to_version});
+  out_.effects.push_back(
+      {index, p.instance, policy.target, policy.action, intent.key, intent.body, intent.to_version});
 }
 
 void Decider::became_done(Index index, PolicyState& p) {
@@ -388,8 +440,10 @@ void Decider::became_done(Index index, PolicyState& p) {
   e.intent->answered = true;
   if (!e.intent->to_version.empty())
     out_.state.targets[plan_.targets[policy.target].name].rejected.insert(e.intent->from_version);
-  const std::string sentence = fmt::format("{} on {} is done{}", plan_.targets[policy.target].actions[policy.action].name, plan_.targets[policy.target].name,
-                                           e.intent->to_version.empty() ? "" : fmt::format(": it runs {}", e.intent->to_version));
+  const std::string sentence =
+      fmt::format("{} on {} is done{}", plan_.targets[policy.target].actions[policy.action].name,
+                  plan_.targets[policy.target].name,
+                  e.intent->to_version.empty() ? "" : fmt::format(": it runs {}", e.intent->to_version));
   say("executed", policy.name, p.instance, "", e.id, sentence);
   out_.records.push_back(note(plan_, about(e.id, "executed", policy.name, p.instance, sentence)));
 }
@@ -407,31 +461,40 @@ void Decider::verify(Index index, PolicyState& p, const State& before, const Eva
   const std::string numbers = explain_readings(plan_, policy.verify.condition, evaluation, rows_shown(p));
   const std::string tail = numbers.empty() ? "" : ": " + numbers;
   const Looked looked{before, from, evaluate("", std::nullopt, nullptr, plan::none), evaluation};
-  if (good) end(index, p, EpisodeState::verified, "it helped" + tail, &looked);
-  else if (e.seen_known) end(index, p, EpisodeState::not_helped, fmt::format("it did not help within {}{}", to_string(policy.verify.within), tail), &looked);
-  else end(index, p, EpisodeState::unverified, fmt::format("nothing could be measured within {}", to_string(policy.verify.within)), &looked);
+  if (good)
+    end(index, p, EpisodeState::verified, "it helped" + tail, &looked);
+  else if (e.seen_known)
+    end(index, p, EpisodeState::not_helped,
+        fmt::format("it did not help within {}{}", to_string(policy.verify.within), tail), &looked);
+  else
+    end(index, p, EpisodeState::unverified,
+        fmt::format("nothing could be measured within {}", to_string(policy.verify.within)), &looked);
 }
 
 // `looked`: what a verify read; null where the outcome is not one of a verify.
-void Decider::end(Index index, PolicyState& p, EpisodeState outcome, std::string reason, const Looked* looked) {
+void Decider::end(Index index, PolicyState& p, EpisodeState outcome, std::string reason,
+                  const Looked* looked) {
   const plan::Policy& policy = plan_.policies[index];
   Episode& e = *p.episode;
   e.state = outcome;
   e.reason = reason;
   e.ended = now_;
-  if (policy.anchor != plan::none && e.anchor) out_.state.targets[plan_.targets[policy.anchor].name].episodes.emplace_back(*e.anchor, now_);
+  if (policy.anchor != plan::none && e.anchor)
+    out_.state.targets[plan_.targets[policy.anchor].name].episodes.emplace_back(*e.anchor, now_);
   const std::string sentence = fmt::format("{}: {}", policy.name, reason);
   say(episode_state_name(outcome), policy.name, p.instance, "", e.id, sentence);
   Record record = about(e.id, episode_state_name(outcome), policy.name, p.instance, sentence);
   if (looked != nullptr) {
     record.of = Record::Of::verify;
     record.since = looked->since;
-    out_.records.push_back(complete_record(plan_, std::move(record), looked->before, observed_,
-                                           {{{policy.when}, &looked->when}, {{policy.verify.condition}, &looked->verify}}));
+    out_.records.push_back(
+        complete_record(plan_, std::move(record), looked->before, observed_,
+                        {{{policy.when}, &looked->when}, {{policy.verify.condition}, &looked->verify}}));
   } else {
     out_.records.push_back(note(plan_, std::move(record)));
   }
-  const bool again = (outcome == EpisodeState::not_helped || outcome == EpisodeState::unverified) && e.effects < policy.repeat && policy.anchor == plan::none;
+  const bool again = (outcome == EpisodeState::not_helped || outcome == EpisodeState::unverified) &&
+                     e.effects < policy.repeat && policy.anchor == plan::none;
   if (again) {
     e.state = EpisodeState::refused;  // looked at again while `when` holds
     e.ended.reset();
@@ -439,17 +502,21 @@ void Decider::end(Index index, PolicyState& p, EpisodeState outcome, std::string
   }
   if (outcome == EpisodeState::verified || outcome == EpisodeState::lapsed) return;
   // What the program has to say is about an action that was done and did not help.
-  const std::string message = policy.verify.message.empty() || looked == nullptr ? sentence : fmt::format("{} ({})", policy.verify.message, sentence);
+  const std::string message = policy.verify.message.empty() || looked == nullptr
+                                  ? sentence
+                                  : fmt::format("{} ({})", policy.verify.message, sentence);
   say("escalated", policy.name, p.instance, "page", e.id, message);
   tell(policy.verify.escalate, "page", policy.name, p.instance, e.id, message, policy.runbook);
 }
 
-void Decider::answered(const std::string& policy_name, const Labels& instance, const std::string& key, const Answer& answer,
-                       const std::optional<std::string>& version) {
+void Decider::answered(const std::string& policy_name, const Labels& instance, const std::string& key,
+                       const Answer& answer, const std::optional<std::string>& version) {
   const auto it = out_.state.policies.find({policy_name, instance});
   if (it == out_.state.policies.end()) return;
   PolicyState& p = it->second;
-  if (!p.episode || !p.episode->intent || p.episode->intent->key != key || p.episode->state != EpisodeState::executing) return;
+  if (!p.episode || !p.episode->intent || p.episode->intent->key != key ||
+      p.episode->state != EpisodeState::executing)
+    return;
   Index index = plan::none;
   for (Index i = 0; i < plan_.policies.size(); ++i)
     if (plan_.policies[i].name == policy_name) index = i;
@@ -463,16 +530,22 @@ void Decider::answered(const std::string& policy_name, const Labels& instance, c
       return carry_on(index, p);
     case Answer::Kind::rejected:
       out_.state.targets[plan_.targets[policy.target].name].own.reset();  // no deploy of ours will show
-      return end(index, p, EpisodeState::failed, fmt::format("{} refused {}: {}", plan_.targets[policy.target].name, action.name, answer.text));
+      return end(
+          index, p, EpisodeState::failed,
+          fmt::format("{} refused {}: {}", plan_.targets[policy.target].name, action.name, answer.text));
     case Answer::Kind::unreachable:
     case Answer::Kind::unknown:
       if (action.delivery == plan::Delivery::unsafe)
-        return end(index, p, EpisodeState::failed, fmt::format("{} on {}: {}, and it is not safe to send twice", action.name, plan_.targets[policy.target].name, answer.text));
+        return end(index, p, EpisodeState::failed,
+                   fmt::format("{} on {}: {}, and it is not safe to send twice", action.name,
+                               plan_.targets[policy.target].name, answer.text));
       if (p.episode->intent->last_answer == answer.text) return;
       p.episode->intent->last_answer = answer.text;
       return say("unanswered", policy.name, p.instance, "", p.episode->id,
-                 fmt::format("{} on {} is not known to have happened ({}): {}", action.name, plan_.targets[policy.target].name, answer.text,
-                             action.delivery == plan::Delivery::once ? "what runs there will tell" : "it is sent again with the same key"));
+                 fmt::format("{} on {} is not known to have happened ({}): {}", action.name,
+                             plan_.targets[policy.target].name, answer.text,
+                             action.delivery == plan::Delivery::once ? "what runs there will tell"
+                                                                     : "it is sent again with the same key"));
   }
 }
 
@@ -483,14 +556,17 @@ void Decider::delivered(const std::string& id, bool accepted, const std::string&
   if (accepted) {
     // A receiver that a reload took away: what it was to be told is not lost without a word.
     if (m.receiver == plan::none)
-      say("undelivered", m.declaration, m.labels, m.kind, m.episode, fmt::format("the program has no receiver {} any more, who was to be told: {}", m.receiver_name, m.summary));
+      say("undelivered", m.declaration, m.labels, m.kind, m.episode,
+          fmt::format("the program has no receiver {} any more, who was to be told: {}", m.receiver_name,
+                      m.summary));
     out_.state.messages.erase(it);
     return;
   }
   ++m.attempts;
   m.not_before = now_ + Duration{std::min<std::int64_t>(60'000, 1000ll << std::min(m.attempts, 6u))};
   if (m.attempts == 1 || m.attempts % 10 == 0)
-    say("undelivered", m.declaration, m.labels, m.kind, m.episode, fmt::format("{} could not be told ({}): trying again", m.receiver_name, text));
+    say("undelivered", m.declaration, m.labels, m.kind, m.episode,
+        fmt::format("{} could not be told ({}): trying again", m.receiver_name, text));
 }
 
 }  // namespace signalbox::decide

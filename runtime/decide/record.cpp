@@ -156,7 +156,9 @@ Result<Record> record_from_bytes(std::string_view bytes) {
   ByteReader r(bytes);
   Record record;
   const std::uint8_t version = r.u8();
-  if (version > record_version) return Error{ErrorCode::unsupported, "this record was written by a newer Signalbox", "read it with that one"};
+  if (version > record_version)
+    return Error{ErrorCode::unsupported, "this record was written by a newer Signalbox",
+                 "read it with that one"};
   record.id = r.text();
   record.number = r.uint();
   record.kind = r.text();
@@ -226,17 +228,20 @@ Result<Record> record_from_bytes(std::string_view bytes) {
   return record;
 }
 
-Decision::Recorded complete_record(const plan::Plan& plan, Record record, const State& before, const Observed& observed,
-                                   const std::vector<RecordedInputs>& inputs) {
+Decision::Recorded complete_record(const plan::Plan& plan, Record record, const State& before,
+                                   const Observed& observed, const std::vector<RecordedInputs>& inputs) {
   record.digest = plan::digest(plan);
   record.semantics = inputs[0].evaluation->context().semantics;
   record.time = observed.tick;
   record.complete = true;
   record.observed = observed;
   record.deploys = inputs[0].evaluation->context().anchors.deploys;
-  // What the guards look at: every policy and target, and the effects of the last hour; of SLOs the one that tells.
+  // What the guards look at: every policy and target, and the effects of the last hour; of SLOs the one that
+  // tells.
   State relevant = before;
-  std::erase_if(relevant.slos, [&](const auto& slo) { return record.of != Record::Of::row || slo.first != std::pair(record.declaration, record.instance); });
+  std::erase_if(relevant.slos, [&](const auto& slo) {
+    return record.of != Record::Of::row || slo.first != std::pair(record.declaration, record.instance);
+  });
   relevant.messages.clear();
   record.state = to_entries(relevant);
   std::map<eval::HoldKey, eval::HoldCell> holds;
@@ -245,7 +250,8 @@ Decision::Recorded complete_record(const plan::Plan& plan, Record record, const 
     for (Index root : in.roots) {
       for (Index node : cone(plan, root)) {
         const plan::NodeKind kind = plan.nodes[node].kind;
-        if (kind == plan::NodeKind::leaf || kind == plan::NodeKind::slices) record.columns[node] = evaluation.column(node);
+        if (kind == plan::NodeKind::leaf || kind == plan::NodeKind::slices)
+          record.columns[node] = evaluation.column(node);
         if (kind != plan::NodeKind::hold || evaluation.context().holds_before == nullptr) continue;
         for (const auto& [key, cell] : *evaluation.context().holds_before)
           if (key.node == node) holds.emplace(key, cell);
@@ -267,15 +273,19 @@ namespace {
 class NoLeaves : public eval::LeafProvider {
  public:
   eval::Column read(const eval::LeafQuery&) override { return {}; }
-  eval::Rows known(const plan::Leaf&, Instant) override { return std::make_shared<const std::vector<Labels>>(); }
+  eval::Rows known(const plan::Leaf&, Instant) override {
+    return std::make_shared<const std::vector<Labels>>();
+  }
 };
 
 }  // namespace
 
 Result<std::string> recompute(const plan::Plan& plan, const Record& record) {
-  if (!record.complete) return Error{ErrorCode::invalid_argument, fmt::format("'{}' is a note, not a decision", record.kind)};
+  if (!record.complete)
+    return Error{ErrorCode::invalid_argument, fmt::format("'{}' is a note, not a decision", record.kind)};
   if (record.digest != plan::digest(plan))
-    return Error{ErrorCode::conflict, "this record was made under another program", fmt::format("its digest is {}", record.digest.substr(0, 12))};
+    return Error{ErrorCode::conflict, "this record was made under another program",
+                 fmt::format("its digest is {}", record.digest.substr(0, 12))};
   Result<State> state = from_entries(record.state);
   if (!state) return state.error();
   NoLeaves leaves;
@@ -295,7 +305,8 @@ Result<std::string> recompute(const plan::Plan& plan, const Record& record) {
   Decider decider(plan, std::move(*state), record.observed);
   // The same declaration on the same instance, and no other: the record's number is its own.
   std::map<std::string, eval::Evaluation> evaluations;
-  const auto evaluate = [&](const std::string& scope, std::optional<Instant> since, const std::vector<Labels>* satisfied, Index family) -> eval::Evaluation& {
+  const auto evaluate = [&](const std::string& scope, std::optional<Instant> since,
+                            const std::vector<Labels>* satisfied, Index family) -> eval::Evaluation& {
     eval::Evaluation::Context c = context;
     c.scope = scope;
     c.anchors.done = since;
@@ -303,8 +314,10 @@ Result<std::string> recompute(const plan::Plan& plan, const Record& record) {
     c.family = family;
     return evaluations.try_emplace(scope, std::move(c)).first->second;
   };
-  if (record.of == Record::Of::row) decider.decide_row_again(record, evaluate);
-  else decider.decide_again(record.declaration, record.instance, evaluate);
+  if (record.of == Record::Of::row)
+    decider.decide_row_again(record, evaluate);
+  else
+    decider.decide_again(record.declaration, record.instance, evaluate);
   Decision decision = std::move(decider).take();
   for (const Decision::Recorded& made : decision.records)
     if (made.kind == record.kind) return made.bytes;

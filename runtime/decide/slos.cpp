@@ -13,8 +13,12 @@ using plan::Index;
 
 namespace {
 
-bool lacks_data(Evidence e) { return e == Evidence::no_data || e == Evidence::stale || e == Evidence::invalid; }
-const char* word(plan::Severity s) { return s == plan::Severity::page ? "page" : "ticket"; }
+bool lacks_data(Evidence e) {
+  return e == Evidence::no_data || e == Evidence::stale || e == Evidence::invalid;
+}
+const char* word(plan::Severity s) {
+  return s == plan::Severity::page ? "page" : "ticket";
+}
 const std::vector<Index>& receivers_of(const plan::Slo& slo, const plan::BurnRow& row) {
   return row.severity == plan::Severity::page ? slo.page : slo.ticket;
 }
@@ -32,9 +36,13 @@ void Decider::decide_slos(const Evaluate& evaluate) {
 
 bool Decider::inside_anchored_bound(Index slo) const {
   for (const plan::Policy& p : plan_.policies) {
-    if (p.anchor == plan::none || std::find(p.anchored_slos.begin(), p.anchored_slos.end(), slo) == p.anchored_slos.end()) continue;
+    if (p.anchor == plan::none ||
+        std::find(p.anchored_slos.begin(), p.anchored_slos.end(), slo) == p.anchored_slos.end())
+      continue;
     const auto t = out_.state.targets.find(plan_.targets[p.anchor].name);
-    if (t != out_.state.targets.end() && t->second.deploy && *t->second.deploy < now_ && now_ <= *t->second.deploy + p.bound) return true;
+    if (t != out_.state.targets.end() && t->second.deploy && *t->second.deploy < now_ &&
+        now_ <= *t->second.deploy + p.bound)
+      return true;
   }
   return false;
 }
@@ -54,8 +62,10 @@ void Decider::decide_slo(Index index, const Evaluate& evaluate) {
     const Labels& labels = (*universe.rows)[r];
     // What has ended does not appear: a retired instance comes back with a sample.
     if (instances.count(labels) != 0 || lacks_data(static_cast<Evidence>(universe.evidence[r]))) continue;
-    if (instances.size() >= slo.max_instances) ++unwatched;
-    else instances.insert(labels);
+    if (instances.size() >= slo.max_instances)
+      ++unwatched;
+    else
+      instances.insert(labels);
   }
   say_unwatched(slo.name, slo.max_instances, unwatched);
   for (const Labels& labels : instances) {
@@ -66,7 +76,8 @@ void Decider::decide_slo(Index index, const Evaluate& evaluate) {
     Evidence worst = alive.evidence;
     for (std::size_t r = 0; r < slo.rows.size(); ++r) {
       RowValue v = row_now(index, s, r, evaluate);
-      // A window of slices does not know why its slices are unknown, nor whether there is data now; their condition does.
+      // A window of slices does not know why its slices are unknown, nor whether there is data now; their
+      // condition does.
       if (slo.slices && lacks_data(v.evidence) && alive.evidence == Evidence::no_traffic) v = alive;
       if (!slo.slices && lacks_data(v.evidence)) worst = std::max(worst, v.evidence);
       decide_row(index, s, r, v, evaluate);
@@ -76,7 +87,8 @@ void Decider::decide_slo(Index index, const Evaluate& evaluate) {
         const std::string why = fmt::format("{} has data again", slo.name);
         const std::string id = episode_id(slo.name, "missing", labels, *s.missing_since);
         say("resolved", slo.name, labels, "", id, why);
-        for (Index receiver : s.missing_page ? slo.page : slo.ticket) tell(receiver, "resolved", slo.name, labels, id, why, slo.runbook);
+        for (Index receiver : s.missing_page ? slo.page : slo.ticket)
+          tell(receiver, "resolved", slo.name, labels, id, why, slo.runbook);
       }
       s.missing_since.reset();
       s.missing_told = false;
@@ -84,19 +96,27 @@ void Decider::decide_slo(Index index, const Evaluate& evaluate) {
     }
     if (!s.missing_since) s.missing_since = now_;
     if (!slo.per.empty() && now_ - *s.missing_since >= slo.period) {
-      say("retired", slo.name, labels, "", "", fmt::format("{} has had no data for its whole period of {}: it is forgotten", slo.name, to_string(slo.period)));
+      say("retired", slo.name, labels, "", "",
+          fmt::format("{} has had no data for its whole period of {}: it is forgotten", slo.name,
+                      to_string(slo.period)));
       out_.state.slos.erase({slo.name, labels});
       continue;
     }
-    // A window that has too few samples yet is not a loss: only the instance's own data going away pages at once.
+    // A window that has too few samples yet is not a loss: only the instance's own data going away pages at
+    // once.
     const bool at_once = lacks_data(alive.evidence) && !slo.slices && inside_anchored_bound(index);
     if (s.missing_told || (!at_once && now_ - *s.missing_since < slo.missing_keep)) continue;
     s.missing_told = true;
     const plan::Severity severity = at_once ? plan::Severity::page : slo.missing;
     s.missing_page = severity == plan::Severity::page;
-    const std::string why = at_once ? fmt::format("{} lost its data ({}) right after a deploy", slo.name, plan::evidence_name(worst))
-                                    : fmt::format("{} has had no usable data for {}: {}", slo.name, to_string(now_ - *s.missing_since), plan::evidence_name(worst)) +
-                                              (worst == Evidence::invalid ? absent_bucket(plan_, slo.seen, evaluation) + absent_bucket(plan_, slo.spent, evaluation) : "");
+    const std::string why =
+        at_once
+            ? fmt::format("{} lost its data ({}) right after a deploy", slo.name, plan::evidence_name(worst))
+            : fmt::format("{} has had no usable data for {}: {}", slo.name,
+                          to_string(now_ - *s.missing_since), plan::evidence_name(worst)) +
+                  (worst == Evidence::invalid ? absent_bucket(plan_, slo.seen, evaluation) +
+                                                    absent_bucket(plan_, slo.spent, evaluation)
+                                              : "");
     const std::string id = episode_id(slo.name, "missing", labels, *s.missing_since);
     say("missing", slo.name, labels, word(severity), id, why);
     const auto& receivers = severity == plan::Severity::page ? slo.page : slo.ticket;
@@ -107,14 +127,18 @@ void Decider::decide_slo(Index index, const Evaluate& evaluate) {
   }
 }
 
-// Whether the row waits for a policy. `by_outcome`: the policy has ended well, and the row is judged on what came after.
-bool Decider::deferred(const plan::Slo& slo, const plan::BurnRow& row, RowState& r, const Labels& instance, bool& by_outcome) const {
+// Whether the row waits for a policy. `by_outcome`: the policy has ended well, and the row is judged on what
+// came after.
+bool Decider::deferred(const plan::Slo& slo, const plan::BurnRow& row, RowState& r, const Labels& instance,
+                       bool& by_outcome) const {
   by_outcome = false;
   for (const plan::DeferRule& rule : slo.defer) {
     if (rule.severity != row.severity) continue;
     for (const auto& [key, pending] : pending_) {
       if (key.first != rule.policy) continue;
-      const bool ours = std::all_of(key.second.pairs().begin(), key.second.pairs().end(), [&](const auto& p) { return instance.get(p.first) == p.second || instance.get(p.first).empty(); });
+      const bool ours = std::all_of(key.second.pairs().begin(), key.second.pairs().end(), [&](const auto& p) {
+        return instance.get(p.first) == p.second || instance.get(p.first).empty();
+      });
       if (!ours) continue;
       if (pending) {
         if (now_ - r.since < rule.at_most) return true;
@@ -138,18 +162,21 @@ bool Decider::deferred(const plan::Slo& slo, const plan::BurnRow& row, RowState&
 RowValue Decider::row_now(Index index, SloState& s, std::size_t row_index, const Evaluate& evaluate) {
   const plan::BurnRow& row = plan_.slos[index].rows[row_index];
   RowState& r = s.rows[row_index];
-  const RowValue now = row_of(evaluate("", std::nullopt, nullptr, plan::none).column(row.condition), s.instance);
+  const RowValue now =
+      row_of(evaluate("", std::nullopt, nullptr, plan::none).column(row.condition), s.instance);
   if (!r.clipped || row.clipped == plan::none) return now;
   if (now.evidence == Evidence::value && now.value == 0.0) {
     r.clipped = false;
     return now;
   }
-  const RowValue since = row_of(evaluate("clip", r.clip_from, nullptr, plan::none).column(row.clipped), s.instance);
+  const RowValue since =
+      row_of(evaluate("clip", r.clip_from, nullptr, plan::none).column(row.clipped), s.instance);
   // Too little has been seen since to say anything: that is not a page.
   return since.evidence == Evidence::value ? since : RowValue{0.0, Evidence::value};
 }
 
-void Decider::decide_row(Index index, SloState& s, std::size_t row_index, RowValue now, const Evaluate& evaluate) {
+void Decider::decide_row(Index index, SloState& s, std::size_t row_index, RowValue now,
+                         const Evaluate& evaluate) {
   const plan::Slo& slo = plan_.slos[index];
   const plan::BurnRow& row = slo.rows[row_index];
   RowState& r = s.rows[row_index];
@@ -158,7 +185,8 @@ void Decider::decide_row(Index index, SloState& s, std::size_t row_index, RowVal
     if (r.told) {
       const std::string id = row_id(slo, s.instance, row_index, r);
       say("resolved", slo.name, s.instance, word(row.severity), id, reason);
-      for (Index receiver : receivers_of(slo, row)) tell(receiver, "resolved", slo.name, s.instance, id, reason, slo.runbook);
+      for (Index receiver : receivers_of(slo, row))
+        tell(receiver, "resolved", slo.name, s.instance, id, reason, slo.runbook);
     }
     r = {};
     r.clipped = before.clipped;
@@ -171,8 +199,10 @@ void Decider::decide_row(Index index, SloState& s, std::size_t row_index, RowVal
   if (now.evidence != Evidence::value) return;
   if (now.value == 0.0) {
     if (r.active) {
-      const std::string windows = fmt::format("{} and {}", to_string(row.long_window), to_string(row.short_window));
-      clear(fmt::format("{} no longer burns {}× too fast over both {}", slo.name, shortest(row.factor), windows));
+      const std::string windows =
+          fmt::format("{} and {}", to_string(row.long_window), to_string(row.short_window));
+      clear(fmt::format("{} no longer burns {}× too fast over both {}", slo.name, shortest(row.factor),
+                        windows));
     }
     return;
   }
@@ -195,18 +225,23 @@ void Decider::decide_row(Index index, SloState& s, std::size_t row_index, RowVal
   tell_row(index, s, row_index, before, evaluate);
 }
 
-void Decider::tell_row(Index index, SloState& s, std::size_t row_index, const RowState& before, const Evaluate& evaluate) {
+void Decider::tell_row(Index index, SloState& s, std::size_t row_index, const RowState& before,
+                       const Evaluate& evaluate) {
   const plan::Slo& slo = plan_.slos[index];
   const plan::BurnRow& row = slo.rows[row_index];
   eval::Evaluation& evaluation = evaluate("", std::nullopt, nullptr, plan::none);
   const double budget = sub(Rational(1), slo.objective)->to_double();
-  const auto burn = [&](Index ratio) { return fmt::format("{:.4g}", row_of(evaluation.column(ratio), s.instance).value / budget); };
-  const std::string sentence =
-      fmt::format("{} burns its budget {}× too fast over {} and {}× over {}; the row {} at {}×", slo.name, burn(row.long_ratio), to_string(row.long_window),
-                  burn(row.short_ratio), to_string(row.short_window), row.severity == plan::Severity::page ? "pages" : "tickets", shortest(row.factor));
+  const auto burn = [&](Index ratio) {
+    return fmt::format("{:.4g}", row_of(evaluation.column(ratio), s.instance).value / budget);
+  };
+  const std::string sentence = fmt::format(
+      "{} burns its budget {}× too fast over {} and {}× over {}; the row {} at {}×", slo.name,
+      burn(row.long_ratio), to_string(row.long_window), burn(row.short_ratio), to_string(row.short_window),
+      row.severity == plan::Severity::page ? "pages" : "tickets", shortest(row.factor));
   const std::string id = row_id(slo, s.instance, row_index, s.rows[row_index]);
   say(word(row.severity), slo.name, s.instance, word(row.severity), id, sentence);
-  for (Index receiver : receivers_of(slo, row)) tell(receiver, word(row.severity), slo.name, s.instance, id, sentence, slo.runbook);
+  for (Index receiver : receivers_of(slo, row))
+    tell(receiver, word(row.severity), slo.name, s.instance, id, sentence, slo.runbook);
 
   State state = out_.state;
   state.slos[{slo.name, s.instance}].rows[row_index] = before;
@@ -227,7 +262,8 @@ void Decider::decide_row_again(const Record& record, const Evaluate& evaluate) {
   for (const auto& [key, p] : out_.state.policies) {
     for (Index i = 0; i < plan_.policies.size(); ++i)
       if (plan_.policies[i].name == key.first)
-        pending_[{i, key.second}] = std::find(record.pending.begin(), record.pending.end(), key) != record.pending.end();
+        pending_[{i, key.second}] =
+            std::find(record.pending.begin(), record.pending.end(), key) != record.pending.end();
   }
   for (Index i = 0; i < plan_.slos.size(); ++i) {
     if (plan_.slos[i].name != record.declaration || record.row >= plan_.slos[i].rows.size()) continue;

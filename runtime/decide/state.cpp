@@ -65,7 +65,8 @@ struct In {
   void operator()(Instant& v) { v.ms = r.sint(); }
   void operator()(Duration& v) { v.ms = r.sint(); }
   void operator()(EpisodeState& v) {
-    v = static_cast<EpisodeState>(std::min<std::uint8_t>(r.u8(), static_cast<std::uint8_t>(EpisodeState::lapsed)));
+    v = static_cast<EpisodeState>(
+        std::min<std::uint8_t>(r.u8(), static_cast<std::uint8_t>(EpisodeState::lapsed)));
   }
   void operator()(Labels& v) {
     std::vector<Labels::Pair> pairs(r.count());
@@ -114,12 +115,13 @@ void fields(Intent& v, F& f) {
 }
 template <class F>
 void fields(Episode& v, F& f) {
-  f(v.id), f(v.anchor), f(v.started), f(v.state), f(v.reason), f(v.satisfied), f(v.intent), f(v.effects), f(v.done),
-      f(v.ended), f(v.seen_known);
+  f(v.id), f(v.anchor), f(v.started), f(v.state), f(v.reason), f(v.satisfied), f(v.intent), f(v.effects),
+      f(v.done), f(v.ended), f(v.seen_known);
 }
 template <class F>
 void fields(PolicyState& v, F& f) {
-  f(v.instance), f(v.episode), f(v.effects), f(v.cooldown_until), f(v.unknown_ticks), f(v.missing_told), f(v.clear_for);
+  f(v.instance), f(v.episode), f(v.effects), f(v.cooldown_until), f(v.unknown_ticks), f(v.missing_told),
+      f(v.clear_for);
 }
 template <class F>
 void fields(RowState& v, F& f) {
@@ -132,8 +134,8 @@ void fields(SloState& v, F& f) {
 }
 template <class F>
 void fields(Message& v, F& f) {
-  f(v.id), f(v.receiver_name), f(v.kind), f(v.declaration), f(v.labels), f(v.summary), f(v.runbook), f(v.episode),
-      f(v.time), f(v.attempts), f(v.not_before);
+  f(v.id), f(v.receiver_name), f(v.kind), f(v.declaration), f(v.labels), f(v.summary), f(v.runbook),
+      f(v.episode), f(v.time), f(v.attempts), f(v.not_before);
 }
 
 template <class T>
@@ -155,7 +157,9 @@ bool unpack(const std::string& bytes, T& value) {
   return r.done();
 }
 
-std::string instance_key(const Labels& labels) { return labels.empty() ? "-" : sha256_hex(to_string(labels)).substr(0, 16); }
+std::string instance_key(const Labels& labels) {
+  return labels.empty() ? "-" : sha256_hex(to_string(labels)).substr(0, 16);
+}
 
 }  // namespace
 
@@ -165,9 +169,12 @@ const char* episode_state_name(EpisodeState state) {
   return names[static_cast<int>(state)];
 }
 
-bool is_outcome(EpisodeState state) { return state >= EpisodeState::verified; }
+bool is_outcome(EpisodeState state) {
+  return state >= EpisodeState::verified;
+}
 
-std::string episode_id(const std::string& policy, const std::string& target, const Labels& instance, Instant anchor) {
+std::string episode_id(const std::string& policy, const std::string& target, const Labels& instance,
+                       Instant anchor) {
   ByteWriter w;
   w.text(policy);
   w.text(target);
@@ -179,11 +186,15 @@ std::string episode_id(const std::string& policy, const std::string& target, con
 std::map<std::string, std::string> to_entries(const State& state) {
   std::map<std::string, std::string> out;
   for (const auto& [name, t] : state.targets) out["target/" + name] = pack(t);
-  for (const auto& [key, p] : state.policies) out[fmt::format("policy/{}/{}", key.first, instance_key(key.second))] = pack(p);
-  for (const auto& [key, s] : state.slos) out[fmt::format("slo/{}/{}", key.first, instance_key(key.second))] = pack(s);
+  for (const auto& [key, p] : state.policies)
+    out[fmt::format("policy/{}/{}", key.first, instance_key(key.second))] = pack(p);
+  for (const auto& [key, s] : state.slos)
+    out[fmt::format("slo/{}/{}", key.first, instance_key(key.second))] = pack(s);
   for (const auto& [id, m] : state.messages) out["message/" + id] = pack(m);
   out["engine/actions"] = pack(state.actions);
-  if (!state.unwatched.empty()) out["engine/unwatched"] = pack(std::vector<std::pair<std::string, std::uint64_t>>(state.unwatched.begin(), state.unwatched.end()));
+  if (!state.unwatched.empty())
+    out["engine/unwatched"] = pack(
+        std::vector<std::pair<std::string, std::uint64_t>>(state.unwatched.begin(), state.unwatched.end()));
   out["engine/next"] = pack(state.next_record);
   return out;
 }
@@ -219,8 +230,10 @@ Result<State> from_entries(const std::map<std::string, std::string>& entries) {
     }
     if (!good) {
       const bool newer = !bytes.empty() && static_cast<std::uint8_t>(bytes[0]) > state_version;
-      return Error{newer ? ErrorCode::unsupported : ErrorCode::malformed, fmt::format("state entry '{}' cannot be read", key),
-                   newer ? "it was written by a newer Signalbox: run that one" : "restore the state directory, or start with an empty one"};
+      return Error{newer ? ErrorCode::unsupported : ErrorCode::malformed,
+                   fmt::format("state entry '{}' cannot be read", key),
+                   newer ? "it was written by a newer Signalbox: run that one"
+                         : "restore the state directory, or start with an empty one"};
     }
   }
   return state;

@@ -1,5 +1,5 @@
-// What decisions remember between ticks, and its bytes in the transaction store. Everything is a value: deciding takes
-// the state before and gives the state after.
+// What decisions remember between ticks, and its bytes in the transaction store. Everything is a value:
+// deciding takes the state before and gives the state after.
 #pragma once
 
 #include <map>
@@ -25,11 +25,12 @@ struct OwnEffect {
 };
 
 struct TargetState {
-  std::optional<Instant> deploy;        // of the latest foreign deploy
+  std::optional<Instant> deploy;         // of the latest foreign deploy
   std::optional<double> deployed_value;  // last value of the deployed metric
-  std::string version;                  // last one read; "" before the first
-  std::vector<std::string> versions;    // distinct ones in order of appearance, the current one last, at most 16
-  std::set<std::string> rejected;       // versions that an action of ours went away from
+  std::string version;                   // last one read; "" before the first
+  std::vector<std::string>
+      versions;                    // distinct ones in order of appearance, the current one last, at most 16
+  std::set<std::string> rejected;  // versions that an action of ours went away from
   std::optional<OwnEffect> own;
   std::vector<std::pair<Instant, Instant>> episodes;  // anchor to outcome, for windows `before`
 };
@@ -43,25 +44,25 @@ enum class EpisodeState : std::uint8_t {
   unverified,
   not_helped,
   superseded,
-  failed,     // the action did not happen, or nobody knows whether it did
-  lapsed,     // refused until its reason to act was gone
+  failed,  // the action did not happen, or nobody knows whether it did
+  lapsed,  // refused until its reason to act was gone
 };
 const char* episode_state_name(EpisodeState state);
 bool is_outcome(EpisodeState state);
 
 // The plan of one effect, made absolute, durable before the call.
 struct Intent {
-  std::string key;      // idempotency key; the same for every attempt
+  std::string key;  // idempotency key; the same for every attempt
   Instant written;
   std::string from_version, to_version;
-  std::string body;     // as it goes out
+  std::string body;  // as it goes out
   std::uint32_t attempts = 0;
-  bool answered = false;  // the target said yes; `done` may still wait for its version
+  bool answered = false;    // the target said yes; `done` may still wait for its version
   std::string last_answer;  // why it is not known to have happened; "" before anything came back
 };
 
 struct Episode {
-  std::string id;                 // from policy, target, instance and anchor (or first tick)
+  std::string id;  // from policy, target, instance and anchor (or first tick)
   std::optional<Instant> anchor;
   Instant started;
   EpisodeState state = EpisodeState::refused;
@@ -70,7 +71,7 @@ struct Episode {
   std::optional<Intent> intent;
   std::uint32_t effects = 0;
   std::optional<Instant> done, ended;
-  bool seen_known = false;        // a verify tick was known
+  bool seen_known = false;  // a verify tick was known
 };
 
 struct PolicyState {  // of one instance of a policy
@@ -80,14 +81,14 @@ struct PolicyState {  // of one instance of a policy
   std::optional<Instant> cooldown_until;
   std::uint32_t unknown_ticks = 0;
   bool missing_told = false;
-  Duration clear_for;              // how long `until` or not-`when` has held
+  Duration clear_for;  // how long `until` or not-`when` has held
 };
 
 struct RowState {
-  bool active = false;     // true at the last known tick
-  bool told = false;       // its page or ticket went out
+  bool active = false;  // true at the last known tick
+  bool told = false;    // its page or ticket went out
   bool deferred = false;
-  bool clipped = false;    // judged since `done` until it has been false once
+  bool clipped = false;  // judged since `done` until it has been false once
   Instant since, clip_from;
 };
 struct SloState {  // of one instance of an SLO
@@ -113,20 +114,22 @@ struct Message {
 };
 
 struct State {
-  std::map<std::string, TargetState> targets;                          // by name
-  std::map<std::pair<std::string, Labels>, PolicyState> policies;      // by name and instance
+  std::map<std::string, TargetState> targets;                      // by name
+  std::map<std::pair<std::string, Labels>, PolicyState> policies;  // by name and instance
   std::map<std::pair<std::string, Labels>, SloState> slos;
-  std::map<std::string, Message> messages;                             // by id
-  std::vector<Instant> actions;                                        // of the last hour, over all targets
-  std::map<std::string, std::uint64_t> unwatched;                      // instances past `max`, by declaration
+  std::map<std::string, Message> messages;         // by id
+  std::vector<Instant> actions;                    // of the last hour, over all targets
+  std::map<std::string, std::uint64_t> unwatched;  // instances past `max`, by declaration
   std::uint64_t next_record = 1;
 };
 
-// One store entry per declaration instance, so that a decision's transaction holds what it changed and no more.
+// One store entry per declaration instance, so that a decision's transaction holds what it changed and no
+// more.
 std::map<std::string, std::string> to_entries(const State& state);
 // Errors: `malformed` names the key; `unsupported` for entries of a newer version.
 Result<State> from_entries(const std::map<std::string, std::string>& entries);
 
-std::string episode_id(const std::string& policy, const std::string& target, const Labels& instance, Instant anchor);
+std::string episode_id(const std::string& policy, const std::string& target, const Labels& instance,
+                       Instant anchor);
 
 }  // namespace signalbox::decide

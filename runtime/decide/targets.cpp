@@ -22,13 +22,15 @@ Duration longest_before(const plan::Plan& plan) {
 
 }  // namespace
 
-void Decider::say(std::string kind, const std::string& declaration, const Labels& labels, std::string severity,
-                  const std::string& id, std::string why) {
-  out_.events.push_back({now_, std::move(kind), declaration, labels, std::move(severity), id, std::move(why)});
+void Decider::say(std::string kind, const std::string& declaration, const Labels& labels,
+                  std::string severity, const std::string& id, std::string why) {
+  out_.events.push_back(
+      {now_, std::move(kind), declaration, labels, std::move(severity), id, std::move(why)});
 }
 
-void Decider::tell(plan::Index receiver, std::string kind, const std::string& declaration, const Labels& labels,
-                   const std::string& episode, std::string summary, const std::string& runbook) {
+void Decider::tell(plan::Index receiver, std::string kind, const std::string& declaration,
+                   const Labels& labels, const std::string& episode, std::string summary,
+                   const std::string& runbook) {
   Message m;
   m.receiver = receiver;
   m.receiver_name = receiver == plan::none ? "" : plan_.receivers[receiver].name;
@@ -41,7 +43,9 @@ void Decider::tell(plan::Index receiver, std::string kind, const std::string& de
   m.time = now_;
   // From all that it says: receivers tell repetitions apart by it, and two messages of one moment are two.
   ByteWriter says;
-  for (const std::string& part : {m.declaration, m.kind, m.receiver_name, to_string(m.labels), m.episode, m.summary}) says.text(part);
+  for (const std::string& part :
+       {m.declaration, m.kind, m.receiver_name, to_string(m.labels), m.episode, m.summary})
+    says.text(part);
   says.sint(now_.ms);
   m.id = sha256_hex(says.bytes()).substr(0, 16);
   if (receiver != plan::none) out_.state.messages[m.id] = m;
@@ -50,10 +54,13 @@ void Decider::tell(plan::Index receiver, std::string kind, const std::string& de
 void Decider::say_unwatched(const std::string& declaration, std::uint32_t most, std::uint64_t unwatched) {
   const auto before = out_.state.unwatched.find(declaration);
   if (unwatched == (before == out_.state.unwatched.end() ? 0 : before->second)) return;
-  if (unwatched == 0) out_.state.unwatched.erase(before);
-  else out_.state.unwatched[declaration] = unwatched;
-  say("limit", declaration, {}, "", "", unwatched == 0 ? "every instance is watched again"
-                                                       : fmt::format("{} instances are not watched: there are more than {}", unwatched, most));
+  if (unwatched == 0)
+    out_.state.unwatched.erase(before);
+  else
+    out_.state.unwatched[declaration] = unwatched;
+  say("limit", declaration, {}, "", "",
+      unwatched == 0 ? "every instance is watched again"
+                     : fmt::format("{} instances are not watched: there are more than {}", unwatched, most));
 }
 
 void Decider::observe_targets(const std::function<std::optional<double>(plan::Index node)>& scalar) {
@@ -92,7 +99,8 @@ void Decider::observe_targets(const std::function<std::optional<double>(plan::In
     t.deployed_value = *value;
     t.deploy = Instant{*ms};
     say("deployed", target.name, {}, "", "",
-        fmt::format("{} was deployed at {}{}", target.name, to_rfc3339(*t.deploy), t.version.empty() ? "" : ", version " + t.version));
+        fmt::format("{} was deployed at {}{}", target.name, to_rfc3339(*t.deploy),
+                    t.version.empty() ? "" : ", version " + t.version));
     if (!first_sight) foreign_deploy(i);
   }
 }
@@ -128,7 +136,8 @@ void Decider::foreign_deploy(plan::Index target) {
       if (state.episode->state == EpisodeState::refused)
         end(p, state, EpisodeState::lapsed, "a newer deploy came");
       else
-        end(p, state, EpisodeState::superseded, "somebody deployed while the action was under way or being verified");
+        end(p, state, EpisodeState::superseded,
+            "somebody deployed while the action was under way or being verified");
     }
   }
 }

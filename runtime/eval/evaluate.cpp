@@ -196,7 +196,8 @@ Column Evaluation::run_map(plan::Index index) {
 namespace {
 
 // The `all` of a verify: rows outside `satisfied` may be unknown, rows of it may not be absent.
-Column quantify_satisfied(const Column& condition, const std::vector<Labels>& satisfied, const Grouping& grouping) {
+Column quantify_satisfied(const Column& condition, const std::vector<Labels>& satisfied,
+                          const Grouping& grouping) {
   Column input = condition;
   std::size_t found = 0;
   for (std::size_t i = 0; i < input.size(); ++i) {

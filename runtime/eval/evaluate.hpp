@@ -144,8 +144,8 @@ class Evaluation {
     HoldTable* holds =
         nullptr;  // moved on by hold nodes that are asked for; null: holds answer their inner condition
     std::shared_ptr<EvalCache> cache;  // null: the evaluation starts with an empty one
-    // A verify looks at the rows that satisfied `when`: an `all` over the node `family` takes these rows as they are (an
-    // absent one has no data) and lets other rows be unknown. Null: every row counts.
+    // A verify looks at the rows that satisfied `when`: an `all` over the node `family` takes these rows as
+    // they are (an absent one has no data) and lets other rows be unknown. Null: every row counts.
     const std::vector<Labels>* satisfied = nullptr;
     plan::Index family = plan::none;
     const HoldTable* holds_before = nullptr;  // as they were when the tick began, for records

@@ -9,8 +9,12 @@
 
 namespace signalbox::eval {
 
-double math_mod(double a, double b) { return std::fmod(a, b); }
-double math_pow(double a, double b) { return std::pow(a, b); }
+double math_mod(double a, double b) {
+  return std::fmod(a, b);
+}
+double math_pow(double a, double b) {
+  return std::pow(a, b);
+}
 
 void interpret(const plan::Shape& shape, const double* params, const ColumnView* inputs, double* out_value,
                std::uint8_t* out_evidence, std::size_t rows) {
@@ -21,7 +25,8 @@ void interpret(const plan::Shape& shape, const double* params, const ColumnView*
       if (in.op == ShapeOp::input) {
         const ColumnView& column = inputs[in.index];
         const auto evidence = static_cast<Evidence>(column.evidence[row * column.step]);
-        at[i] = evidence == Evidence::value ? Signal{column.value[row * column.step], evidence} : unknown(evidence);
+        at[i] = evidence == Evidence::value ? Signal{column.value[row * column.step], evidence}
+                                            : unknown(evidence);
       } else if (in.op == ShapeOp::param) {
         at[i] = {params[in.index], Evidence::value};
       } else {
@@ -42,7 +47,8 @@ Result<std::unique_ptr<KernelCompiler>> load_kernel_compiler(const char* path, c
                  "run with --engine interp, or install the plugin beside the program"};
   }
   const auto create = reinterpret_cast<CreateKernelCompiler>(dlsym(plugin, create_kernel_compiler_symbol));
-  if (create == nullptr) return Error{ErrorCode::malformed, fmt::format("{} is not Signalbox's compiler plugin", path)};
+  if (create == nullptr)
+    return Error{ErrorCode::malformed, fmt::format("{} is not Signalbox's compiler plugin", path)};
   char why[256] = "";
   KernelCompiler* compiler = create(limits, why, sizeof why);
   if (compiler == nullptr) return Error{ErrorCode::refused, why};

@@ -20,9 +20,15 @@ struct Signal {
 
 inline constexpr double part_above_whole_tolerance = 1e-9;  // float sums of the same terms in another order
 
-inline Signal unknown(Evidence why) { return {0.0, why}; }
-inline Signal truth(bool yes) { return {yes ? 1.0 : 0.0, Evidence::value}; }
-inline Evidence worse(Evidence a, Evidence b) { return a > b ? a : b; }
+inline Signal unknown(Evidence why) {
+  return {0.0, why};
+}
+inline Signal truth(bool yes) {
+  return {yes ? 1.0 : 0.0, Evidence::value};
+}
+inline Evidence worse(Evidence a, Evidence b) {
+  return a > b ? a : b;
+}
 
 // `mod` and `pow` go through these two for every tier (the JIT calls them by pointer).
 double math_mod(double a, double b);
@@ -45,19 +51,31 @@ inline Signal apply_op(ShapeOp op, Signal a, Signal b, Signal c) {
   };
   switch (op) {
     case ShapeOp::input:
-    case ShapeOp::param: return a;
-    case ShapeOp::add: return arithmetic(a.value + b.value);
-    case ShapeOp::sub: return arithmetic(a.value - b.value);
-    case ShapeOp::mul: return arithmetic(a.value * b.value);
-    case ShapeOp::div: return arithmetic(a.value / b.value);
-    case ShapeOp::mod: return arithmetic(math_mod(a.value, b.value));
-    case ShapeOp::pow: return arithmetic(math_pow(a.value, b.value));
-    case ShapeOp::neg: return a.evidence == Evidence::value ? Signal{-a.value, a.evidence} : a;
-    case ShapeOp::abs: return a.evidence == Evidence::value ? Signal{std::fabs(a.value), a.evidence} : a;
+    case ShapeOp::param:
+      return a;
+    case ShapeOp::add:
+      return arithmetic(a.value + b.value);
+    case ShapeOp::sub:
+      return arithmetic(a.value - b.value);
+    case ShapeOp::mul:
+      return arithmetic(a.value * b.value);
+    case ShapeOp::div:
+      return arithmetic(a.value / b.value);
+    case ShapeOp::mod:
+      return arithmetic(math_mod(a.value, b.value));
+    case ShapeOp::pow:
+      return arithmetic(math_pow(a.value, b.value));
+    case ShapeOp::neg:
+      return a.evidence == Evidence::value ? Signal{-a.value, a.evidence} : a;
+    case ShapeOp::abs:
+      return a.evidence == Evidence::value ? Signal{std::fabs(a.value), a.evidence} : a;
     // NaN stays NaN, as in Prometheus; the limit wins only where it is strictly inside.
-    case ShapeOp::clamp_min: return arithmetic(a.value < b.value || std::isnan(b.value) ? b.value : a.value);
-    case ShapeOp::clamp_max: return arithmetic(a.value > b.value || std::isnan(b.value) ? b.value : a.value);
-    case ShapeOp::fallback: return a.evidence == Evidence::value ? a : b;
+    case ShapeOp::clamp_min:
+      return arithmetic(a.value < b.value || std::isnan(b.value) ? b.value : a.value);
+    case ShapeOp::clamp_max:
+      return arithmetic(a.value > b.value || std::isnan(b.value) ? b.value : a.value);
+    case ShapeOp::fallback:
+      return a.evidence == Evidence::value ? a : b;
     case ShapeOp::ratio: {
       const Evidence e = worse(a.evidence, b.evidence);
       if (e != Evidence::value) return unknown(e);
@@ -74,14 +92,21 @@ inline Signal apply_op(ShapeOp op, Signal a, Signal b, Signal c) {
       return b.value >= c.value ? a : unknown(Evidence::too_few);
     }
     case ShapeOp::finite:
-      if (a.evidence == Evidence::value && std::isinf(a.value)) return {std::copysign(DBL_MAX, a.value), a.evidence};
+      if (a.evidence == Evidence::value && std::isinf(a.value))
+        return {std::copysign(DBL_MAX, a.value), a.evidence};
       return a;
-    case ShapeOp::gt: return compare_op(a, b, [](double x, double y) { return x > y; });
-    case ShapeOp::ge: return compare_op(a, b, [](double x, double y) { return x >= y; });
-    case ShapeOp::lt: return compare_op(a, b, [](double x, double y) { return x < y; });
-    case ShapeOp::le: return compare_op(a, b, [](double x, double y) { return x <= y; });
-    case ShapeOp::eq: return compare_op(a, b, [](double x, double y) { return x == y; });
-    case ShapeOp::ne: return compare_op(a, b, [](double x, double y) { return x != y; });
+    case ShapeOp::gt:
+      return compare_op(a, b, [](double x, double y) { return x > y; });
+    case ShapeOp::ge:
+      return compare_op(a, b, [](double x, double y) { return x >= y; });
+    case ShapeOp::lt:
+      return compare_op(a, b, [](double x, double y) { return x < y; });
+    case ShapeOp::le:
+      return compare_op(a, b, [](double x, double y) { return x <= y; });
+    case ShapeOp::eq:
+      return compare_op(a, b, [](double x, double y) { return x == y; });
+    case ShapeOp::ne:
+      return compare_op(a, b, [](double x, double y) { return x != y; });
     case ShapeOp::both: {
       const bool a_false = a.evidence == Evidence::value && a.value == 0.0;
       const bool b_false = b.evidence == Evidence::value && b.value == 0.0;
@@ -96,7 +121,8 @@ inline Signal apply_op(ShapeOp op, Signal a, Signal b, Signal c) {
       const Evidence e = worse(a.evidence, b.evidence);
       return e == Evidence::value ? truth(false) : unknown(e);
     }
-    case ShapeOp::negate: return a.evidence == Evidence::value ? truth(a.value == 0.0) : a;
+    case ShapeOp::negate:
+      return a.evidence == Evidence::value ? truth(a.value == 0.0) : a;
   }
   return unknown(Evidence::invalid);
 }

@@ -1,5 +1,5 @@
-// The transaction store in memory: for replays, for tests of the language, and for simulations, which make it delay and
-// answer `unknown`. The same rules as the durable one; nothing survives the process.
+// The transaction store in memory: for replays, for tests of the language, and for simulations, which make it
+// delay and answer `unknown`. The same rules as the durable one; nothing survives the process.
 #pragma once
 
 #include <map>
@@ -10,7 +10,9 @@ namespace signalbox::journal {
 
 class MemoryStore : public TransactionStore {
  public:
-  void commit(StoreTransaction t, std::function<void(CommitOutcome)> completion) override { completion(apply(t)); }
+  void commit(StoreTransaction t, std::function<void(CommitOutcome)> completion) override {
+    completion(apply(t));
+  }
   void read(std::string prefix, std::function<void(Result<std::vector<StoreEntry>>)> completion) override {
     completion(entries(prefix));
   }

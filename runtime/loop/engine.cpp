@@ -11,12 +11,21 @@ using decide::Decision;
 using decide::Observed;
 using plan::Index;
 
-Engine::Engine(const plan::Plan& plan, Host& host, eval::LeafProvider& leaves, World& world, EngineObserver& observer, EngineOptions options)
-    : plan_(plan), host_(host), leaves_(leaves), world_(world), observer_(observer), options_(std::move(options)),
+Engine::Engine(const plan::Plan& plan, Host& host, eval::LeafProvider& leaves, World& world,
+               EngineObserver& observer, EngineOptions options)
+    : plan_(plan),
+      host_(host),
+      leaves_(leaves),
+      world_(world),
+      observer_(observer),
+      options_(std::move(options)),
       shapes_(plan, options_.tier, options_.load_compiler, [this](const Error& e) { observer_.notice(e); }),
-      cache_(eval::make_eval_cache()), semantics_(plan.semantics.value_or(options_.semantics)) {}
+      cache_(eval::make_eval_cache()),
+      semantics_(plan.semantics.value_or(options_.semantics)) {}
 
-Engine::~Engine() { *alive_ = false; }
+Engine::~Engine() {
+  *alive_ = false;
+}
 
 void Engine::start(std::function<void(Result<void>)> ready) {
   host_.store.read_fence([this, alive = alive_, ready = std::move(ready)](Result<std::uint64_t> fence) {
@@ -29,9 +38,12 @@ void Engine::start(std::function<void(Result<void>)> ready) {
     host_.store.commit(std::move(t), [this, alive, ready](CommitOutcome outcome) {
       if (!*alive) return;
       if (outcome == CommitOutcome::conflict)
-        return ready(Error{ErrorCode::conflict, "another Signalbox took this state while this one was starting", "stop one of them"});
+        return ready(Error{ErrorCode::conflict,
+                           "another Signalbox took this state while this one was starting",
+                           "stop one of them"});
       if (outcome == CommitOutcome::unknown)
-        return ready(Error{ErrorCode::outcome_unknown, "the state store does not say whether it is ours", "start again"});
+        return ready(Error{ErrorCode::outcome_unknown, "the state store does not say whether it is ours",
+                           "start again"});
       read_state([this, ready](Result<void> read) {
         if (read) await_earlier_calls();
         ready(read);
@@ -40,52 +52,57 @@ void Engine::start(std::function<void(Result<void>)> ready) {
   });
 }
 
-// A call of the process before this one may have left just before it ended. What the target shows says whether it happened
-// only when it cannot arrive any more.
+// A call of the process before this one may have left just before it ended. What the target shows says
+// whether it happened only when it cannot arrive any more.
 void Engine::await_earlier_calls() {
   for (const plan::Policy& policy : plan_.policies) {
     const plan::Target& target = plan_.targets[policy.target];
-    if (policy.action == plan::none || target.actions[policy.action].delivery != plan::Delivery::once) continue;
+    if (policy.action == plan::none || target.actions[policy.action].delivery != plan::Delivery::once)
+      continue;
     for (const auto& [key, p] : state_.policies) {
-      if (key.first != policy.name || !p.episode || p.episode->state != decide::EpisodeState::executing || p.episode->intent->answered) continue;
+      if (key.first != policy.name || !p.episode || p.episode->state != decide::EpisodeState::executing ||
+          p.episode->intent->answered)
+        continue;
       in_flight_.insert(p.episode->intent->key);
-      host_.timer.at(host_.clock.now() + target.timeout, [this, alive = alive_, effect = p.episode->intent->key] {
-        if (!*alive) return;
-        in_flight_.erase(effect);
-        become_idle();
-      });
+      host_.timer.at(host_.clock.now() + target.timeout,
+                     [this, alive = alive_, effect = p.episode->intent->key] {
+                       if (!*alive) return;
+                       in_flight_.erase(effect);
+                       become_idle();
+                     });
     }
   }
 }
 
 void Engine::read_state(std::function<void(Result<void>)> ready) {
-  host_.store.read("state/", [this, alive = alive_, ready = std::move(ready)](Result<std::vector<StoreEntry>> entries) {
-    if (!*alive) return;
-    if (!entries) return ready(entries.error());
-    entries_.clear();
-    std::map<std::string, std::string> named;
-    for (StoreEntry& e : *entries) {
-      entries_[e.key] = e.value;
-      named[e.key.substr(6)] = e.value;
-    }
-    Result<decide::State> state = decide::from_entries(named);
-    if (!state) return ready(state.error());
-    state_ = std::move(*state);
-    if (options_.initial_versions) {
-      for (Index i = 0; i < plan_.targets.size(); ++i) {
-        decide::TargetState& t = state_.targets[plan_.targets[i].name];
-        if (t.versions.empty()) t.versions = options_.initial_versions(i);
-      }
-    }
-    // Receivers may have moved in the tables since a message was written.
-    for (auto& [id, m] : state_.messages) {
-      m.receiver = plan::none;
-      for (Index r = 0; r < plan_.receivers.size(); ++r)
-        if (plan_.receivers[r].name == m.receiver_name) m.receiver = r;
-    }
-    status_.ready = true;
-    ready({});
-  });
+  host_.store.read("state/",
+                   [this, alive = alive_, ready = std::move(ready)](Result<std::vector<StoreEntry>> entries) {
+                     if (!*alive) return;
+                     if (!entries) return ready(entries.error());
+                     entries_.clear();
+                     std::map<std::string, std::string> named;
+                     for (StoreEntry& e : *entries) {
+                       entries_[e.key] = e.value;
+                       named[e.key.substr(6)] = e.value;
+                     }
+                     Result<decide::State> state = decide::from_entries(named);
+                     if (!state) return ready(state.error());
+                     state_ = std::move(*state);
+                     if (options_.initial_versions) {
+                       for (Index i = 0; i < plan_.targets.size(); ++i) {
+                         decide::TargetState& t = state_.targets[plan_.targets[i].name];
+                         if (t.versions.empty()) t.versions = options_.initial_versions(i);
+                       }
+                     }
+                     // Receivers may have moved in the tables since a message was written.
+                     for (auto& [id, m] : state_.messages) {
+                       m.receiver = plan::none;
+                       for (Index r = 0; r < plan_.receivers.size(); ++r)
+                         if (plan_.receivers[r].name == m.receiver_name) m.receiver = r;
+                     }
+                     status_.ready = true;
+                     ready({});
+                   });
 }
 
 void Engine::tick(Instant at, std::function<void()> done) {
@@ -143,7 +160,8 @@ Observed Engine::observe(Instant at, std::vector<std::optional<std::string>> ver
   return o;
 }
 
-void Engine::decide_tick(Instant at, std::vector<std::optional<std::string>> versions, std::function<void()> done) {
+void Engine::decide_tick(Instant at, std::vector<std::optional<std::string>> versions,
+                         std::function<void()> done) {
   ++status_.ticks;
   status_.last_tick = at;
   decide::Decider decider(plan_, state_, observe(at, std::move(versions)));
@@ -166,7 +184,8 @@ void Engine::decide_tick(Instant at, std::vector<std::optional<std::string>> ver
   context.holds = &holds_;
   context.holds_before = &before;
   context.anchors.deploys = decider.deploys();
-  const auto evaluate = [&](const std::string& scope, std::optional<Instant> since, const std::vector<Labels>* satisfied, Index family) -> eval::Evaluation& {
+  const auto evaluate = [&](const std::string& scope, std::optional<Instant> since,
+                            const std::vector<Labels>* satisfied, Index family) -> eval::Evaluation& {
     const std::string key = since ? fmt::format("{}@{}", scope, since->ms) : scope;
     for (auto& [known, evaluation] : evaluations)
       if (known == key) return evaluation;
@@ -195,8 +214,10 @@ void Engine::decide_arrivals() {
   }
   decide::Decider decider(plan_, state_, observe(std::max(host_.clock.now(), status_.last_tick), {}));
   for (const Arrival& a : arrivals) {
-    if (!a.message.empty()) decider.delivered(a.message, !a.refusal, a.refusal.value_or(""));
-    else decider.answered(a.policy, a.instance, a.key, a.answer, a.version);
+    if (!a.message.empty())
+      decider.delivered(a.message, !a.refusal, a.refusal.value_or(""));
+    else
+      decider.answered(a.policy, a.instance, a.key, a.answer, a.version);
   }
   commit(std::move(decider).take(), [] {});
 }
@@ -213,7 +234,8 @@ void Engine::commit(Decision decision, std::function<void()> done) {
   }
   for (const auto& [key, value] : entries_)
     if (after.count(key) == 0) t.puts.push_back({key, std::nullopt});
-  for (const Decision::Recorded& r : decision.records) t.puts.push_back({fmt::format("record/{}/{:012}", r.id, r.number), r.bytes});
+  for (const Decision::Recorded& r : decision.records)
+    t.puts.push_back({fmt::format("record/{}/{:012}", r.id, r.number), r.bytes});
   if (!decision.records.empty()) {
     const std::string digest = plan::digest(plan_);
     if (!plan_kept_) t.puts.push_back({"plan/" + digest, plan::to_bytes(plan_, true)});
@@ -227,22 +249,25 @@ void Engine::commit(Decision decision, std::function<void()> done) {
   ++status_.commits;
   auto held = std::make_shared<Decision>(std::move(decision));
   auto entries = std::make_shared<std::map<std::string, std::string>>(std::move(after));
-  host_.store.commit(std::move(t), [this, alive = alive_, held, entries, done = std::move(done)](CommitOutcome outcome) {
-    if (!*alive) return;
-    switch (outcome) {
-      case CommitOutcome::committed:
-        entries_ = std::move(*entries);
-        plan_kept_ = plan_kept_ || !held->records.empty();
-        return committed(std::move(*held), done);
-      case CommitOutcome::conflict:
-        status_.fenced = true;
-        observer_.notice({ErrorCode::conflict, "another Signalbox has taken over this state: this one decides no more", "stop one of them"});
-        return finish(done);
-      case CommitOutcome::unknown:
-        ++status_.unknown_commits;
-        return recover(std::move(*held), done);
-    }
-  });
+  host_.store.commit(
+      std::move(t), [this, alive = alive_, held, entries, done = std::move(done)](CommitOutcome outcome) {
+        if (!*alive) return;
+        switch (outcome) {
+          case CommitOutcome::committed:
+            entries_ = std::move(*entries);
+            plan_kept_ = plan_kept_ || !held->records.empty();
+            return committed(std::move(*held), done);
+          case CommitOutcome::conflict:
+            status_.fenced = true;
+            observer_.notice({ErrorCode::conflict,
+                              "another Signalbox has taken over this state: this one decides no more",
+                              "stop one of them"});
+            return finish(done);
+          case CommitOutcome::unknown:
+            ++status_.unknown_commits;
+            return recover(std::move(*held), done);
+        }
+      });
 }
 
 void Engine::committed(Decision decision, const std::function<void()>& done) {
@@ -268,7 +293,8 @@ void Engine::read_state_later() {
 // The store does not know whether it took the decision: what it has is what counts.
 void Engine::recover(Decision decision, std::function<void()> done) {
   auto held = std::make_shared<Decision>(std::move(decision));
-  host_.store.read("state/", [this, alive = alive_, held, done = std::move(done)](Result<std::vector<StoreEntry>> entries) {
+  host_.store.read("state/", [this, alive = alive_, held,
+                              done = std::move(done)](Result<std::vector<StoreEntry>> entries) {
     if (!*alive) return;
     if (!entries) {
       observer_.notice(entries.error());
@@ -283,8 +309,10 @@ void Engine::recover(Decision decision, std::function<void()> done) {
     std::map<std::string, std::string> named;
     for (const auto& [key, value] : found) named[key.substr(6)] = value;
     Result<decide::State> state = decide::from_entries(named);
-    if (state) state_ = std::move(*state);
-    else observer_.notice(state.error());
+    if (state)
+      state_ = std::move(*state);
+    else
+      observer_.notice(state.error());
     for (auto& [id, m] : state_.messages)
       for (Index r = 0; r < plan_.receivers.size(); ++r)
         if (plan_.receivers[r].name == m.receiver_name) m.receiver = r;
@@ -300,13 +328,15 @@ void Engine::start_effects(const Decision& decision) {
       const Result<bool> on = host_.disk.exists(options_.kill_switch);
       if (!on || *on) {
         in_flight_.erase(effect.key);
-        observer_.notice({ErrorCode::refused, fmt::format("the kill switch is on: {} is not sent", effect.key)});
+        observer_.notice(
+            {ErrorCode::refused, fmt::format("the kill switch is on: {} is not sent", effect.key)});
         continue;
       }
     }
     ++status_.effects;
     const plan::Target& target = plan_.targets[effect.target];
-    world_.perform(effect, [this, alive = alive_, effect, versioned = !target.version_url.empty()](decide::Answer answer) {
+    world_.perform(effect, [this, alive = alive_, effect,
+                            versioned = !target.version_url.empty()](decide::Answer answer) {
       if (!*alive) return;
       Arrival a;
       a.policy = plan_.policies[effect.policy].name;
@@ -342,8 +372,10 @@ void Engine::send_messages() {
       arrivals_.push_back(std::move(a));
       decide_arrivals();
     };
-    if (m.receiver == plan::none) arrive(std::nullopt);
-    else world_.notify(m.receiver, m, arrive);
+    if (m.receiver == plan::none)
+      arrive(std::nullopt);
+    else
+      world_.notify(m.receiver, m, arrive);
   }
 }
 

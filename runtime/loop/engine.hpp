@@ -1,8 +1,10 @@
-// The engine: tick by tick it gathers, evaluates, decides, commits, and only then acts. It owns no thread, no clock and no
-// socket: the host calls it, and everything it waits for comes back through completions on the same thread.
+// The engine: tick by tick it gathers, evaluates, decides, commits, and only then acts. It owns no thread, no
+// clock and no socket: the host calls it, and everything it waits for comes back through completions on the
+// same thread.
 //
-// One step is under way at a time. A tick that comes while the one before waits (for a scrape, for the store) is a missed
-// tick: holds see it as unknown. An effect starts only after the transaction that holds its intent is committed.
+// One step is under way at a time. A tick that comes while the one before waits (for a scrape, for the store)
+// is a missed tick: holds see it as unknown. An effect starts only after the transaction that holds its
+// intent is committed.
 #pragma once
 
 #include <functional>
@@ -23,10 +25,10 @@ struct EngineOptions {
   Limits limits;
   eval::Tier tier = eval::Tier::automatic;
   std::function<Result<std::unique_ptr<eval::KernelCompiler>>()> load_compiler;
-  Semantics semantics = Semantics::prometheus3;    // where neither the program nor its sources say
+  Semantics semantics = Semantics::prometheus3;  // where neither the program nor its sources say
   plan::Mode mode_ceiling = plan::Mode::act;
-  std::string kill_switch;                         // a path: while the file exists, nothing is done; "" has none
-  bool assumed = false;                            // replay
+  std::string kill_switch;  // a path: while the file exists, nothing is done; "" has none
+  bool assumed = false;     // replay
   // Seeds the versions of targets that have never been asked (replay and tests).
   std::function<std::vector<std::string>(plan::Index target)> initial_versions;
 };
@@ -40,8 +42,8 @@ class EngineObserver {
 };
 
 struct EngineStatus {
-  bool ready = false;       // state read, fence taken
-  bool fenced = false;      // another engine has taken over: this one decides no more
+  bool ready = false;   // state read, fence taken
+  bool fenced = false;  // another engine has taken over: this one decides no more
   Instant last_tick;
   std::uint64_t ticks = 0, missed = 0, effects = 0, commits = 0, unknown_commits = 0;
   std::size_t messages_waiting = 0;
@@ -50,16 +52,17 @@ struct EngineStatus {
 class Engine {
  public:
   // `plan`, `host`, `leaves`, `world` and `observer` outlive the engine.
-  Engine(const plan::Plan& plan, Host& host, eval::LeafProvider& leaves, World& world, EngineObserver& observer, EngineOptions options);
+  Engine(const plan::Plan& plan, Host& host, eval::LeafProvider& leaves, World& world,
+         EngineObserver& observer, EngineOptions options);
   ~Engine();
 
   // Reads the state and takes the fence. `ready` is called with the error when that cannot be.
   void start(std::function<void(Result<void>)> ready);
-  // Decides the tick `at` (an instant of the program's grid). `done` is called when the step is over: at once for a
-  // missed tick. Effects may still be under way.
+  // Decides the tick `at` (an instant of the program's grid). `done` is called when the step is over: at once
+  // for a missed tick. Effects may still be under way.
   void tick(Instant at, std::function<void()> done);
-  // No effect is started any more; `done` when the step under way is over and the effects under way are answered: an
-  // answer that nobody waits for is a lost one.
+  // No effect is started any more; `done` when the step under way is over and the effects under way are
+  // answered: an answer that nobody waits for is a lost one.
   void stop(std::function<void()> done);
   bool acting() const { return !in_flight_.empty(); }
 
@@ -107,8 +110,8 @@ class Engine {
   std::uint64_t fence_ = 0;
   bool busy_ = false, stopping_ = false;
   std::vector<Arrival> arrivals_;
-  std::set<std::string> in_flight_;       // keys of effects
-  std::set<std::string> being_told_;      // ids of messages
+  std::set<std::string> in_flight_;   // keys of effects
+  std::set<std::string> being_told_;  // ids of messages
   std::vector<std::function<void()>> when_idle_;
   std::map<plan::Index, Instant> last_heartbeat_;
   EngineStatus status_;

@@ -1,5 +1,6 @@
-// The world of a replay: samples are in the store already, no effect is ever sent. An action is taken to be done in the
-// deciding tick and to change nothing; who runs what is taken from the deploys that the history shows.
+// The world of a replay: samples are in the store already, no effect is ever sent. An action is taken to be
+// done in the deciding tick and to change nothing; who runs what is taken from the deploys that the history
+// shows.
 #pragma once
 
 #include "runtime/eval/evaluate.hpp"
@@ -23,7 +24,8 @@ class HistoryWorld : public World {
     ++effects;
     done({decide::Answer::Kind::succeeded, "assumed"});
   }
-  void notify(plan::Index, const decide::Message&, std::function<void(std::optional<std::string>)> done) override {
+  void notify(plan::Index, const decide::Message&,
+              std::function<void(std::optional<std::string>)> done) override {
     ++messages;
     done(std::nullopt);
   }

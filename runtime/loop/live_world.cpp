@@ -11,9 +11,14 @@ namespace signalbox::loop {
 
 using plan::Index;
 
-LiveWorld::LiveWorld(const plan::Plan& plan, Host& host, LiveData& data, const Limits& limits, Secrets secrets,
-                     std::function<void(const Error&)> notice)
-    : plan_(plan), host_(host), data_(data), limits_(limits), secrets_(std::move(secrets)), notice_(std::move(notice)) {
+LiveWorld::LiveWorld(const plan::Plan& plan, Host& host, LiveData& data, const Limits& limits,
+                     Secrets secrets, std::function<void(const Error&)> notice)
+    : plan_(plan),
+      host_(host),
+      data_(data),
+      limits_(limits),
+      secrets_(std::move(secrets)),
+      notice_(std::move(notice)) {
   for (Index s = 0; s < plan.sources.size(); ++s) {
     for (const std::string& url : plan.sources[s].urls) {
       Feed feed;
@@ -25,14 +30,18 @@ LiveWorld::LiveWorld(const plan::Plan& plan, Host& host, LiveData& data, const L
         continue;
       }
       auto& scraper = data.scrapers[{plan.sources[s].name, url}];
-      if (!scraper) scraper = std::make_unique<sources::Scraper>(host.http, data.store, url, plan.sources[s].name, plan.sources[s].timeout, limits);
+      if (!scraper)
+        scraper = std::make_unique<sources::Scraper>(host.http, data.store, url, plan.sources[s].name,
+                                                     plan.sources[s].timeout, limits);
       feed.scraper = scraper.get();
       feeds_.push_back(std::move(feed));
     }
   }
 }
 
-LiveWorld::~LiveWorld() { *alive_ = false; }
+LiveWorld::~LiveWorld() {
+  *alive_ = false;
+}
 
 std::string LiveWorld::secret(const std::string& name) const {
   return name.empty() ? std::string() : secrets_(name).value_or("");
@@ -59,13 +68,16 @@ void LiveWorld::scrape_due(Feed& feed, Instant at) {
   feed.in_flight = true;
   ++scrapes;
   if (feed.history) {
-    // What a Prometheus stores late is read again: five minutes, which is as long as it accepts a sample late by default.
-    const Instant begin = feed.read_to ? *feed.read_to - minutes(5) : due - plan::longest_window(plan_) - plan_.lookback;
-    feed.history->read(plan_, begin, due, data_.store, {}, [this, alive = alive_, &feed, due](Result<sources::PrometheusReport> report) {
-      if (!*alive) return;
-      if (report) feed.read_to = due;
-      feed_done(feed, report ? Result<void>() : Result<void>(report.error()));
-    });
+    // What a Prometheus stores late is read again: five minutes, which is as long as it accepts a sample late
+    // by default.
+    const Instant begin =
+        feed.read_to ? *feed.read_to - minutes(5) : due - plan::longest_window(plan_) - plan_.lookback;
+    feed.history->read(plan_, begin, due, data_.store, {},
+                       [this, alive = alive_, &feed, due](Result<sources::PrometheusReport> report) {
+                         if (!*alive) return;
+                         if (report) feed.read_to = due;
+                         feed_done(feed, report ? Result<void>() : Result<void>(report.error()));
+                       });
     return;
   }
   feed.scraper->scrape(due, [this, alive = alive_, &feed](Result<void> result) {
@@ -76,7 +88,9 @@ void LiveWorld::scrape_due(Feed& feed, Instant at) {
 void LiveWorld::feed_done(Feed& feed, const Result<void>& result) {
   feed.in_flight = false;
   if (!result) ++failed_scrapes;
-  if (!result && !feed.failing) notice_({result.error().code, fmt::format("{}: {}", feed.url, result.error().message), result.error().hint});
+  if (!result && !feed.failing)
+    notice_(
+        {result.error().code, fmt::format("{}: {}", feed.url, result.error().message), result.error().hint});
   feed.failing = !result;
   release_waiting();
 }
@@ -109,10 +123,12 @@ void LiveWorld::read_version(Index target, std::function<void(Result<std::string
 
 void LiveWorld::perform(const decide::Effect& effect, std::function<void(decide::Answer)> done) {
   const plan::Target& target = plan_.targets[effect.target];
-  backends::perform(host_.http, target, target.actions[effect.action], effect, secret(target.secret), limits_, std::move(done));
+  backends::perform(host_.http, target, target.actions[effect.action], effect, secret(target.secret), limits_,
+                    std::move(done));
 }
 
-void LiveWorld::notify(Index receiver, const decide::Message& message, std::function<void(std::optional<std::string>)> done) {
+void LiveWorld::notify(Index receiver, const decide::Message& message,
+                       std::function<void(std::optional<std::string>)> done) {
   const plan::Receiver& r = plan_.receivers[receiver];
   // The log has every message as an event already.
   if (r.type == plan::ReceiverType::log) return done(std::nullopt);
@@ -122,13 +138,17 @@ void LiveWorld::notify(Index receiver, const decide::Message& message, std::func
 void LiveWorld::heartbeat(Index receiver, Instant at) {
   const plan::Receiver& r = plan_.receivers[receiver];
   if (r.type == plan::ReceiverType::log) return;
-  receivers::heartbeat(host_.http, r, at, secret(r.secret), limits_, [this, alive = alive_, receiver](std::optional<std::string> refusal) {
-    if (!*alive) return;
-    bool& failing = heartbeat_failing_[receiver];
-    if (refusal && !failing)
-      notice_({ErrorCode::unreachable, fmt::format("{} does not take heartbeats: {}", plan_.receivers[receiver].name, *refusal), ""});
-    failing = refusal.has_value();
-  });
+  receivers::heartbeat(
+      host_.http, r, at, secret(r.secret), limits_,
+      [this, alive = alive_, receiver](std::optional<std::string> refusal) {
+        if (!*alive) return;
+        bool& failing = heartbeat_failing_[receiver];
+        if (refusal && !failing)
+          notice_({ErrorCode::unreachable,
+                   fmt::format("{} does not take heartbeats: {}", plan_.receivers[receiver].name, *refusal),
+                   ""});
+        failing = refusal.has_value();
+      });
 }
 
 }  // namespace signalbox::loop

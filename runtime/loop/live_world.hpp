@@ -21,20 +21,23 @@ struct LiveData {
   explicit LiveData(const Limits& limits) : store(limits), leaves(store) {}
   store::SeriesStore store;
   eval::StoreProvider leaves;
-  std::map<std::pair<std::string, std::string>, std::unique_ptr<sources::Scraper>> scrapers;  // by source and address
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<sources::Scraper>>
+      scrapers;  // by source and address
 };
 
 class LiveWorld : public World {
  public:
   // `notice` hears of scrapes that fail and heartbeats that nobody takes, each change once.
-  LiveWorld(const plan::Plan& plan, Host& host, LiveData& data, const Limits& limits, Secrets secrets, std::function<void(const Error&)> notice);
+  LiveWorld(const plan::Plan& plan, Host& host, LiveData& data, const Limits& limits, Secrets secrets,
+            std::function<void(const Error&)> notice);
   ~LiveWorld() override;
 
   void start();  // the scrapes' own timers
   void gather(Instant at, std::function<void()> done) override;
   void read_version(plan::Index target, std::function<void(Result<std::string>)> done) override;
   void perform(const decide::Effect& effect, std::function<void(decide::Answer)> done) override;
-  void notify(plan::Index receiver, const decide::Message& message, std::function<void(std::optional<std::string>)> done) override;
+  void notify(plan::Index receiver, const decide::Message& message,
+              std::function<void(std::optional<std::string>)> done) override;
   void heartbeat(plan::Index receiver, Instant at) override;
 
   std::uint64_t scrapes = 0, failed_scrapes = 0;  // of pages and of a Prometheus' answers
@@ -43,10 +46,10 @@ class LiveWorld : public World {
   struct Feed {
     plan::Index source = 0;
     std::string url;
-    sources::Scraper* scraper = nullptr;                    // of a scrape source, else
-    std::unique_ptr<sources::PrometheusHistory> history;   // of a Prometheus: read up to each due instant
+    sources::Scraper* scraper = nullptr;                  // of a scrape source, else
+    std::unique_ptr<sources::PrometheusHistory> history;  // of a Prometheus: read up to each due instant
     std::optional<Instant> read_to;
-    std::optional<Instant> last;   // the grid instant of the latest scrape that was started
+    std::optional<Instant> last;  // the grid instant of the latest scrape that was started
     bool in_flight = false, failing = false;
   };
   void scrape_due(Feed& feed, Instant at);

@@ -39,7 +39,12 @@ struct Told {
 class Stage : public World, public EngineObserver {
  public:
   Stage(const plan::Plan& plan, const plan::Rehearsal& r, VirtualHost& host, store::SeriesStore& store)
-      : plan_(plan), rehearsal_(r), host_(host), store_(store), counters_(r.series.size(), 0.0), series_seen_(r.series.size(), false) {
+      : plan_(plan),
+        rehearsal_(r),
+        host_(host),
+        store_(store),
+        counters_(r.series.size(), 0.0),
+        series_seen_(r.series.size(), false) {
     every_ = plan.tick;
     for (const plan::Source& s : plan.sources) every_ = std::min(every_, s.every);
     for (const plan::Target& t : plan.targets) {
@@ -70,7 +75,9 @@ class Stage : public World, public EngineObserver {
     }
     done();
   }
-  void read_version(Index target, std::function<void(Result<std::string>)> done) override { done(versions_[target]); }
+  void read_version(Index target, std::function<void(Result<std::string>)> done) override {
+    done(versions_[target]);
+  }
   void perform(const decide::Effect& effect, std::function<void(decide::Answer)> done) override {
     const std::string& action = plan_.targets[effect.target].actions[effect.action].name;
     Duration after;
@@ -92,12 +99,16 @@ class Stage : public World, public EngineObserver {
       }
       done({decide::Answer::Kind::succeeded, "ok"});
     };
-    if (after.ms == 0) answer();
-    else host_.time.at(host_.time.now() + after, answer);
+    if (after.ms == 0)
+      answer();
+    else
+      host_.time.at(host_.time.now() + after, answer);
   }
-  void notify(Index receiver, const decide::Message& m, std::function<void(std::optional<std::string>)> done) override {
+  void notify(Index receiver, const decide::Message& m,
+              std::function<void(std::optional<std::string>)> done) override {
     const auto& failing = rehearsal_.failing_receivers;
-    if (std::find(failing.begin(), failing.end(), receiver) != failing.end()) return done("the test says that it fails");
+    if (std::find(failing.begin(), failing.end(), receiver) != failing.end())
+      return done("the test says that it fails");
     told.push_back({receiver, m.kind, m.summary, m.time});
     done(std::nullopt);
   }
@@ -156,7 +167,9 @@ class Stage : public World, public EngineObserver {
         value = counters_[i];
         break;
       }
-      case plan::GivenSeries::Pattern::value: value = t >= from && t < until ? s.numbers[0] : 0.0; break;
+      case plan::GivenSeries::Pattern::value:
+        value = t >= from && t < until ? s.numbers[0] : 0.0;
+        break;
       case plan::GivenSeries::Pattern::values: {
         if (t < from || t >= until) break;
         const auto k = static_cast<std::size_t>((t - from).ms / every_.ms);
@@ -198,7 +211,8 @@ Duration length_of(const plan::Plan& plan, const plan::Rehearsal& r) {
     if (s.pattern == plan::GivenSeries::Pattern::values) {
       Duration every = plan.tick;
       for (const plan::Source& source : plan.sources) every = std::min(every, source.every);
-      last = std::max(last, (s.from && s.from->declaration.empty() ? s.from->at : Duration{}) + every * static_cast<std::int64_t>(s.numbers.size()));
+      last = std::max(last, (s.from && s.from->declaration.empty() ? s.from->at : Duration{}) +
+                                every * static_cast<std::int64_t>(s.numbers.size()));
     }
   }
   for (const plan::GivenDeploy& d : r.deploys) last = std::max(last, d.at);
@@ -261,11 +275,16 @@ RehearsalResult run_rehearsal(const plan::Plan& plan, const plan::Rehearsal& reh
     const auto inside = [&](Instant t) {
       using When = plan::Expectation::When;
       switch (x.when) {
-        case When::ever: return true;
-        case When::between: return t >= stage.resolve(x.first) && t <= stage.resolve(x.second);
-        case When::after: return t >= stage.resolve(x.first);
-        case When::before: return t <= stage.resolve(x.first);
-        case When::at: return t == grid_ceil(stage.resolve(x.first), plan.tick, plan.phase);
+        case When::ever:
+          return true;
+        case When::between:
+          return t >= stage.resolve(x.first) && t <= stage.resolve(x.second);
+        case When::after:
+          return t >= stage.resolve(x.first);
+        case When::before:
+          return t <= stage.resolve(x.first);
+        case When::at:
+          return t == grid_ceil(stage.resolve(x.first), plan.tick, plan.phase);
       }
       return false;
     };
@@ -275,15 +294,18 @@ RehearsalResult run_rehearsal(const plan::Plan& plan, const plan::Rehearsal& reh
     if (x.negated) {
       came = fmt::format("it came {} after the start", describe(stage, *hit));
       for (const decide::Event& e : stage.events)
-        if (e.time == *hit && !e.why.empty()) came += fmt::format("\n      {} {}: {}", e.kind, e.declaration, e.why);
+        if (e.time == *hit && !e.why.empty())
+          came += fmt::format("\n      {} {}: {}", e.kind, e.declaration, e.why);
     } else if (times.empty()) {
       came = "it never came";
       for (const decide::Event& e : stage.events)
-        if (e.declaration == x.name || x.kind != plan::Expectation::Kind::state) came += fmt::format("\n      {} {} {}: {}", describe(stage, e.time), e.kind, e.declaration, e.why);
+        if (e.declaration == x.name || x.kind != plan::Expectation::Kind::state)
+          came += fmt::format("\n      {} {} {}: {}", describe(stage, e.time), e.kind, e.declaration, e.why);
     } else {
       came = fmt::format("it came {} after the start", describe(stage, times.front()));
     }
-    result.failures.push_back({x.origin, fmt::format("expected {}{}: {}", x.negated ? "no " : "", what, came)});
+    result.failures.push_back(
+        {x.origin, fmt::format("expected {}{}: {}", x.negated ? "no " : "", what, came)});
   }
   result.events = std::move(stage.events);
   return result;

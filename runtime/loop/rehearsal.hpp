@@ -1,5 +1,5 @@
-// Runs a `test` of the language: the real engine in virtual time, over given series, with stub targets and receivers that
-// keep the real ones' semantics.
+// Runs a `test` of the language: the real engine in virtual time, over given series, with stub targets and
+// receivers that keep the real ones' semantics.
 #pragma once
 
 #include <string>
@@ -21,7 +21,8 @@ struct RehearsalResult {
   Instant start;
   bool passed() const { return failures.empty(); }
 };
-RehearsalResult run_rehearsal(const plan::Plan& plan, const plan::Rehearsal& rehearsal, eval::Tier tier = eval::Tier::interpreter,
-                              std::function<Result<std::unique_ptr<eval::KernelCompiler>>()> load_compiler = {});
+RehearsalResult run_rehearsal(
+    const plan::Plan& plan, const plan::Rehearsal& rehearsal, eval::Tier tier = eval::Tier::interpreter,
+    std::function<Result<std::unique_ptr<eval::KernelCompiler>>()> load_compiler = {});
 
 }  // namespace signalbox::loop

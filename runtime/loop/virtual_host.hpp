@@ -1,5 +1,6 @@
-// A host without a world: virtual time that moves when told, randomness from a seed, state in memory, no network and no
-// files. Replays, tests of the language and simulations run on it; the same seed gives the same run.
+// A host without a world: virtual time that moves when told, randomness from a seed, state in memory, no
+// network and no files. Replays, tests of the language and simulations run on it; the same seed gives the
+// same run.
 #pragma once
 
 #include <map>

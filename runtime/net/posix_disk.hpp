@@ -9,8 +9,8 @@ namespace signalbox::net {
 
 std::unique_ptr<Disk> make_posix_disk();
 
-// Takes an exclusive advisory lock on `path` (created if absent) for the life of the returned object, so that two
-// processes never run on one state directory. `conflict` when another process holds it.
+// Takes an exclusive advisory lock on `path` (created if absent) for the life of the returned object, so that
+// two processes never run on one state directory. `conflict` when another process holds it.
 class FileLock {
  public:
   virtual ~FileLock() = default;

@@ -1,6 +1,6 @@
-// The plan: what a program computes and does, without syntax. Compilers produce it; whatever interprets, compiles,
-// exports, explains or analyses reads it. All cross references are indices into the tables of one Plan, and a
-// node's inputs are always earlier nodes.
+// The plan: what a program computes and does, without syntax. Compilers produce it; whatever interprets,
+// compiles, exports, explains or analyses reads it. All cross references are indices into the tables of one
+// Plan, and a node's inputs are always earlier nodes.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,8 @@ struct Origin {
   std::string text;
 };
 
-// ---- Signals ----------------------------------------------------------------------------------------------------
+// ---- Signals
+// ----------------------------------------------------------------------------------------------------
 
 enum class WindowKind : std::uint8_t {
   instant,     // the latest sample within the look-back
@@ -71,7 +72,7 @@ struct Matching {
   Join join = Join::only;
   std::vector<std::string> labels;
   enum class Group : std::uint8_t { one_to_one, left, right } group = Group::one_to_one;
-  std::vector<std::string> include;  // taken over from the "one" side
+  std::vector<std::string> include;     // taken over from the "one" side
   Evidence absent = Evidence::no_data;  // of an absent side, for `unite`
   bool operator==(const Matching&) const = default;
 };
@@ -88,14 +89,15 @@ enum class NodeKind : std::uint8_t {
   quantile,    // histogram_quantile(input 0, input 1)
   absent,      // 1 with the labels of the equality matchers when input 0 finds nothing
   hold,        // condition 0 held: `hold`
-  slices,      // how many of the slices of params[0] ms in the last params[1] ms were true (or known) in condition 0
+  slices,      // how many of the slices of params[0] ms in the last params[1] ms were true (or known) in
+               // condition 0
 };
 enum class Aggregate : std::uint8_t { sum, avg, min, max, count };
 struct Hold {
   enum class Kind : std::uint8_t { ticks, time, of } kind = Kind::ticks;
-  std::uint32_t count = 1;  // ticks that must be true
-  std::uint32_t of = 1;     // out of so many, for `of`
-  Duration time;            // known-true time, for `time`
+  std::uint32_t count = 1;            // ticks that must be true
+  std::uint32_t of = 1;               // out of so many, for `of`
+  Duration time;                      // known-true time, for `time`
   std::uint32_t unknown_at_most = 2;  // one more unknown tick in a row resets
   bool operator==(const Hold&) const = default;
 };
@@ -111,8 +113,8 @@ struct Node {
   bool known_only = false;  // slices: count the known ones instead of the true ones
   std::vector<std::string> labels;
   Hold hold;
-  // What the rows look like. A scalar has one row without labels and always a value; a closed family has exactly
-  // `rows` for labels, an open one at least some.
+  // What the rows look like. A scalar has one row without labels and always a value; a closed family has
+  // exactly `rows` for labels, an open one at least some.
   bool scalar = false;
   bool closed = false;
   std::vector<std::string> rows;
@@ -126,14 +128,15 @@ struct Node {
 struct BurnReading {
   Index condition = none;  // the node that compares
   Index slo = none;
-  Index ratio = none;      // bad ÷ total
+  Index ratio = none;  // bad ÷ total
   Index bad = none, total = none;
-  double budget = 0;       // 1 − objective: burn = ratio ÷ budget
-  double factor = 0;       // what the text says
-  double theta = 0;        // what the ratio is compared with
+  double budget = 0;  // 1 − objective: burn = ratio ÷ budget
+  double factor = 0;  // what the text says
+  double theta = 0;   // what the ratio is compared with
 };
 
-// ---- Declarations -----------------------------------------------------------------------------------------------
+// ---- Declarations
+// -----------------------------------------------------------------------------------------------
 
 enum class SourceType : std::uint8_t { scrape, prometheus, file };
 struct Source {
@@ -160,9 +163,9 @@ struct BurnRow {
   double factor = 0, theta = 0;
   Rational exact_theta;
   Duration long_window, short_window;
-  Index condition = none;                 // long > θ and short > θ, and the floor
+  Index condition = none;  // long > θ and short > θ, and the floor
   Index long_ratio = none, short_ratio = none;
-  Index clipped = none;                   // the same judged since `done`, for `defer`
+  Index clipped = none;  // the same judged since `done`, for `defer`
   Index origin = none;
 };
 struct DeferRule {
@@ -178,22 +181,22 @@ struct Slo {
   Duration period;
   bool slices = false;
   Duration slice;
-  Index universe = none;                   // a family with one row per instance: the denominator's latest samples
-  Index spent = none, seen = none;         // bad and total raw increments (or slices) over the period
-  Index coverage = none;                   // of the period
-  double traffic = 0;                      // declared events a second; 0 when not declared
-  double least_coverage = 0.8;             // below: provisional
+  Index universe = none;            // a family with one row per instance: the denominator's latest samples
+  Index spent = none, seen = none;  // bad and total raw increments (or slices) over the period
+  Index coverage = none;            // of the period
+  double traffic = 0;               // declared events a second; 0 when not declared
+  double least_coverage = 0.8;      // below: provisional
   std::vector<BurnRow> rows;
   struct WindowReading {
     Duration window;
     Index ratio = none;
   };
-  std::vector<WindowReading> windows;      // each window of the rows once, for reports
+  std::vector<WindowReading> windows;  // each window of the rows once, for reports
   double floor = 0;
   Duration missing_keep = minutes(10);
   Severity missing = Severity::ticket;
-  bool idle_keeps = false;                 // idle: keep the rows' state instead of clearing it
-  std::vector<Index> page, ticket;         // receivers
+  bool idle_keeps = false;          // idle: keep the rows' state instead of clearing it
+  std::vector<Index> page, ticket;  // receivers
   std::vector<DeferRule> defer;
   Index origin = none;
 };
@@ -201,7 +204,13 @@ struct Slo {
 enum class Delivery : std::uint8_t { idempotent, once, unsafe };
 struct BodyValue {
   std::string key;
-  enum class Kind : std::uint8_t { text, number, previous_version, current_version, episode } kind = Kind::text;
+  enum class Kind : std::uint8_t {
+    text,
+    number,
+    previous_version,
+    current_version,
+    episode
+  } kind = Kind::text;
   std::string text;
   double number = 0;
 };
@@ -230,7 +239,7 @@ struct Verify {
   Index family = none;     // input of an outermost `all by`, else none
   Duration after, within;
   EventsRule events;
-  Index escalate = none;   // receiver
+  Index escalate = none;  // receiver
   std::string message;
 };
 struct Policy {
@@ -239,13 +248,13 @@ struct Policy {
   std::vector<std::string> per;
   std::uint32_t max_instances = 1;
   Index when = none;
-  Index family = none;     // input of the outermost `any by` or `all by` of `when`, else none
+  Index family = none;  // input of the outermost `any by` or `all by` of `when`, else none
   Index until = none;
-  Index anchor = none;     // target whose deploy anchors the episodes; none when unanchored
-  Duration bound;          // of the anchored windows
+  Index anchor = none;               // target whose deploy anchors the episodes; none when unanchored
+  Duration bound;                    // of the anchored windows
   std::vector<Index> anchored_slos;  // whose loss of data inside the bound pages at once
   EventsRule events;
-  Index action = none;     // of the target
+  Index action = none;  // of the target
   Verify verify;
   std::uint32_t limit = 0;
   Duration limit_per, cooldown;
@@ -256,7 +265,7 @@ struct Policy {
 };
 
 struct Plan {
-  std::string name;                 // of the program, for records
+  std::string name;  // of the program, for records
   Duration tick = seconds(15), phase;
   Duration lookback = minutes(5);
   std::optional<Semantics> semantics;  // nothing: taken from the source
@@ -272,17 +281,19 @@ struct Plan {
   std::vector<Origin> origins;
 };
 
-// Canonical bytes: equal plans have equal bytes. With `origins` they carry what explanations need; the digest is the
-// SHA-256 of the bytes without, so that comments and formatting do not change it.
+// Canonical bytes: equal plans have equal bytes. With `origins` they carry what explanations need; the digest
+// is the SHA-256 of the bytes without, so that comments and formatting do not change it.
 std::string to_bytes(const Plan& plan, bool origins);
-// Errors: `unsupported` for a newer version, `malformed` for anything that is not a plan (all indices are checked).
+// Errors: `unsupported` for a newer version, `malformed` for anything that is not a plan (all indices are
+// checked).
 Result<Plan> from_bytes(std::string_view bytes);
 std::string digest(const Plan& plan);
 
 // The longest look into the past of any leaf, look-back included: what a store must keep.
 Duration longest_window(const Plan& plan);
 
-// How far the holds at and below `node` look back, one on the other; zero where there is none. A whole number of ticks.
+// How far the holds at and below `node` look back, one on the other; zero where there is none. A whole number
+// of ticks.
 Duration hold_span(const Plan& plan, Index node);
 
 }  // namespace signalbox::plan

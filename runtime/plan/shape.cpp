@@ -22,9 +22,15 @@ std::string_view evidence_name(Evidence e) {
   return names[static_cast<int>(e)];
 }
 
-std::string_view shape_op_name(ShapeOp op) { return op_table[static_cast<int>(op)].name; }
-int shape_op_arity(ShapeOp op) { return op_table[static_cast<int>(op)].arity; }
-bool shape_op_is_condition(ShapeOp op) { return op_table[static_cast<int>(op)].condition; }
+std::string_view shape_op_name(ShapeOp op) {
+  return op_table[static_cast<int>(op)].name;
+}
+int shape_op_arity(ShapeOp op) {
+  return op_table[static_cast<int>(op)].arity;
+}
+bool shape_op_is_condition(ShapeOp op) {
+  return op_table[static_cast<int>(op)].condition;
+}
 
 bool well_formed(const Shape& shape) {
   if (shape.code.empty()) return false;
@@ -64,7 +70,8 @@ Shape read_shape(ByteReader& in) {
     if (op >= shape_op_count) return {};  // an empty shape is not well formed
     instr.op = static_cast<ShapeOp>(op);
     const int arity = shape_op_arity(instr.op);
-    if (instr.op == ShapeOp::input || instr.op == ShapeOp::param) instr.index = static_cast<std::uint32_t>(in.uint());
+    if (instr.op == ShapeOp::input || instr.op == ShapeOp::param)
+      instr.index = static_cast<std::uint32_t>(in.uint());
     if (arity > 0) instr.a = static_cast<std::uint32_t>(in.uint());
     if (arity > 1) instr.b = static_cast<std::uint32_t>(in.uint());
     if (arity > 2) instr.c = static_cast<std::uint32_t>(in.uint());

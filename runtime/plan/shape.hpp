@@ -22,38 +22,38 @@ enum class Evidence : std::uint8_t {
   too_few = 2,     // fewer events than the clause asks for
   no_traffic = 3,  // the denominator is zero
   no_data = 4,
-  stale = 5,       // older than the reader allows
-  invalid = 6,     // good > total, NaN or infinity reaching a condition, a broken answer
+  stale = 5,    // older than the reader allows
+  invalid = 6,  // good > total, NaN or infinity reaching a condition, a broken answer
 };
 inline constexpr int evidence_count = 7;
 std::string_view evidence_name(Evidence e);
 
 // name, spelling, number of operands, whether the result is a condition
-#define SIGNALBOX_SHAPE_OPS(OP)                                                                      \
-  OP(input, "input", 0, false)         /* column `index` */                                          \
-  OP(param, "param", 0, false)         /* parameter `index`: a constant of the rule */               \
-  OP(add, "+", 2, false)                                                                             \
-  OP(sub, "-", 2, false)                                                                             \
-  OP(mul, "*", 2, false)                                                                             \
-  OP(div, "/", 2, false)                                                                             \
-  OP(mod, "mod", 2, false)             /* C's fmod */                                                \
-  OP(pow, "^", 2, false)                                                                             \
-  OP(neg, "-", 1, false)                                                                             \
-  OP(abs, "abs", 1, false)                                                                           \
-  OP(clamp_min, "clamp_min", 2, false)                                                               \
-  OP(clamp_max, "clamp_max", 2, false)                                                               \
-  OP(fallback, "default", 2, false)    /* the first when it has a value, else the second */          \
-  OP(ratio, "ratio", 2, false)         /* part of whole; see Evidence */                             \
-  OP(at_least, "events", 3, false)     /* first, unless second < third: then too_few */              \
-  OP(finite, "finite", 1, false)       /* infinities become the largest finite double of their sign */ \
-  OP(gt, ">", 2, true)                                                                               \
-  OP(ge, ">=", 2, true)                                                                              \
-  OP(lt, "<", 2, true)                                                                               \
-  OP(le, "<=", 2, true)                                                                              \
-  OP(eq, "==", 2, true)                                                                              \
-  OP(ne, "!=", 2, true)                                                                              \
-  OP(both, "and", 2, true)             /* Kleene */                                                  \
-  OP(either, "or", 2, true)                                                                          \
+#define SIGNALBOX_SHAPE_OPS(OP)                                                                     \
+  OP(input, "input", 0, false) /* column `index` */                                                 \
+  OP(param, "param", 0, false) /* parameter `index`: a constant of the rule */                      \
+  OP(add, "+", 2, false)                                                                            \
+  OP(sub, "-", 2, false)                                                                            \
+  OP(mul, "*", 2, false)                                                                            \
+  OP(div, "/", 2, false)                                                                            \
+  OP(mod, "mod", 2, false) /* C's fmod */                                                           \
+  OP(pow, "^", 2, false)                                                                            \
+  OP(neg, "-", 1, false)                                                                            \
+  OP(abs, "abs", 1, false)                                                                          \
+  OP(clamp_min, "clamp_min", 2, false)                                                              \
+  OP(clamp_max, "clamp_max", 2, false)                                                              \
+  OP(fallback, "default", 2, false) /* the first when it has a value, else the second */            \
+  OP(ratio, "ratio", 2, false)      /* part of whole; see Evidence */                               \
+  OP(at_least, "events", 3, false)  /* first, unless second < third: then too_few */                \
+  OP(finite, "finite", 1, false)    /* infinities become the largest finite double of their sign */ \
+  OP(gt, ">", 2, true)                                                                              \
+  OP(ge, ">=", 2, true)                                                                             \
+  OP(lt, "<", 2, true)                                                                              \
+  OP(le, "<=", 2, true)                                                                             \
+  OP(eq, "==", 2, true)                                                                             \
+  OP(ne, "!=", 2, true)                                                                             \
+  OP(both, "and", 2, true) /* Kleene */                                                             \
+  OP(either, "or", 2, true)                                                                         \
   OP(negate, "not", 1, true)
 
 enum class ShapeOp : std::uint8_t {

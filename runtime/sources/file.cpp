@@ -158,7 +158,8 @@ constexpr std::int64_t seconds_look_so = 1'000'000'000, seconds_end_so = 100'000
 
 Result<void> Recording::add(std::string_view text) {
   std::size_t samples = 0;
-  std::int64_t earliest = std::numeric_limits<std::int64_t>::max(), latest = std::numeric_limits<std::int64_t>::min();
+  std::int64_t earliest = std::numeric_limits<std::int64_t>::max(),
+               latest = std::numeric_limits<std::int64_t>::min();
   std::optional<std::size_t> timeless;  // which sample of the text, from 0
   formats::ExpositionSink sink;
   sink.sample = [&](formats::ExpositionSample&& sample) {
@@ -177,18 +178,21 @@ Result<void> Recording::add(std::string_view text) {
   };
   // A text with an end in its middle is OpenMetrics with something after it, not another format.
   const bool ends_somewhere = text.substr(0, 5) == "# EOF" || text.find("\n# EOF") != std::string_view::npos;
-  const auto format = ends_somewhere ? formats::ExpositionFormat::openmetrics : formats::detect_exposition("", text);
+  const auto format =
+      ends_somewhere ? formats::ExpositionFormat::openmetrics : formats::detect_exposition("", text);
   const Result<void> parsed = formats::parse_exposition(text, format, limits_, 0, sink);
   const bool milliseconds = format == formats::ExpositionFormat::prometheus;
   if (!parsed) {
     if (milliseconds && parsed.error().message.find("milliseconds") != std::string::npos)
-      return Error{ErrorCode::malformed, parsed.error().message, "if this is OpenMetrics, it was cut off: it ends with '# EOF'"};
+      return Error{ErrorCode::malformed, parsed.error().message,
+                   "if this is OpenMetrics, it was cut off: it ends with '# EOF'"};
     return parsed.error();
   }
   if (milliseconds && samples > 0 && !timeless && earliest >= seconds_look_so && latest < seconds_end_so)
-    return Error{ErrorCode::malformed,
-                 "the times look like seconds, and the text does not end with '# EOF': OpenMetrics that was cut off",
-                 "record it again, or end the last whole line with '# EOF'; Prometheus' text has milliseconds"};
+    return Error{
+        ErrorCode::malformed,
+        "the times look like seconds, and the text does not end with '# EOF': OpenMetrics that was cut off",
+        "record it again, or end the last whole line with '# EOF'; Prometheus' text has milliseconds"};
   if (!timeless) return {};
   // Every line but comments and empty ones is one sample.
   std::size_t line = 0;

@@ -70,7 +70,8 @@ void pack_differences(std::span<const std::int64_t> numbers, std::vector<char>& 
       least = std::min(least, d);
       most = std::max(most, d);
     }
-    const unsigned width = static_cast<unsigned>(std::bit_width(static_cast<std::uint64_t>(minus(most, least))));
+    const unsigned width =
+        static_cast<unsigned>(std::bit_width(static_cast<std::uint64_t>(minus(most, least))));
     put_varint(out, zigzag(least));
     out.push_back(static_cast<char>(width));
     BitWriter writer(out);
@@ -95,8 +96,8 @@ bool as_whole(std::span<const double> values, int exponent, std::vector<std::int
   return true;
 }
 
-// A bit 0: the same value. 1 0: the meaningful bits lie where those of the value before lay. 1 1: where they lie
-// is said, in 5 bits (leading zeros, 31 at most) and 6 (their number less one).
+// A bit 0: the same value. 1 0: the meaningful bits lie where those of the value before lay. 1 1: where they
+// lie is said, in 5 bits (leading zeros, 31 at most) and 6 (their number less one).
 void pack_xor(std::span<const double> values, std::vector<char>& out) {
   std::uint64_t previous = std::bit_cast<std::uint64_t>(values[0]);
   BitWriter writer(out);

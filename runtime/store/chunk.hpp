@@ -1,6 +1,7 @@
 // A packed run of samples. Times and counters that are whole numbers (or decimals with few digits) are stored
-// as differences, in blocks with one width; all other values as Facebook's Gorilla does (Pelkonen et al. 2015:
-// XOR with the value before). Whichever is smaller for the run is taken, so that every double keeps its bits.
+// as differences, in blocks with one width; all other values as Facebook's Gorilla does (Pelkonen et al.
+// 2015: XOR with the value before). Whichever is smaller for the run is taken, so that every double keeps its
+// bits.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +12,8 @@
 
 namespace signalbox::store {
 
-// Samples of a chunk: as many as Prometheus aims at, so that what a chunk costs beside its samples is small, and
-// few enough that reading one sample out of the middle costs a tenth of a microsecond.
+// Samples of a chunk: as many as Prometheus aims at, so that what a chunk costs beside its samples is small,
+// and few enough that reading one sample out of the middle costs a tenth of a microsecond.
 inline constexpr std::size_t chunk_samples = 128;
 
 // unpack() may read so many bytes past the end of a packed run; their content does not matter.

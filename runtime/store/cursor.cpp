@@ -63,12 +63,14 @@ std::optional<Cursor::Sample> Cursor::at_or_after(Instant time) {
   if (series_ == nullptr || series_->samples() == 0) return std::nullopt;
   const Run in = run(run_at(time.ms));
   const std::uint64_t place =
-      in.from + static_cast<std::uint64_t>(std::lower_bound(in.times, in.times + in.count, time.ms) - in.times);
+      in.from +
+      static_cast<std::uint64_t>(std::lower_bound(in.times, in.times + in.count, time.ms) - in.times);
   return at_place(std::max(place, series_->first_place));
 }
 
 std::optional<Cursor::Sample> Cursor::at_place(std::uint64_t place) {
-  if (series_ == nullptr || place < series_->first_place || place >= series_->end_place()) return std::nullopt;
+  if (series_ == nullptr || place < series_->first_place || place >= series_->end_place())
+    return std::nullopt;
   const Run in = run_of(place);
   const auto i = static_cast<std::size_t>(place - in.from);
   return Sample{place, in.times[i], in.values[i]};
@@ -100,8 +102,8 @@ void Cursor::read(Instant first, Instant last, Samples& out) {
 Cursor::Resets Cursor::resets(std::uint64_t first, std::uint64_t last) {
   Resets out;
   if (series_ == nullptr) return out;
-  // The values of `run` from place `first` (whose increment does not count) to `last`; `before` is the value before
-  // its first one.
+  // The values of `run` from place `first` (whose increment does not count) to `last`; `before` is the value
+  // before its first one.
   const auto walk = [&](const Run& in, std::optional<double> before) {
     for (std::size_t i = 0; i < in.count; ++i) {
       const std::uint64_t place = in.from + i;

@@ -1,6 +1,6 @@
 // Reads a series: by time, by place, and whole stretches. Finding a sample costs a binary search over chunks
-// and the unpacking of one; the chunks last unpacked are kept. Stale markers are no samples here: they are asked
-// for as ends. Cursors over one store may be used by several threads while nobody appends.
+// and the unpacking of one; the chunks last unpacked are kept. Stale markers are no samples here: they are
+// asked for as ends. Cursors over one store may be used by several threads while nobody appends.
 #pragma once
 
 #include <array>

@@ -68,8 +68,8 @@ std::size_t SeriesStore::series_bytes(const Labels& labels) {
   return bytes;
 }
 
-// What a chunk may take that does not pack at all, or a step of the tail or of the marks; and the eighth by which
-// what is packed may grow.
+// What a chunk may take that does not pack at all, or a step of the tail or of the marks; and the eighth by
+// which what is packed may grow.
 std::size_t SeriesStore::append_bytes(std::size_t samples) const {
   return samples * (chunk_samples * 20) + bytes_ / 8;
 }
@@ -121,8 +121,7 @@ void SeriesStore::Series::forget_before(std::uint64_t place) {
   const auto whole =
       std::min<std::size_t>(chunks.size(), static_cast<std::size_t>((place - chunks_from) / chunk_samples));
   if (whole == 0 || whole * 2 < chunks.size()) return;
-  const std::uint64_t from =
-      whole < chunks.size() ? chunks[whole].offset : packed.size() - packed_slack;
+  const std::uint64_t from = whole < chunks.size() ? chunks[whole].offset : packed.size() - packed_slack;
   packed.erase(packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(from));
   chunks.erase(chunks.begin(), chunks.begin() + static_cast<std::ptrdiff_t>(whole));
   for (Chunk& chunk : chunks) chunk.offset -= from;
@@ -141,8 +140,8 @@ Result<SeriesId> SeriesStore::series(const Labels& labels) {
   }
   if (bytes_ >= limits_.store_bytes) {
     return Error{ErrorCode::limit_exceeded,
-                 fmt::format("the store holds {} bytes, as many as store_bytes allows; {} is not kept", bytes_,
-                             to_string(labels))};
+                 fmt::format("the store holds {} bytes, as many as store_bytes allows; {} is not kept",
+                             bytes_, to_string(labels))};
   }
   if (series_.size() >= std::numeric_limits<SeriesId>::max())
     return Error{ErrorCode::limit_exceeded, "the store has used up its series ids"};

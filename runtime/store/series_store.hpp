@@ -42,8 +42,9 @@ class SeriesStore {
  public:
   explicit SeriesStore(const Limits& limits) : limits_(limits) {}
 
-  // Finds or creates. `limit_exceeded` past store_series or store_bytes. A dropped series comes back under a new
-  // id; to the old one append answers `not_found` and everything else answers as for a series without samples.
+  // Finds or creates. `limit_exceeded` past store_series or store_bytes. A dropped series comes back under a
+  // new id; to the old one append answers `not_found` and everything else answers as for a series without
+  // samples.
   Result<SeriesId> series(const Labels& labels);
   std::optional<SeriesId> find(const Labels& labels) const;
   const Labels& labels(SeriesId id) const;
@@ -51,8 +52,8 @@ class SeriesStore {
   std::size_t sample_count() const { return samples_; }  // stale markers among them
   // What is held in memory: samples, labels, and what is allocated for later ones.
   std::size_t bytes() const { return bytes_; }
-  // Bounds on what will be held more: for a new series, and for `samples` appended to as many series. For those
-  // who must know beforehand that all of their samples will be taken.
+  // Bounds on what will be held more: for a new series, and for `samples` appended to as many series. For
+  // those who must know beforehand that all of their samples will be taken.
   static std::size_t series_bytes(const Labels& labels);
   std::size_t append_bytes(std::size_t samples) const;
 
@@ -84,8 +85,8 @@ class SeriesStore {
     std::int64_t first_time;
     std::uint64_t offset;  // into packed
   };
-  // Samples have places: how many came before them, ever. Chunks are full; what is not yet a chunk's worth is in
-  // the tail, unpacked.
+  // Samples have places: how many came before them, ever. Chunks are full; what is not yet a chunk's worth is
+  // in the tail, unpacked.
   struct Series {
     Labels labels;
     std::uint64_t chunks_from = 0;  // place of the first chunk's first sample
@@ -94,11 +95,12 @@ class SeriesStore {
     std::vector<char> packed;  // chunks in order, then packed_slack bytes
     std::vector<std::int64_t> tail_times;
     std::vector<double> tail_values;
-    double before_tail = 0;                    // the value before the tail's first; meaningless without chunks
-    std::vector<std::uint64_t> irregular;      // first places of chunks with a sample that is a reset or not a number
-    std::vector<std::int64_t> ends;            // times of stale markers
-    std::vector<Birth> births;                 // by rising place
-    std::int64_t last_sample = 0;              // its time; meaningless when there is none
+    double before_tail = 0;  // the value before the tail's first; meaningless without chunks
+    std::vector<std::uint64_t>
+        irregular;                   // first places of chunks with a sample that is a reset or not a number
+    std::vector<std::int64_t> ends;  // times of stale markers
+    std::vector<Birth> births;       // by rising place
+    std::int64_t last_sample = 0;    // its time; meaningless when there is none
     std::uint64_t tail_from() const { return chunks_from + chunks.size() * chunk_samples; }
     std::uint64_t end_place() const { return tail_from() + tail_times.size(); }
     std::size_t samples() const { return static_cast<std::size_t>(end_place() - first_place); }

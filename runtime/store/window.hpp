@@ -15,13 +15,13 @@ Instant window_start(Instant end, Duration length, Semantics semantics);
 
 // The function's value over the samples of the cursor's series in the range of `length` ending at `end`, or
 // nothing where Prometheus gives nothing. What needs only the ends of the range and the resets in it (rate,
-// increase, delta, irate, idelta, last, count, resets) costs two searches, however long it is; the others read
-// every sample, in order, into `scratch`.
+// increase, delta, irate, idelta, last, count, resets) costs two searches, however long it is; the others
+// read every sample, in order, into `scratch`.
 std::optional<double> window_value(Cursor& series, RangeFn fn, Instant end, Duration length,
                                    Semantics semantics, Samples& scratch);
 
-// rate, increase or delta of a window whose ends are known. `change` is last − first, plus the value before each
-// reset in turn where counters are asked about.
+// rate, increase or delta of a window whose ends are known. `change` is last − first, plus the value before
+// each reset in turn where counters are asked about.
 struct WindowEnds {
   std::int64_t first_time = 0, last_time = 0;
   double first = 0;
@@ -46,9 +46,9 @@ struct RawIncrease {
   double sum = 0;         // NaN when a NaN sample takes part: no increment can be told there
   std::size_t steps = 0;  // increments that belong; 0 means there is none, not that the sum is zero
 };
-// Increments whose two samples (or a birth's absence and its first sample) both lie in [first, last]. A sample
-// lower than the one before is a reset: its value is the increment. Between births the sum is last − first, plus
-// the value before each reset in turn.
+// Increments whose two samples (or a birth's absence and its first sample) both lie in [first, last]. A
+// sample lower than the one before is a reset: its value is the increment. Between births the sum is last −
+// first, plus the value before each reset in turn.
 RawIncrease raw_increase(Cursor& series, Instant first, Instant last);
 
 }  // namespace signalbox::store

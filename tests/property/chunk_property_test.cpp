@@ -15,7 +15,8 @@ using Rng = std::mt19937_64;
 
 std::vector<std::int64_t> random_times(Rng& rng, std::size_t count, int sort) {
   std::vector<std::int64_t> out;
-  std::int64_t time = sort == 3 ? std::numeric_limits<std::int64_t>::min() : static_cast<std::int64_t>(rng() % (1ull << 45));
+  std::int64_t time =
+      sort == 3 ? std::numeric_limits<std::int64_t>::min() : static_cast<std::int64_t>(rng() % (1ull << 45));
   for (std::size_t i = 0; i < count; ++i) {
     out.push_back(time);
     const std::uint64_t step = sort == 0   ? 15'000
@@ -32,14 +33,30 @@ std::vector<double> random_values(Rng& rng, std::size_t count, int sort) {
   double level = static_cast<double>(rng() % 1000);
   for (std::size_t i = 0; i < count; ++i) {
     switch (sort) {
-      case 0: level += static_cast<double>(rng() % 1000); break;                       // whole numbers
-      case 1: level = std::round((level + 0.01) * 100) / 100; break;                   // two decimals
-      case 2: level += static_cast<double>(rng() % 1000) / 37; break;                  // neither
-      case 3: level = std::bit_cast<double>(rng()); break;                             // any bits
-      case 4: level = rng() % 20 == 0 ? -0.0 : 9007199254740991.0 - static_cast<double>(rng() % 3); break;
-      case 5: level = rng() % 2 == 0 ? std::numeric_limits<double>::infinity() : 5e-324; break;
-      case 6: level = rng() % 9 == 0 ? level + 1 : level; break;                       // mostly still
-      default: level = static_cast<double>(static_cast<std::int64_t>(rng() >> 10)) * (rng() % 2 ? 1 : -1); break;
+      case 0:
+        level += static_cast<double>(rng() % 1000);
+        break;  // whole numbers
+      case 1:
+        level = std::round((level + 0.01) * 100) / 100;
+        break;  // two decimals
+      case 2:
+        level += static_cast<double>(rng() % 1000) / 37;
+        break;  // neither
+      case 3:
+        level = std::bit_cast<double>(rng());
+        break;  // any bits
+      case 4:
+        level = rng() % 20 == 0 ? -0.0 : 9007199254740991.0 - static_cast<double>(rng() % 3);
+        break;
+      case 5:
+        level = rng() % 2 == 0 ? std::numeric_limits<double>::infinity() : 5e-324;
+        break;
+      case 6:
+        level = rng() % 9 == 0 ? level + 1 : level;
+        break;  // mostly still
+      default:
+        level = static_cast<double>(static_cast<std::int64_t>(rng() >> 10)) * (rng() % 2 ? 1 : -1);
+        break;
     }
     out.push_back(level);
   }
@@ -61,7 +78,8 @@ TEST(Chunks, EverySampleComesBackWithItsBits) {
     ASSERT_TRUE(unpack({packed.data() + 1, size - 1}, count, times[0], got_times, got_values));
     for (std::size_t i = 0; i < count; ++i) {
       ASSERT_EQ(got_times[i], times[i]) << round;
-      ASSERT_EQ(std::bit_cast<std::uint64_t>(got_values[i]), std::bit_cast<std::uint64_t>(values[i])) << round;
+      ASSERT_EQ(std::bit_cast<std::uint64_t>(got_values[i]), std::bit_cast<std::uint64_t>(values[i]))
+          << round;
     }
   }
 }
@@ -90,7 +108,8 @@ TEST(Chunks, DamagedBytesDoNoHarm) {
     const std::size_t count = 1 + rng() % chunk_samples;
     std::vector<char> packed;
     pack(random_times(rng, count, round % 4), random_values(rng, count, round / 4 % 8), packed);
-    for (int n = 1 + static_cast<int>(rng() % 4); n > 0; --n) packed[rng() % packed.size()] = static_cast<char>(rng());
+    for (int n = 1 + static_cast<int>(rng() % 4); n > 0; --n)
+      packed[rng() % packed.size()] = static_cast<char>(rng());
     const std::size_t size = rng() % 3 == 0 ? rng() % packed.size() : packed.size();
     std::vector<char> exact(packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(size));
     exact.resize(size + packed_slack);

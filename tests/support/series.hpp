@@ -27,7 +27,8 @@ inline std::optional<Latest> latest(const store::SeriesStore& store, store::Seri
   return Latest{{sample->time}, sample->value};
 }
 
-inline store::Samples points(const store::SeriesStore& store, store::SeriesId id, Instant first, Instant last) {
+inline store::Samples points(const store::SeriesStore& store, store::SeriesId id, Instant first,
+                             Instant last) {
   store::Samples out;
   store::Cursor cursor = open(store, id);
   cursor.read(first, last, out);

@@ -320,9 +320,8 @@ std::vector<Case> cases() {
       {"budget_of_a_tick", slo("burn { page 14.4 over 1h & 5m }", "99.9999% over 30d"), "budget-within-tick",
        Code::budget_within_tick, "objective 99.9999% over 30d"},
       {"few_slices",
-       head +
-           "slo busy {\n indicator slices of 1h where max(queue_length) > 5\n objective 99.9% over 30d\n "
-           "page oncall desk\n}\n",
+       head + "slo busy {\n indicator slices of 1h where max(queue_length) > 5\n objective 99.9% over 30d\n "
+              "page oncall desk\n}\n",
        "budget-below-event", Code::budget_below_event, "objective 99.9% over 30d"},
       {"tickets_to_log",
        slo("burn { ticket 3 over 1d & 2h }") + "slo two {\n indicator bad bad_total of all_total\n objective "

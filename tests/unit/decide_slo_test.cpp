@@ -240,9 +240,10 @@ TEST(Missing, AnInstanceRetiresAfterItsPeriodAndComesBackWithASample) {
   b.ticks(12);
   EXPECT_EQ(b.count("retired"), 1);
   b.ticks(30);
-  EXPECT_EQ(std::count_if(b.events.begin(), b.events.end(),
-                          [](const Event& e) { return e.kind == "missing" && e.labels.get("region") == "eu"; }),
-            1)
+  EXPECT_EQ(
+      std::count_if(b.events.begin(), b.events.end(),
+                    [](const Event& e) { return e.kind == "missing" && e.labels.get("region") == "eu"; }),
+      1)
       << "what is forgotten is not missed again";
   EXPECT_EQ(b.state.slos.size(), 1u);
   b.grow("req_total", 10, "region=eu");

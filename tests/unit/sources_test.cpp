@@ -63,14 +63,17 @@ TEST_F(Pages, AddsIdentityAndReports) {
 TEST_F(Pages, KeepsWhatThePageSaysOfItself) {
   ASSERT_TRUE(ingest.page(
       at(0), plain, "a{job=\"x\"} 1\na{instance=\"i\",job=\"\"} 2\na{exported_job=\"e\",job=\"j\"} 3\n"));
-  EXPECT_EQ(test::latest(store, id(with_identity({{"__name__", "a"}, {"exported_job", "x"}})), at(0))->value, 1);
-  EXPECT_EQ(test::latest(store, id(with_identity({{"__name__", "a"}, {"exported_instance", "i"}})), at(0))->value,
-            2);
+  EXPECT_EQ(test::latest(store, id(with_identity({{"__name__", "a"}, {"exported_job", "x"}})), at(0))->value,
+            1);
   EXPECT_EQ(
-      test::latest(store, id(with_identity({{"__name__", "a"}, {"exported_job", "e"}, {"exported_exported_job", "j"}})),
-              at(0))
-          ->value,
-      3);
+      test::latest(store, id(with_identity({{"__name__", "a"}, {"exported_instance", "i"}})), at(0))->value,
+      2);
+  EXPECT_EQ(test::latest(
+                store,
+                id(with_identity({{"__name__", "a"}, {"exported_job", "e"}, {"exported_exported_job", "j"}})),
+                at(0))
+                ->value,
+            3);
 }
 
 TEST_F(Pages, ASeriesThatASuccessfulPageLackedIsBorn) {

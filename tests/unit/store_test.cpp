@@ -301,7 +301,8 @@ TEST_F(Store, RangesAreClosedInPrometheus2AndLeftOpenIn3) {
   put(id, 0, 1);
   put(id, 60, 2);
   EXPECT_EQ(test::window_value(store, id, RangeFn::increase, at(60), minutes(1), Semantics::prometheus2), 1);
-  EXPECT_EQ(test::window_value(store, id, RangeFn::count_over_time, at(60), minutes(1), Semantics::prometheus3), 1);
+  EXPECT_EQ(
+      test::window_value(store, id, RangeFn::count_over_time, at(60), minutes(1), Semantics::prometheus3), 1);
   EXPECT_FALSE(test::window_value(store, id, RangeFn::increase, at(60), minutes(1), Semantics::prometheus3));
 }
 
@@ -334,7 +335,8 @@ TEST_F(Store, TheZeroClampComesBeforeTheHalfSpacingCutOnlyInPrometheus2) {
             20 * (30.0 / 20));
   EXPECT_EQ(test::window_value(store, id, RangeFn::increase, at(60), minutes(1), Semantics::prometheus3),
             20 * (25.0 / 20));
-  EXPECT_EQ(test::window_value(store, id, RangeFn::delta, at(60), minutes(1), Semantics::prometheus2), 20 * (25.0 / 20));
+  EXPECT_EQ(test::window_value(store, id, RangeFn::delta, at(60), minutes(1), Semantics::prometheus2),
+            20 * (25.0 / 20));
 }
 
 TEST_F(Store, AGapOfExactlyTheThresholdIsCutToHalfTheSpacing) {

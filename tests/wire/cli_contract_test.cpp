@@ -359,24 +359,28 @@ TEST(CliContract, TheAnswerIsTheExitCodeWhereThatIsAskedFor) {
   const std::string program = folder.write("p.slo", good_program), data = folder.write("d.om", recording());
   EXPECT_EQ(signalbox({"replay", program, "--data", data}).code, 0);
   EXPECT_EQ(signalbox({"replay", program, "--data", data, "--exit-code"}).code, 1);
-  EXPECT_EQ(signalbox({"replay", program, "--data", data, "--exit-code", "--to", "2023-11-14T22:30:00Z"}).code, 0);
+  EXPECT_EQ(
+      signalbox({"replay", program, "--data", data, "--exit-code", "--to", "2023-11-14T22:30:00Z"}).code, 0);
 }
 
 TEST(CliContract, ARangeWithoutDataIsNoAnswer) {
   const Folder folder;
   const std::string program = folder.write("p.slo", good_program), data = folder.write("d.om", recording());
-  const Finished late = signalbox({"replay", program, "--data", data, "--from", "1800000000", "--to", "1800001000"});
+  const Finished late =
+      signalbox({"replay", program, "--data", data, "--from", "1800000000", "--to", "1800001000"});
   EXPECT_EQ(late.code, 3) << late.out;
-  EXPECT_EQ(signalbox({"replay", program, "--data", data, "--from", "1600000000", "--to", "1600001000"}).code, 3);
+  EXPECT_EQ(signalbox({"replay", program, "--data", data, "--from", "1600000000", "--to", "1600001000"}).code,
+            3);
 }
 
 TEST(CliContract, AHoldIsWhatTheTicksBeforeMakeOfIt) {
   const Folder folder;
   std::string text;
-  for (int i = 0; i < 8; ++i) text += fmt::format("t {} {}\n", i < 2 || i == 7 ? 1 : 5, 1'700'000'010 + 15 * i);
+  for (int i = 0; i < 8; ++i)
+    text += fmt::format("t {} {}\n", i < 2 || i == 7 ? 1 : 5, 1'700'000'010 + 15 * i);
   const std::string data = folder.write("d.om", text + "# EOF\n");
-  const Finished range = signalbox({"eval", "t > 2 for 3 ticks", "--data", data, "--from", "1700000010", "--to",
-                                    "1700000115", "--step", "15", "--json"});
+  const Finished range = signalbox({"eval", "t > 2 for 3 ticks", "--data", data, "--from", "1700000010",
+                                    "--to", "1700000115", "--step", "15", "--json"});
   ASSERT_EQ(range.code, 0) << range.err;
   std::string bits;
   const json answer = json::parse(range.out);
@@ -395,14 +399,16 @@ TEST(CliContract, OpenMetricsThatWasCutOffIsNotReadAsAnotherFormat) {
   EXPECT_EQ(refused.code, 2) << refused.out;
   EXPECT_NE(refused.err.find("cut off"), std::string::npos) << refused.err;
   const std::string after = folder.write("after.om", whole + "http_requests_total 1 1700000010\n");
-  EXPECT_NE(signalbox({"eval", "http_requests_total", "--data", after}).err.find("text after '# EOF'"), std::string::npos);
+  EXPECT_NE(signalbox({"eval", "http_requests_total", "--data", after}).err.find("text after '# EOF'"),
+            std::string::npos);
 }
 
 TEST(CliContract, ABucketThatIsNotThereIsNamedWithThoseThatAre) {
   const Folder folder;
   std::string text = "# TYPE h histogram\n";
   for (const char* le : {"0.1", "0.5", "+Inf"})
-    for (int i = 0; i <= 60; ++i) text += fmt::format("h_bucket{{le=\"{}\"}} {} {}\n", le, 10 * i, 1'700'000'010 + 15 * i);
+    for (int i = 0; i <= 60; ++i)
+      text += fmt::format("h_bucket{{le=\"{}\"}} {} {}\n", le, 10 * i, 1'700'000'010 + 15 * i);
   for (const char* part : {"count", "sum"})
     for (int i = 0; i <= 60; ++i) text += fmt::format("h_{} {} {}\n", part, 10 * i, 1'700'000'010 + 15 * i);
   const std::string data = folder.write("h.om", text + "# EOF\n");

@@ -24,8 +24,8 @@ struct PeerAnswer {
   std::string body = {};
   std::vector<std::string> headers = {};
   std::chrono::milliseconds delay{0};  // before it is sent; others are answered meanwhile
-  bool hang = false;         // nothing is answered, and the connection stays open
-  std::size_t promised = 0;  // bytes of a body that is made up as it is sent, instead of `body`
+  bool hang = false;                   // nothing is answered, and the connection stays open
+  std::size_t promised = 0;            // bytes of a body that is made up as it is sent, instead of `body`
 };
 
 class HttpPeer {

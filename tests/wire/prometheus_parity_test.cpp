@@ -234,7 +234,6 @@ class Parity : public testing::Test {
         }
       }
       compare(name, name, begin, step, tally, [&](store::SeriesId id, Instant at) -> std::optional<double> {
-        
         const auto value = test::instant_value(*store_, id, at, minutes(5), semantics);
         if (value.state != store::InstantValue::State::value) return std::nullopt;
         return value.value;

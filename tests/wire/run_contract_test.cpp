@@ -315,7 +315,9 @@ TEST(RunContract, PagesThatAreNoneAreSaidOnceAndCostNoMemory) {
   }
   // Which bound ends it, that on bytes or that on time, is a matter of the machine.
   const std::string notice = b.why("notice");
-  EXPECT_TRUE(notice.find("longer than") != std::string::npos || notice.find("timed out") != std::string::npos) << notice;
+  EXPECT_TRUE(notice.find("longer than") != std::string::npos ||
+              notice.find("timed out") != std::string::npos)
+      << notice;
   const std::string status = read_file(fmt::format("/proc/{}/status", b.process().pid()));
   const std::size_t peak = status.find("VmHWM:");
   ASSERT_NE(peak, std::string::npos);
