@@ -4,14 +4,10 @@
 #include <cmath>
 #include <limits>
 
+#include "runtime/store/extrapolate.hpp"
+
 namespace signalbox::store {
 namespace {
-
-// Prometheus divides by whole seconds plus a fraction, which is not always the nearest double to ms / 1000.
-double range_seconds(Duration length) {
-  const std::int64_t whole = length.ms / 1000, nanoseconds = length.ms % 1000 * 1'000'000;
-  return static_cast<double>(whole) + static_cast<double>(nanoseconds) / 1e9;
-}
 
 double ms_to_seconds(std::int64_t ms) {
   return static_cast<double>(ms) / 1000;

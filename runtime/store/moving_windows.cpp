@@ -1,0 +1,252 @@
+#include "runtime/store/moving_windows.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+
+#include "runtime/store/extrapolate.hpp"
+
+namespace signalbox::store {
+
+void MovingWindows::load(Cursor& series, Instant from, Duration step, std::size_t count, Duration reach) {
+  from_ = from;
+  step_ = step;
+  const Instant to = from + step * static_cast<std::int64_t>(count - 1);
+  samples_.clear();
+  series.read(from - reach, to, samples_);
+  ends_.clear();
+  for (auto end = series.end_at_or_before(to); end; end = series.end_at_or_before(*end - milliseconds(1)))
+    ends_.push_back(end->ms);
+  std::reverse(ends_.begin(), ends_.end());
+
+  samples_from_ = samples_.size() > 0 ? Instant{samples_.times[0]} : from;
+  ms_.resize(samples_.size());
+  resets_.clear();
+  changes_before_.clear();
+  for (std::size_t i = 0; i < samples_.size(); ++i) {
+    ms_[i] = static_cast<double>(samples_.times[i] - samples_from_.ms);
+    if (i > 0 && samples_.values[i] < samples_.values[i - 1]) resets_.push_back(static_cast<std::uint32_t>(i));
+  }
+  // Before the first sample every count is zero, and needs no place in the tables.
+  const std::int64_t before = samples_from_ < from ? (from - samples_from_).ms / step.ms + 2 : 0;
+  grid_before_ = static_cast<std::size_t>(std::min(before, reach.ms / step.ms));
+  up_to_.resize(grid_before_ + count);
+  before_.resize(grid_before_ + count);
+  std::int64_t at = (from - step * static_cast<std::int64_t>(grid_before_)).ms;
+  std::uint32_t place = 0;
+  for (std::size_t k = 0; k < up_to_.size(); ++k, at += step.ms) {
+    while (place < samples_.size() && samples_.times[place] < at) ++place;
+    before_[k] = place;
+    up_to_[k] = place + (place < samples_.size() && samples_.times[place] == at ? 1 : 0);
+  }
+}
+
+void MovingWindows::count_until(Duration shift, bool closed, std::size_t first, std::size_t n, Places& out) const {
+  out.resize(n);
+  if (shift.ms % step_.ms == 0) {
+    const Places& counts = closed ? up_to_ : before_;
+    const auto back = static_cast<std::size_t>(shift.ms / step_.ms);
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::size_t k = first + i + grid_before_;
+      out[i] = k >= back ? counts[k - back] : 0;
+    }
+    return;
+  }
+  const std::int64_t* times = samples_.times.data();
+  const auto all = static_cast<std::uint32_t>(samples_.size());
+  std::int64_t at = (from_ + step_ * static_cast<std::int64_t>(first) - shift).ms;
+  const std::int64_t edge = closed ? 1 : 0;
+  auto place = static_cast<std::uint32_t>(std::lower_bound(times, times + all, at + edge) - times);
+  for (std::size_t i = 0; i < n; ++i, at += step_.ms) {
+    while (place < all && times[place] < at + edge) ++place;
+    out[i] = place;
+  }
+}
+
+void MovingWindows::windows(Duration length, Duration offset, Semantics semantics, std::size_t first, std::size_t n) {
+  count_until(offset, true, first, n, last_);
+  count_until(offset + length, semantics == Semantics::prometheus3, first, n, first_);
+}
+
+bool MovingWindows::ended_after(std::uint32_t place, Instant at) const {
+  const auto after = std::upper_bound(ends_.begin(), ends_.end(), at.ms);
+  return after != ends_.begin() && *(after - 1) > samples_.times[place];
+}
+
+// In order, since sums of doubles depend on it. Both ends of a window move forward only.
+void MovingWindows::add_resets(std::size_t n, double* change) const {
+  if (resets_.empty()) return;
+  auto low = std::upper_bound(resets_.begin(), resets_.end(), first_[0]);
+  auto high = low;
+  for (std::size_t i = 0; i < n; ++i) {
+    while (low != resets_.end() && *low <= first_[i]) ++low;
+    high = std::max(high, low);
+    while (high != resets_.end() && *high < last_[i]) ++high;
+    for (auto reset = low; reset != high; ++reset) change[i] += samples_.values[*reset - 1];
+  }
+}
+
+// A queue of candidates, best first: each sample enters and leaves once.
+void MovingWindows::extremes(bool most, std::size_t n, double* value) const {
+  Places queue;
+  std::size_t head = 0;
+  std::uint32_t next = first_[0];
+  // Of equals the first one stays: −0 and 0 are equal.
+  const auto better = [&](double a, double b) { return std::isnan(b) || (most ? a > b : a < b); };
+  for (std::size_t i = 0; i < n; ++i) {
+    if (next < first_[i]) next = first_[i];
+    for (; next < last_[i]; ++next) {
+      const double v = samples_.values[next];
+      if (std::isnan(v) && queue.size() > head && !std::isnan(samples_.values[queue.back()])) {
+        // NaN counts only where nothing else is: it stands last and gives way to every number.
+        queue.push_back(next);
+        continue;
+      }
+      while (queue.size() > head && better(v, samples_.values[queue.back()])) queue.pop_back();
+      queue.push_back(next);
+    }
+    while (head < queue.size() && queue[head] < first_[i]) ++head;
+    if (head < queue.size()) value[i] = samples_.values[queue[head]];
+  }
+}
+
+void MovingWindows::range(const Range& range, std::size_t first, std::size_t n, double* value, WindowState* state) {
+  if (n == 0) return;
+  windows(range.length, range.offset, range.semantics, first, n);
+  const auto needs = static_cast<std::uint32_t>(range_fn_needs(range.fn));
+  bool all = true;
+  for (std::size_t i = 0; i < n; ++i) {
+    const bool enough = last_[i] >= first_[i] + needs;
+    all = all && enough;
+    state[i] = enough ? WindowState::value : WindowState::too_few;
+  }
+  if (!all) {
+    for (std::size_t i = 0; i < n; ++i) {
+      if (state[i] == WindowState::value) continue;
+      const Instant at = from_ + step_ * static_cast<std::int64_t>(first + i) - range.offset;
+      if (last_[i] <= first_[i] || ended_after(last_[i] - 1, at)) state[i] = WindowState::stale;
+      value[i] = 0.0;
+    }
+  }
+  const double* values = samples_.values.data();
+  switch (range.fn) {
+    case RangeFn::rate:
+    case RangeFn::increase:
+    case RangeFn::delta: {
+      for (auto& column : scratch_) column.resize(n);
+      double* first_gap = scratch_[0].data();
+      double* last_gap = scratch_[1].data();
+      double* sampled = scratch_[2].data();
+      double* steps = scratch_[3].data();
+      double* firsts = scratch_[4].data();
+      // The window's end as milliseconds since the first sample.
+      const double end_of_first = static_cast<double>(
+          (from_ + step_ * static_cast<std::int64_t>(first) - range.offset - samples_from_).ms);
+      const double step = static_cast<double>(step_.ms), length = static_cast<double>(range.length.ms);
+      for (std::size_t i = 0; i < n; ++i) {
+        const bool enough = state[i] == WindowState::value;
+        const std::uint32_t a = enough ? first_[i] : 0, b = enough ? last_[i] - 1 : 1;
+        if (!enough) {
+          first_gap[i] = last_gap[i] = 0;
+          sampled[i] = steps[i] = firsts[i] = 1;
+          value[i] = 0;
+          continue;
+        }
+        const double end = end_of_first + step * static_cast<double>(i);
+        first_gap[i] = ms_[a] - (end - length);
+        last_gap[i] = end - ms_[b];
+        sampled[i] = ms_[b] - ms_[a];
+        steps[i] = static_cast<double>(b - a);
+        firsts[i] = values[a];
+        value[i] = values[b] - values[a];
+      }
+      if (range.fn != RangeFn::delta) add_resets(n, value);
+      extrapolate(range.fn, range.semantics, range.length, {n, first_gap, last_gap, sampled, steps, firsts, value});
+      if (!all)
+        for (std::size_t i = 0; i < n; ++i)
+          if (state[i] != WindowState::value) value[i] = 0.0;
+      return;
+    }
+    case RangeFn::irate:
+    case RangeFn::idelta:
+      for (std::size_t i = 0; i < n; ++i) {
+        if (state[i] != WindowState::value) continue;
+        const std::uint32_t b = last_[i] - 1;
+        const double change = values[b] - values[b - 1];
+        if (range.fn == RangeFn::idelta) {
+          value[i] = change;
+        } else {
+          const double seconds = static_cast<double>(samples_.times[b] - samples_.times[b - 1]) / 1000;
+          value[i] = (values[b] < values[b - 1] ? values[b] : change) / seconds;
+        }
+      }
+      return;
+    case RangeFn::last_over_time:
+      for (std::size_t i = 0; i < n; ++i)
+        if (state[i] == WindowState::value) value[i] = values[last_[i] - 1];
+      return;
+    case RangeFn::count_over_time:
+      for (std::size_t i = 0; i < n; ++i)
+        if (state[i] == WindowState::value) value[i] = static_cast<double>(last_[i] - first_[i]);
+      return;
+    case RangeFn::resets:
+      for (std::size_t i = 0; i < n; ++i) {
+        if (state[i] != WindowState::value) continue;
+        const auto low = std::upper_bound(resets_.begin(), resets_.end(), first_[i]);
+        value[i] = static_cast<double>(std::lower_bound(low, resets_.end(), last_[i]) - low);
+      }
+      return;
+    case RangeFn::changes: {
+      if (changes_before_.empty()) {
+        changes_before_.resize(samples_.size());
+        for (std::size_t i = 1; i < samples_.size(); ++i) {
+          const bool same = values[i] == values[i - 1] || (std::isnan(values[i]) && std::isnan(values[i - 1]));
+          changes_before_[i] = changes_before_[i - 1] + (same ? 0 : 1);
+        }
+      }
+      for (std::size_t i = 0; i < n; ++i)
+        if (state[i] == WindowState::value)
+          value[i] = static_cast<double>(changes_before_[last_[i] - 1] - changes_before_[first_[i]]);
+      return;
+    }
+    case RangeFn::min_over_time:
+    case RangeFn::max_over_time:
+      return extremes(range.fn == RangeFn::max_over_time, n, value);
+    case RangeFn::avg_over_time:
+    case RangeFn::sum_over_time:
+      // Compensated sums are sums in order: each window is summed anew.
+      for (std::size_t i = 0; i < n; ++i)
+        if (state[i] == WindowState::value)
+          value[i] = over_samples(range.fn, {values + first_[i], last_[i] - first_[i]}, range.semantics);
+      return;
+  }
+}
+
+void MovingWindows::latest(Duration lookback, Duration offset, Semantics semantics, std::size_t first, std::size_t n,
+                           double* value, WindowState* state) {
+  count_until(offset, true, first, n, last_);
+  for (std::size_t i = 0; i < n; ++i) {
+    const Instant at = from_ + step_ * static_cast<std::int64_t>(first + i) - offset;
+    state[i] = WindowState::stale;
+    value[i] = 0.0;
+    if (last_[i] == 0) continue;
+    const std::uint32_t place = last_[i] - 1;
+    const Duration age{at.ms - samples_.times[place]};
+    const bool too_old = semantics == Semantics::prometheus2 ? age > lookback : age >= lookback;
+    if (too_old || (!ends_.empty() && ended_after(place, at))) continue;
+    state[i] = WindowState::value;
+    value[i] = samples_.values[place];
+  }
+}
+
+void MovingWindows::reach(Duration length, Duration offset, std::size_t first, std::size_t n, double* value,
+                          WindowState* state) {
+  windows(length, offset, Semantics::prometheus2, first, n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const bool any = last_[i] > first_[i];
+    state[i] = any ? WindowState::value : WindowState::stale;
+    value[i] = any ? static_cast<double>(samples_.times[last_[i] - 1] - samples_.times[first_[i]]) : 0.0;
+  }
+}
+
+}  // namespace signalbox::store
