@@ -30,10 +30,6 @@ Column all_of(Rows rows, Evidence evidence) {
   return out;
 }
 
-bool is_bare(const Node& node) {
-  return !node.scalar && node.closed && node.rows.empty();
-}
-
 // A NaN's sign and payload depend on the machine and on operand order: columns carry one NaN, so that they
 // compare as bits.
 void canonicalise(Column& column) {
@@ -78,6 +74,32 @@ Rows one_row() {
 
 std::shared_ptr<EvalCache> make_eval_cache() {
   return std::make_shared<EvalCache>();
+}
+
+bool is_bare(const Node& node) {
+  return !node.scalar && node.closed && node.rows.empty();
+}
+
+std::shared_ptr<const Alignment> aligned(const plan::Plan& plan, EvalCache& cache, plan::Index map,
+                                         const std::vector<Rows>& rows) {
+  EvalCache::Aligned& kept = cache.alignments[map];
+  if (!kept.alignment || kept.inputs != rows) {
+    const Node& node = plan.nodes[map];
+    std::vector<JoinInput> join;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const Node& input = plan.nodes[node.inputs[i]];
+      join.push_back({rows[i], input.scalar, is_bare(input)});
+    }
+    kept = {rows, std::make_shared<const Alignment>(align(node.matching, join))};
+  }
+  return kept.alignment;
+}
+
+std::shared_ptr<const Grouping> grouped(const plan::Plan& plan, EvalCache& cache, plan::Index node, const Rows& input) {
+  EvalCache::Grouped& kept = cache.groupings[node];
+  if (!kept.grouping || kept.input != input)
+    kept = {input, std::make_shared<const Grouping>(group_rows(plan.nodes[node], *input))};
+  return kept.grouping;
 }
 
 bool depends_on_anchors(const plan::Plan& plan, EvalCache& cache, plan::Index node) {
@@ -141,7 +163,7 @@ Column Evaluation::compute(plan::Index index) {
     case NodeKind::quantile:
       return group(index);
     case NodeKind::absent:
-      return absent(node);
+      return absent_column(*context_.plan, node, memo_.at(node.inputs[0]));
     case NodeKind::hold:
       return hold(index);
     case NodeKind::slices:
@@ -165,16 +187,7 @@ Column Evaluation::run_map(plan::Index index) {
     inputs.push_back(&memo_.at(input));
     rows.push_back(inputs.back()->rows);
   }
-  EvalCache::Aligned& kept = context_.cache->alignments[index];
-  if (!kept.alignment || kept.inputs != rows) {
-    std::vector<JoinInput> join;
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-      const Node& input = context_.plan->nodes[node.inputs[i]];
-      join.push_back({rows[i], input.scalar, is_bare(input)});
-    }
-    kept = {rows, std::make_shared<const Alignment>(align(node.matching, join))};
-  }
-  const std::shared_ptr<const Alignment> alignment = kept.alignment;
+  const std::shared_ptr<const Alignment> alignment = aligned(*context_.plan, *context_.cache, index, rows);
 
   std::vector<Gathered> gathered(inputs.size());
   std::vector<ColumnView> views(inputs.size());
@@ -224,10 +237,7 @@ Column Evaluation::group(plan::Index index) {
   const bool quantified = node.kind == NodeKind::any || node.kind == NodeKind::all;
   // Of nothing, nothing is known: neither "none of them" nor "all of them".
   if (quantified && input.size() == 0) return is_bare(node) ? all_of(one_row(), Evidence::no_data) : Column{};
-  EvalCache::Grouped& kept = context_.cache->groupings[index];
-  if (!kept.grouping || kept.input != input.rows)
-    kept = {input.rows, std::make_shared<const Grouping>(group_rows(node, *input.rows))};
-  const std::shared_ptr<const Grouping> grouping = kept.grouping;
+  const std::shared_ptr<const Grouping> grouping = grouped(*context_.plan, *context_.cache, index, input.rows);
   switch (node.kind) {
     case NodeKind::aggregate:
       return aggregate(node.aggregate, input, *grouping, context_.semantics);
@@ -242,14 +252,13 @@ Column Evaluation::group(plan::Index index) {
   }
 }
 
-Column Evaluation::absent(const Node& node) {
-  const Column& input = memo_.at(node.inputs[0]);
+Column absent_column(const plan::Plan& plan, const Node& node, const Column& input) {
   const bool found = std::find(input.evidence.begin(), input.evidence.end(),
                                static_cast<std::uint8_t>(Evidence::value)) != input.evidence.end();
   Labels labels;
-  const Node& of = context_.plan->nodes[node.inputs[0]];
+  const Node& of = plan.nodes[node.inputs[0]];
   if (of.kind == NodeKind::leaf) {
-    const std::vector<Matcher>& matchers = context_.plan->leaves[of.index].matchers;
+    const std::vector<Matcher>& matchers = plan.leaves[of.index].matchers;
     for (const Matcher& matcher : matchers) {
       const auto uses = std::count_if(matchers.begin(), matchers.end(),
                                       [&](const Matcher& other) { return other.label == matcher.label; });

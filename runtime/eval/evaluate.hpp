@@ -162,7 +162,6 @@ class Evaluation {
   Column read_leaf(const plan::Leaf& leaf);
   Column run_map(plan::Index node);
   Column group(plan::Index node);
-  Column absent(const plan::Node& node);
   Column hold(plan::Index node);
   Column slices(plan::Index node);
 

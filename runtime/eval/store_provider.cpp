@@ -1,6 +1,7 @@
 #include "runtime/eval/store_provider.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "runtime/eval/ops.hpp"
 
@@ -11,6 +12,8 @@ using plan::LeafFn;
 
 // Sets of known rows kept for one selector: the present one, and those that slices and offsets ask about.
 constexpr std::size_t kept_row_sets = 16;
+// Series whose windows are kept for the next leaf: those of one SLO, as a rule.
+constexpr std::size_t kept_series = 32;
 
 Signal latest_value(store::Cursor& series, const LeafQuery& query) {
   const store::InstantValue at = store::instant_value(series, query.at, query.lookback, query.semantics);
@@ -126,6 +129,65 @@ Column StoreProvider::read(const LeafQuery& query) {
     out.evidence.push_back(static_cast<std::uint8_t>(signal.evidence));
   }
   return out;
+}
+
+void StoreProvider::expect_panels(Instant from, Duration step, std::size_t ticks, Duration reach) {
+  grid_ = {from, step, reach, ticks};
+  moving_.clear();
+}
+
+store::MovingWindows& StoreProvider::windows_of(store::SeriesId id) {
+  const auto known = std::find_if(moving_.begin(), moving_.end(), [&](const Moving& m) { return m.id == id; });
+  if (known != moving_.end()) {
+    known->used = ++uses_;
+    return known->windows;
+  }
+  if (moving_.size() < kept_series) moving_.emplace_back();
+  const auto oldest = std::min_element(moving_.begin(), moving_.end(), [](const Moving& a, const Moving& b) { return a.used < b.used; });
+  oldest->id = id;
+  oldest->used = ++uses_;
+  series_.open(id);
+  oldest->windows.load(series_, grid_.from, grid_.step, grid_.ticks, grid_.reach);
+  return oldest->windows;
+}
+
+void StoreProvider::read_panel(const PanelQuery& query, Panel& out) {
+  const plan::Leaf& leaf = *query.leaf;
+  const plan::Window& window = leaf.window;
+  const Known& known = known_at(leaf.matchers, query.from - window.offset);
+  out.resize(leaf.fn == LeafFn::sample ? known.named : known.unnamed, query.ticks);
+  states_.resize(query.ticks);
+  const auto first = static_cast<std::size_t>((query.from - grid_.from).ms / grid_.step.ms);
+  // As read() says it of the same states.
+  constexpr std::uint8_t range_says[] = {static_cast<std::uint8_t>(Evidence::value), static_cast<std::uint8_t>(Evidence::no_data),
+                                         static_cast<std::uint8_t>(Evidence::stale)};
+  for (std::size_t row = 0; row < known.ids.size(); ++row) {
+    store::MovingWindows& windows = windows_of(known.ids[row]);
+    double* value = out.value.data() + row * query.ticks;
+    std::uint8_t* evidence = out.evidence.data() + row * query.ticks;
+    if (leaf.fn == LeafFn::sample) {
+      windows.latest(query.lookback, window.offset, query.semantics, first, query.ticks, value, states_.data());
+    } else if (leaf.fn == LeafFn::range) {
+      windows.range({leaf.range_fn, window.length, window.offset, query.semantics}, first, query.ticks, value, states_.data());
+    } else {
+      windows.reach(window.length, window.offset, first, query.ticks, value, states_.data());
+      for (std::size_t t = 0; t < query.ticks; ++t) {
+        const bool any = states_[t] == store::WindowState::value;
+        if (any) value[t] = window.length.ms > 0 ? std::clamp(value[t] / static_cast<double>(window.length.ms), 0.0, 1.0) : 1.0;
+        evidence[t] = static_cast<std::uint8_t>(any ? Evidence::value : Evidence::no_data);
+      }
+      continue;
+    }
+    for (std::size_t t = 0; t < query.ticks; ++t) evidence[t] = range_says[static_cast<std::size_t>(states_[t])];
+  }
+}
+
+Instant StoreProvider::same_rows_until(const plan::Leaf& leaf, Instant at) {
+  const Instant seen = at - leaf.window.offset;
+  known_at(leaf.matchers, seen);
+  const std::vector<Instant>& births = selections_[leaf.matchers].births;
+  const auto next = std::upper_bound(births.begin(), births.end(), seen);
+  return next == births.end() ? Instant{std::numeric_limits<std::int64_t>::max()} : *next + leaf.window.offset;
 }
 
 }  // namespace signalbox::eval

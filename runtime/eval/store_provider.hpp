@@ -6,18 +6,24 @@
 #include <map>
 #include <vector>
 
-#include "runtime/eval/evaluate.hpp"
+#include "runtime/eval/panel.hpp"
+#include "runtime/store/moving_windows.hpp"
 #include "runtime/store/series_store.hpp"
 #include "runtime/store/window.hpp"
 
 namespace signalbox::eval {
 
 // A selector that the store refuses finds nothing; compilers refuse it first.
-class StoreProvider final : public LeafProvider {
+class StoreProvider final : public LeafProvider, public PanelLeaves {
  public:
   explicit StoreProvider(const store::SeriesStore& store) : store_(store), series_(store) {}
   Column read(const LeafQuery& query) override;
   Rows known(const plan::Leaf& leaf, Instant at) override;
+  // The instants for which panels will be asked: what a series has at them is then worked out once for all of its
+  // windows, for the series last asked about. `reach`: how far before an instant a leaf may look.
+  void expect_panels(Instant from, Duration step, std::size_t ticks, Duration reach);
+  void read_panel(const PanelQuery& query, Panel& out) override;
+  Instant same_rows_until(const plan::Leaf& leaf, Instant at) override;
   // To be called after the store has dropped series (retain_from): which ones it holds cannot be told from
   // their number.
   void refresh() { ++generation_; }
@@ -37,12 +43,28 @@ class StoreProvider final : public LeafProvider {
   const Known& known_at(const std::vector<Matcher>& matchers, Instant at);
   void select(const std::vector<Matcher>& matchers, Selection& into) const;
 
+  store::MovingWindows& windows_of(store::SeriesId id);
+
   const store::SeriesStore& store_;
   std::uint64_t generation_ = 1;
   std::size_t series_count_ = 0;
   std::map<std::vector<Matcher>, Selection> selections_;
   store::Cursor series_;
   store::Samples samples_;
+
+  struct Grid {
+    Instant from;
+    Duration step, reach;
+    std::size_t ticks = 0;
+  } grid_;
+  struct Moving {
+    store::SeriesId id = 0;
+    std::uint64_t used = 0;
+    store::MovingWindows windows;
+  };
+  std::vector<Moving> moving_;  // of the series last asked about
+  std::uint64_t uses_ = 0;
+  std::vector<store::WindowState> states_;
 };
 
 }  // namespace signalbox::eval
