@@ -43,7 +43,7 @@ struct ReplayOptions {
   std::optional<Instant> from, to;
   std::map<std::string, std::string> params;
   eval::Tier tier = eval::Tier::automatic;
-  bool json = false, exit_code = false;
+  bool json = false, exit_code = false, every_tick = false;
 };
 struct RunOptions {
   std::vector<std::string> files;

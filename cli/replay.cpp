@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <csignal>
 #include <cstdio>
+#include <thread>
 
 #include "cli/commands.hpp"
 #include "cli/data.hpp"
@@ -12,12 +15,12 @@
 #include "cli/programs.hpp"
 #include "runtime/decide/budget.hpp"
 #include "runtime/eval/store_provider.hpp"
-#include "runtime/loop/engine.hpp"
-#include "runtime/loop/history_world.hpp"
-#include "runtime/loop/virtual_host.hpp"
+#include "runtime/loop/replay.hpp"
 
 namespace signalbox::cli {
 namespace {
+
+volatile std::sig_atomic_t interrupted = 0;
 
 class Timeline : public loop::EngineObserver {
  public:
@@ -124,35 +127,34 @@ int run_replay(const ReplayOptions& options) {
                to_rfc3339(to));
     return exit_no_data;
   }
-  eval::StoreProvider leaves(store);
-  loop::VirtualHost host(from);
   Timeline timeline(plan);
   timeline.last = to;
-  loop::EngineOptions engine_options;
-  engine_options.assumed = true;
-  engine_options.tier = options.tier;
-  engine_options.load_compiler = jit_loader();
-  engine_options.semantics = history->semantics;
-  engine_options.initial_versions = [](plan::Index) {
-    return std::vector<std::string>{"the version before"};
-  };
-  loop::HistoryWorld world(plan, leaves, plan.semantics.value_or(history->semantics));
-  loop::Engine engine(plan, host.host, leaves, world, timeline, engine_options);
-  engine.start([](Result<void>) {});
-  const std::int64_t ticks = (to - from).ms / plan.tick.ms + 1;
+  loop::ReplayOptions how;
+  how.engine.tier = options.tier;
+  how.engine.load_compiler = jit_loader();
+  how.engine.initial_versions = [](plan::Index) { return std::vector<std::string>{"the version before"}; };
+  how.semantics = history->semantics;
+  how.from = from;
+  how.ticks = static_cast<std::size_t>((to - from).ms / plan.tick.ms) + 1;
+  how.threads = std::max(1u, std::thread::hardware_concurrency());
+  how.every_tick = options.every_tick;
   const bool watched = ::isatty(STDERR_FILENO) != 0;
-  const std::int64_t every = std::max<std::int64_t>(1, ticks / 20);
-  for (std::int64_t i = 0; i < ticks; ++i) {
-    const Instant at = from + plan.tick * i;
-    host.time.advance(at);
-    engine.tick(at, [] {});
-    if (watched && (i + 1) % every == 0)
-      fmt::print(stderr, "\rreplay {:3}%  {}", 100 * (i + 1) / ticks, to_rfc3339(at));
-  }
+  const auto began = std::chrono::steady_clock::now();
+  how.progress = [&](double done) {
+    if (!watched) return;
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    fmt::print(stderr, "\rreplay {:3.0f}%  {:.0f} s to go   ", 100 * done, done > 0.01 ? seconds / done - seconds : 0.0);
+  };
+  std::signal(SIGINT, [](int) { interrupted = 1; });
+  how.interrupted = [] { return interrupted != 0; };
+  const loop::ReplayResult result = loop::replay(plan, store, timeline, how);
+  const std::size_t ticks = how.ticks;
   const int code = options.exit_code ? worst_of(timeline.events) : exit_ok;
+  eval::StoreProvider leaves(store);
   for (const std::string& never : decide::unmatched_numerators(plan, leaves, to))
     fmt::print(stderr, "{}signalbox: {}\n", watched ? "\r" : "", never);
-  fmt::print(stderr, "{}replay 100%  {} ticks of {}, {} samples        \n", watched ? "\r" : "", ticks,
+  fmt::print(stderr, "{}replay {}  {} ticks of {}, {} samples        \n", watched ? "\r" : "",
+             result.interrupted ? "interrupted at " + to_rfc3339(result.last) : "100%", ticks,
              to_string(plan.tick), history->samples);
 
   if (options.json) {

@@ -88,7 +88,8 @@ class Decider {
   void observe_targets(const std::function<std::optional<double>(plan::Index node)>& scalar);
   std::vector<eval::Anchors::Deploy> deploys() const;
   void decide_policies(const Evaluate& evaluate);
-  void decide_slos(const Evaluate& evaluate);
+  // `unchanged`, by SLO: reads what it read a tick before. Those of them that are settled are left as they are.
+  void decide_slos(const Evaluate& evaluate, const std::vector<bool>* unchanged = nullptr);
 
   // One decision made again, for records.
   void decide_again(const std::string& policy, const Labels& instance, const Evaluate& evaluate);
@@ -161,6 +162,10 @@ class Decider {
 
 // The outermost condition below holds: what is "pending" while a hold counts.
 plan::Index below_hold(const plan::Plan& plan, plan::Index node);
+// Whether deciding an SLO again on the same measurements would change nothing: all that there is to tell is told, and
+// no time that counts is running.
+bool settled(const plan::Plan& plan, const State& state, plan::Index slo);
+
 // "25% of 1,200 requests failed …": the numbers behind a policy's condition, for sentences and records.
 std::string explain_readings(const plan::Plan& plan, plan::Index root, eval::Evaluation& evaluation,
                              const std::vector<Labels>& rows);

@@ -30,8 +30,21 @@ std::string row_id(const plan::Slo& slo, const Labels& instance, std::size_t row
 
 }  // namespace
 
-void Decider::decide_slos(const Evaluate& evaluate) {
-  for (Index i = 0; i < plan_.slos.size(); ++i) decide_slo(i, evaluate);
+bool settled(const plan::Plan& plan, const State& state, Index index) {
+  const plan::Slo& slo = plan.slos[index];
+  for (auto at = state.slos.lower_bound({slo.name, Labels{}}); at != state.slos.end() && at->first.first == slo.name; ++at) {
+    const SloState& s = at->second;
+    const auto restless = [](const RowState& r) { return r.clipped || (r.active && !r.told); };
+    if (std::any_of(s.rows.begin(), s.rows.end(), restless)) return false;
+    if (!s.missing_since) continue;
+    if (!s.missing_told || !slo.per.empty()) return false;  // to be told, or to be forgotten in time
+  }
+  return true;
+}
+
+void Decider::decide_slos(const Evaluate& evaluate, const std::vector<bool>* unchanged) {
+  for (Index i = 0; i < plan_.slos.size(); ++i)
+    if (unchanged == nullptr || !(*unchanged)[i] || !settled(plan_, out_.state, i)) decide_slo(i, evaluate);
 }
 
 bool Decider::inside_anchored_bound(Index slo) const {

@@ -198,7 +198,7 @@ void Engine::decide_tick(Instant at, std::vector<std::optional<std::string>> ver
     return evaluations.back().second;
   };
   decider.decide_policies(evaluate);
-  decider.decide_slos(evaluate);
+  decider.decide_slos(evaluate, options_.unchanged ? options_.unchanged() : nullptr);
   observer_.tick_done(at, evaluate("", std::nullopt, nullptr, plan::none), decider.state());
   commit(std::move(decider).take(), std::move(done));
 }

@@ -1,0 +1,88 @@
+#include "runtime/loop/changes.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace signalbox::loop {
+namespace {
+
+using plan::Index;
+
+// Ticks worked out together: their columns of one SLO stay in a core's cache.
+constexpr std::size_t block = 1024;
+
+// What a root showed at the end of the block before.
+struct Shown {
+  eval::Rows rows;
+  eval::Column last;
+};
+
+// Marks the ticks of a block at which a row is not as it was a tick earlier.
+void mark(const eval::Panel& panel, bool with_values, Shown& shown, std::vector<std::uint8_t>& changed) {
+  const bool same_rows = shown.rows == panel.rows;
+  for (std::size_t row = 0; row < panel.rows->size(); ++row) {
+    const std::uint8_t* evidence = panel.evidence.data() + row * panel.stride();
+    const double* value = panel.value.data() + row * panel.stride();
+    if (same_rows && (shown.last.evidence[row] != evidence[0] || (with_values && shown.last.value[row] != value[0]))) changed[0] = 1;
+    if (panel.steady) continue;
+    for (std::size_t t = 1; t < panel.ticks; ++t) changed[t] |= evidence[t] != evidence[t - 1] ? 1 : 0;
+    if (!with_values) continue;
+    for (std::size_t t = 1; t < panel.ticks; ++t) changed[t] |= value[t] != value[t - 1] ? 1 : 0;
+  }
+  if (!same_rows) changed[0] = 1;
+  shown = {panel.rows, panel.at(panel.ticks - 1)};
+}
+
+}  // namespace
+
+ChangeFinder::ChangeFinder(const plan::Plan& plan, eval::StoreProvider& leaves, eval::ShapeRunner& shapes, Semantics semantics,
+                           ReplayTicks ticks)
+    : plan_(plan), leaves_(leaves), shapes_(shapes), semantics_(semantics), ticks_(ticks), able_(eval::panel_nodes(plan)),
+      cache_(eval::make_eval_cache()) {
+  leaves_.expect_panels(ticks.from, plan.tick, ticks.count, plan::longest_window(plan));
+}
+
+std::vector<const plan::Leaf*> ChangeFinder::leaves_below(const std::vector<Index>& roots) const {
+  std::set<Index> seen;
+  std::vector<Index> open = roots;
+  std::vector<const plan::Leaf*> out;
+  while (!open.empty()) {
+    const Index at = open.back();
+    open.pop_back();
+    if (!seen.insert(at).second) continue;
+    const plan::Node& node = plan_.nodes[at];
+    if (node.kind == plan::NodeKind::leaf) out.push_back(&plan_.leaves[node.index]);
+    open.insert(open.end(), node.inputs.begin(), node.inputs.end());
+  }
+  return out;
+}
+
+Changes ChangeFinder::find(Index index) {
+  const plan::Slo& slo = plan_.slos[index];
+  std::vector<Index> roots = {slo.universe};
+  for (const plan::BurnRow& row : slo.rows) roots.push_back(row.condition);
+  Changes out;
+  out.every_tick = std::any_of(roots.begin(), roots.end(), [&](Index root) { return !able_[root]; });
+  if (out.every_tick) return out;
+  const std::vector<const plan::Leaf*> leaves = leaves_below(roots);
+  std::vector<Shown> shown(roots.size());
+  std::vector<std::uint8_t> changed;
+  for (std::size_t first = 0; first < ticks_.count;) {
+    const Instant from = ticks_.at(plan_, first);
+    std::size_t n = std::min(block, ticks_.count - first);
+    for (const plan::Leaf* leaf : leaves) {
+      const Instant until = leaves_.same_rows_until(*leaf, from);
+      if (until < ticks_.at(plan_, first + n)) n = static_cast<std::size_t>(((until - from).ms + plan_.tick.ms - 1) / plan_.tick.ms);
+    }
+    changed.assign(n, 0);
+    eval::PanelEvaluation panels({&plan_, &leaves_, &shapes_, semantics_, from, n, cache_});
+    for (std::size_t r = 0; r < roots.size(); ++r) mark(panels.panel(roots[r]), r > 0, shown[r], changed);
+    if (first == 0) changed[0] = 1;
+    for (std::size_t t = 0; t < n; ++t)
+      if (changed[t] != 0) out.ticks.push_back(static_cast<std::uint32_t>(first + t));
+    first += n;
+  }
+  return out;
+}
+
+}  // namespace signalbox::loop

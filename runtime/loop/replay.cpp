@@ -1,0 +1,134 @@
+#include "runtime/loop/replay.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "runtime/loop/changes.hpp"
+#include "runtime/loop/history_world.hpp"
+#include "runtime/loop/virtual_host.hpp"
+
+namespace signalbox::loop {
+namespace {
+
+using plan::Index;
+
+std::vector<Changes> find_changes(const plan::Plan& plan, const store::SeriesStore& store, Semantics semantics, const ReplayOptions& options) {
+  std::vector<Changes> out(plan.slos.size());
+  std::atomic<Index> next = 0;
+  std::atomic<bool> stop = false;
+  const auto work = [&](bool first) {
+    eval::StoreProvider leaves(store);
+    eval::ShapeRunner shapes(plan, options.engine.tier, options.engine.load_compiler, [](const Error&) {});
+    ChangeFinder finder(plan, leaves, shapes, semantics, {options.from, options.ticks});
+    for (Index slo = next++; slo < out.size() && !stop; slo = next++) {
+      out[slo] = finder.find(slo);
+      if (!first) continue;
+      // Only one thread talks: most of a replay is spent here.
+      if (options.progress) options.progress(0.9 * static_cast<double>(slo) / static_cast<double>(out.size()));
+      if (options.interrupted && options.interrupted()) stop = true;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (unsigned i = 1; i < options.threads && i < out.size(); ++i) threads.emplace_back(work, false);
+  work(true);
+  for (std::thread& thread : threads) thread.join();
+  return out;
+}
+
+// Which SLOs are to be decided at which tick.
+class Agenda {
+ public:
+  Agenda(const plan::Plan& plan, std::vector<Changes> changes) : plan_(plan), changes_(std::move(changes)), next_(changes_.size(), 0),
+                                                                 unchanged_(changes_.size(), true), unsettled_(changes_.size(), false) {
+    for (Index slo = 0; slo < changes_.size(); ++slo) {
+      if (changes_[slo].every_tick) ++restless_;
+      else queue(slo);
+    }
+    std::make_heap(heap_.begin(), heap_.end(), std::greater<>());
+  }
+  // The first tick from `tick` on at which anything is to be decided; `end` when there is none before it.
+  std::size_t next(std::size_t tick, std::size_t end) const {
+    if (restless_ > 0) return tick;
+    return heap_.empty() ? end : std::clamp<std::size_t>(heap_.front().first, tick, end);
+  }
+  const std::vector<bool>& unchanged_at(std::size_t tick) {
+    for (Index slo = 0; slo < changes_.size(); ++slo) unchanged_[slo] = !changes_[slo].every_tick && !unsettled_[slo];
+    while (!heap_.empty() && heap_.front().first <= tick) {
+      std::pop_heap(heap_.begin(), heap_.end(), std::greater<>());
+      const Index slo = heap_.back().second;
+      heap_.pop_back();
+      unchanged_[slo] = false;
+      ++next_[slo];
+      queue(slo);
+      std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
+    }
+    return unchanged_;
+  }
+  // After the tick: who goes on being looked at though nothing changes.
+  void decided(const decide::State& state) {
+    for (Index slo = 0; slo < changes_.size(); ++slo) {
+      if (unchanged_[slo] || changes_[slo].every_tick) continue;
+      const bool unsettled = !decide::settled(plan_, state, slo);
+      restless_ += (unsettled ? 1 : 0) - (unsettled_[slo] ? 1 : 0);
+      unsettled_[slo] = unsettled;
+    }
+  }
+
+ private:
+  void queue(Index slo) {
+    const auto& ticks = changes_[slo].ticks;
+    // Past its last change an SLO stands at a tick that never comes.
+    heap_.emplace_back(next_[slo] < ticks.size() ? ticks[next_[slo]] : 0xffffffffu, slo);
+  }
+
+  const plan::Plan& plan_;
+  std::vector<Changes> changes_;
+  std::vector<std::size_t> next_;
+  std::vector<bool> unchanged_, unsettled_;
+  std::vector<std::pair<std::uint32_t, Index>> heap_;
+  std::int64_t restless_ = 0;
+};
+
+}  // namespace
+
+ReplayResult replay(const plan::Plan& plan, const store::SeriesStore& store, EngineObserver& observer, ReplayOptions options) {
+  const Semantics semantics = plan.semantics.value_or(options.semantics);
+  ReplayResult result{options.from - plan.tick, 0, false};
+  if (options.ticks == 0) return result;
+  std::optional<Agenda> agenda;
+  if (!options.every_tick) agenda.emplace(plan, find_changes(plan, store, semantics, options));
+  // A policy may act on what is no change of an SLO: it is asked at every tick.
+  const bool passes_over = agenda && plan.policies.empty() && plan.targets.empty();
+
+  eval::StoreProvider leaves(store);
+  VirtualHost host(options.from);
+  HistoryWorld world(plan, leaves, semantics);
+  options.engine.assumed = true;
+  options.engine.semantics = semantics;
+  std::size_t tick = 0;
+  if (agenda) options.engine.unchanged = [&] { return &agenda->unchanged_at(tick); };
+  Engine engine(plan, host.host, leaves, world, observer, options.engine);
+  engine.start([](Result<void>) {});
+  const std::size_t last = options.ticks - 1, often = std::max<std::size_t>(1, options.ticks / 100);
+  for (std::size_t reported = 0; tick <= last; ++tick) {
+    if (passes_over) tick = agenda->next(tick, last);
+    if (tick - reported >= often) {
+      reported = tick;
+      if (options.progress) options.progress((agenda ? 0.9 : 0) + (agenda ? 0.1 : 1) * static_cast<double>(tick) / static_cast<double>(options.ticks));
+      if (options.interrupted && options.interrupted()) {
+        result.interrupted = true;
+        return result;
+      }
+    }
+    const Instant at = options.from + plan.tick * static_cast<std::int64_t>(tick);
+    host.time.advance(at);
+    engine.tick(at, [] {});
+    if (agenda) agenda->decided(engine.state());
+    ++result.decided;
+    result.last = at;
+  }
+  return result;
+}
+
+}  // namespace signalbox::loop
