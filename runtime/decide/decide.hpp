@@ -42,6 +42,7 @@ struct Observed {
   std::uint32_t actions_per_hour = Limits{}.actions_per_hour;
   Duration intent_lifetime = Limits{}.intent_lifetime;
   std::set<std::string> in_flight;  // keys of effects whose call has not been answered yet
+  std::string program;              // the plan's digest where it is known; working it out takes time
   bool assumed = false;             // replay: effects are taken to succeed and to change nothing
 };
 

@@ -214,7 +214,7 @@ void Decider::missing_rule(Index index, PolicyState& p, Evidence evidence, const
   tell(policy.missing_page, "page", policy.name, p.instance, id, why, policy.runbook);
   Record record = about(id, "missing", policy.name, p.instance, why);
   record.tree = condition_tree(plan_, policy.when, evaluate("", std::nullopt, nullptr, plan::none));
-  out_.records.push_back(note(plan_, std::move(record)));
+  out_.records.push_back(note(plan_, std::move(record), observed_));
 }
 
 bool Decider::acts_on(const std::string& policy, Index target) const {
@@ -445,7 +445,7 @@ void Decider::became_done(Index index, PolicyState& p) {
                   plan_.targets[policy.target].name,
                   e.intent->to_version.empty() ? "" : fmt::format(": it runs {}", e.intent->to_version));
   say("executed", policy.name, p.instance, "", e.id, sentence);
-  out_.records.push_back(note(plan_, about(e.id, "executed", policy.name, p.instance, sentence)));
+  out_.records.push_back(note(plan_, about(e.id, "executed", policy.name, p.instance, sentence), observed_));
 }
 
 void Decider::verify(Index index, PolicyState& p, const State& before, const Evaluate& evaluate) {
@@ -491,7 +491,7 @@ void Decider::end(Index index, PolicyState& p, EpisodeState outcome, std::string
         complete_record(plan_, std::move(record), looked->before, observed_,
                         {{{policy.when}, &looked->when}, {{policy.verify.condition}, &looked->verify}}));
   } else {
-    out_.records.push_back(note(plan_, std::move(record)));
+    out_.records.push_back(note(plan_, std::move(record), observed_));
   }
   const bool again = (outcome == EpisodeState::not_helped || outcome == EpisodeState::unverified) &&
                      e.effects < policy.repeat && policy.anchor == plan::none;

@@ -230,7 +230,7 @@ Result<Record> record_from_bytes(std::string_view bytes) {
 
 Decision::Recorded complete_record(const plan::Plan& plan, Record record, const State& before,
                                    const Observed& observed, const std::vector<RecordedInputs>& inputs) {
-  record.digest = plan::digest(plan);
+  record.digest = observed.program.empty() ? plan::digest(plan) : observed.program;
   record.semantics = inputs[0].evaluation->context().semantics;
   record.time = observed.tick;
   record.complete = true;
@@ -263,8 +263,8 @@ Decision::Recorded complete_record(const plan::Plan& plan, Record record, const 
   return {record.id, record.kind, record.number, to_bytes(record)};
 }
 
-Decision::Recorded note(const plan::Plan& plan, Record record) {
-  record.digest = plan::digest(plan);
+Decision::Recorded note(const plan::Plan& plan, Record record, const Observed& observed) {
+  record.digest = observed.program.empty() ? plan::digest(plan) : observed.program;
   return {record.id, record.kind, record.number, to_bytes(record)};
 }
 

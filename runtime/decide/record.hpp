@@ -55,6 +55,6 @@ struct RecordedInputs {
 Decision::Recorded complete_record(const plan::Plan& plan, Record record, const State& before,
                                    const Observed& observed, const std::vector<RecordedInputs>& inputs);
 // What happened, without a decision of ours in it.
-Decision::Recorded note(const plan::Plan& plan, Record record);
+Decision::Recorded note(const plan::Plan& plan, Record record, const Observed& observed);
 
 }  // namespace signalbox::decide

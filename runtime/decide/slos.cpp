@@ -136,7 +136,7 @@ void Decider::decide_slo(Index index, const Evaluate& evaluate) {
     for (Index receiver : receivers) tell(receiver, word(severity), slo.name, labels, id, why, slo.runbook);
     Record record = about(id, "missing", slo.name, labels, why);
     record.tree = condition_tree(plan_, slo.universe, evaluation);
-    out_.records.push_back(note(plan_, std::move(record)));
+    out_.records.push_back(note(plan_, std::move(record), observed_));
   }
 }
 

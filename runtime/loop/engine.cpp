@@ -21,7 +21,8 @@ Engine::Engine(const plan::Plan& plan, Host& host, eval::LeafProvider& leaves, W
       options_(std::move(options)),
       shapes_(plan, options_.tier, options_.load_compiler, [this](const Error& e) { observer_.notice(e); }),
       cache_(eval::make_eval_cache()),
-      semantics_(plan.semantics.value_or(options_.semantics)) {}
+      semantics_(plan.semantics.value_or(options_.semantics)),
+      digest_(plan::digest(plan)) {}
 
 Engine::~Engine() {
   *alive_ = false;
@@ -152,6 +153,7 @@ Observed Engine::observe(Instant at, std::vector<std::optional<std::string>> ver
   o.intent_lifetime = options_.limits.intent_lifetime;
   o.in_flight = in_flight_;
   o.assumed = options_.assumed;
+  o.program = digest_;
   if (!options_.kill_switch.empty()) {
     // A switch that cannot be read is on.
     const Result<bool> on = host_.disk.exists(options_.kill_switch);
@@ -237,8 +239,7 @@ void Engine::commit(Decision decision, std::function<void()> done) {
   for (const Decision::Recorded& r : decision.records)
     t.puts.push_back({fmt::format("record/{}/{:012}", r.id, r.number), r.bytes});
   if (!decision.records.empty()) {
-    const std::string digest = plan::digest(plan_);
-    if (!plan_kept_) t.puts.push_back({"plan/" + digest, plan::to_bytes(plan_, true)});
+    if (!plan_kept_) t.puts.push_back({"plan/" + digest_, plan::to_bytes(plan_, true)});
   }
   if (t.puts.empty()) {
     state_ = decision.state;

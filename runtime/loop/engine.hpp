@@ -107,6 +107,7 @@ class Engine {
   std::shared_ptr<eval::EvalCache> cache_;
   eval::HoldTable holds_;
   Semantics semantics_;
+  std::string digest_;
   decide::State state_;
   std::map<std::string, std::string> entries_;  // as the store has them
   bool plan_kept_ = false;                      // the store has the plan's bytes, which records refer to

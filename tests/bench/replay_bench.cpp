@@ -1,0 +1,114 @@
+// 27 days of 60 s data, 100 SLOs of 8 windows each, samples in memory, one core: looking for changes and deciding
+// (alert state and all), against the loop in opponents/. Pairs are interleaved; medians and spread are of CPU time.
+//   build/tests/replay_bench [pairs] [slos] [days]
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <ctime>
+#include <vector>
+
+#include "compiler/lower/compile.hpp"
+#include "runtime/loop/replay.hpp"
+#include "runtime/loop/virtual_host.hpp"
+#include "tests/bench/opponents/two_ended.hpp"
+
+namespace {
+
+using namespace signalbox;
+
+double cpu() {
+  timespec t;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+
+struct Service {
+  std::vector<std::int64_t> times;
+  std::vector<double> good, bad, total;
+};
+
+class Counting : public loop::EngineObserver {
+ public:
+  std::uint64_t fired = 0;
+  void event(const decide::Event& e) override { fired += e.kind == "page" || e.kind == "ticket"; }
+  void notice(const Error& e) override { fmt::print(stderr, "{}\n", e.message); }
+};
+
+double median(std::vector<double> v) {
+  std::sort(v.begin(), v.end());
+  return v[v.size() / 2];
+}
+std::string spread(std::vector<double> v) {
+  std::sort(v.begin(), v.end());
+  return fmt::format("{:.3f} s ({:.3f} to {:.3f})", v[v.size() / 2], v.front(), v.back());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int pairs = argc > 1 ? std::atoi(argv[1]) : 11, slos = argc > 2 ? std::atoi(argv[2]) : 100, days = argc > 3 ? std::atoi(argv[3]) : 27;
+  const auto ticks = static_cast<std::size_t>(days) * 1440;
+  const Instant from{1'700'000'040'000};
+  std::string text = "use std.burn\ntick 1m\nsource s is scrape { url \"http://127.0.0.1:1/metrics\" every 1m  semantics 2 }\n"
+                     "metric bad_total is counter with (svc)\nmetric req_total is counter with (svc)\nreceiver r is log { }\n";
+  loop::SeededRandom random(7);
+  store::SeriesStore store{Limits{}};
+  std::vector<Service> services(static_cast<std::size_t>(slos));
+  for (std::size_t s = 0; s < services.size(); ++s) {
+    text += fmt::format("slo s{0} {{ indicator bad bad_total{{svc=\"{0}\"}} of req_total{{svc=\"{0}\"}}  objective 99.9% over 30d  burn std.burn.google  page r  ticket r }}\n", s);
+    Service& service = services[s];
+    const auto bad = *store.series(Labels(std::vector<Labels::Pair>{{"__name__", "bad_total"}, {"svc", fmt::format("{}", s)}}));
+    const auto req = *store.series(Labels(std::vector<Labels::Pair>{{"__name__", "req_total"}, {"svc", fmt::format("{}", s)}}));
+    double failed = 0, all = 0;
+    const std::size_t begins = random.next() % ticks, lasts = 30 + random.next() % 600;
+    for (std::size_t k = 0; k < ticks; ++k) {
+      const bool ill = k >= begins && k < begins + lasts;
+      const double requests = 6000 + static_cast<double>(random.next() % 400);
+      all += requests;
+      failed += static_cast<double>(static_cast<int>(requests * (ill ? 0.05 : 0.0003) + random.unit()));
+      const Instant at = from + minutes(1) * static_cast<std::int64_t>(k);
+      service.times.push_back(at.ms);
+      service.bad.push_back(failed);
+      service.total.push_back(all);
+      if (!store.append(bad, at, failed) || !store.append(req, at, all)) return 1;
+    }
+  }
+  const lower::Compiled program = lower::compile({{"bench.slo", text}}, {});
+  if (!program.plan) {
+    fmt::print("{}", source::render_text(program.diagnostics, program.sources));
+    return 1;
+  }
+  const double budget = 0.001;
+  const TwoEndedRow rows[] = {{3'600'000, 300'000, 14.4 * budget}, {21'600'000, 1'800'000, 6 * budget},
+                              {86'400'000, 7'200'000, 3 * budget}, {259'200'000, 21'600'000, 1 * budget}};
+  std::vector<double> ours, theirs, ratios;
+  std::uint64_t our_fired = 0, their_fired = 0;
+  double checksum = 0;
+  for (int pair = 0; pair < pairs; ++pair) {
+    double begin = cpu();
+    their_fired = 0;
+    for (const Service& s : services) {
+      const TwoEndedSeries bad{s.times.data(), s.bad.data(), ticks}, total{s.times.data(), s.total.data(), ticks};
+      checksum += two_ended(&bad, &total, rows, 4, from.ms, 60'000, ticks, &their_fired);
+    }
+    theirs.push_back(cpu() - begin);
+    begin = cpu();
+    Counting counting;
+    loop::ReplayOptions options;
+    options.engine.tier = eval::Tier::interpreter;
+    options.semantics = Semantics::prometheus2;
+    options.from = from;
+    options.ticks = ticks;
+    const loop::ReplayResult result = loop::replay(*program.plan, store, counting, options);
+    ours.push_back(cpu() - begin);
+    our_fired = counting.fired;
+    ratios.push_back(ours.back() / theirs.back());
+    if (pair == 0) fmt::print("{} ticks, {} of them decided; rows that became true: {} here, {} there\n", ticks, result.decided, our_fired, their_fired);
+  }
+  const double values = static_cast<double>(ticks) * slos * 16;
+  fmt::print("replay         {}  {:.2f} ns a window value\n", spread(ours), median(ours) / values * 1e9);
+  fmt::print("two ends by hand {}  {:.2f} ns a window value  (checksum {:.6g})\n", spread(theirs), median(theirs) / values * 1e9, checksum);
+  fmt::print("ratio          {:.2f}, pair by pair {}\n", median(ratios), spread(ratios));
+  return our_fired == their_fired ? 0 : 1;
+}
