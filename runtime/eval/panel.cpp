@@ -70,11 +70,30 @@ Panel each_tick(std::size_t ticks, At at) {
   return out;
 }
 
+// Columns carry one NaN. Most have none, and looking is cheaper than writing.
 void canonicalise(Panel& panel) {
-  for (double& value : panel.value) value = std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : value;
+  unsigned any = 0;
+  for (const double value : panel.value) any |= value != value ? 1u : 0u;
+  if (any == 0) return;
+  for (double& value : panel.value)
+    if (std::isnan(value)) value = std::numeric_limits<double>::quiet_NaN();
 }
 
 }  // namespace
+
+void PanelEvaluation::begin(Instant from, std::size_t ticks) {
+  from_ = from;
+  ticks_ = ticks;
+  for (auto& [node, panel] : memo_) spare_.push_back(std::move(panel));
+  memo_.clear();
+}
+
+Panel PanelEvaluation::fresh() {
+  if (spare_.empty()) return {};
+  Panel out = std::move(spare_.back());
+  spare_.pop_back();
+  return out;
+}
 
 const Panel& PanelEvaluation::panel(plan::Index wanted) {
   std::vector<plan::Index> open{wanted};
@@ -90,7 +109,8 @@ const Panel& PanelEvaluation::panel(plan::Index wanted) {
     if (open.size() != before) continue;
     open.pop_back();
     Panel computed = compute(node);
-    canonicalise(computed);
+    // What runs shapes has done so already.
+    if (context_.plan->nodes[node].kind != NodeKind::map) canonicalise(computed);
     memo_.emplace(node, std::move(computed));
   }
   return memo_.at(wanted);
@@ -100,20 +120,23 @@ Panel PanelEvaluation::compute(plan::Index index) {
   const Node& node = context_.plan->nodes[index];
   switch (node.kind) {
     case NodeKind::constant:
-      return steady_scalar(node.params[0], context_.ticks);
+      return steady_scalar(node.params[0], ticks_);
     case NodeKind::time: {
-      Panel out;
-      out.resize(one_row(), context_.ticks);
-      for (std::size_t t = 0; t < context_.ticks; ++t)
-        out.value[t] = (context_.from + context_.plan->tick * static_cast<std::int64_t>(t)).unix_seconds();
+      Panel out = fresh();
+      out.resize(one_row(), ticks_);
+      for (std::size_t t = 0; t < ticks_; ++t)
+        out.value[t] = (from_ + context_.plan->tick * static_cast<std::int64_t>(t)).unix_seconds();
+      std::fill(out.evidence.begin(), out.evidence.end(), static_cast<std::uint8_t>(Evidence::value));
       return out;
     }
     case NodeKind::leaf:
       return read_leaf(context_.plan->leaves[node.index]);
     case NodeKind::map:
       return run_map(index);
-    case NodeKind::absent:
-      return absent(node);
+    case NodeKind::absent: {
+      const Panel& input = memo_.at(node.inputs[0]);
+      return each_tick(ticks_, [&](std::size_t t) { return absent_column(*context_.plan, node, input.at(t)); });
+    }
     default:
       return group(index);
   }
@@ -122,12 +145,12 @@ Panel PanelEvaluation::compute(plan::Index index) {
 Panel PanelEvaluation::read_leaf(const plan::Leaf& leaf) {
   PanelQuery query;
   query.leaf = &leaf;
-  query.from = context_.from;
+  query.from = from_;
   query.step = context_.plan->tick;
-  query.ticks = context_.ticks;
+  query.ticks = ticks_;
   query.lookback = context_.plan->lookback;
   query.semantics = context_.semantics;
-  Panel out;
+  Panel out = fresh();
   context_.leaves->read_panel(query, out);
   return out;
 }
@@ -144,8 +167,8 @@ Panel PanelEvaluation::run_map(plan::Index index) {
   const double nothing = 0.0;
   const auto no_data = static_cast<std::uint8_t>(Evidence::no_data);
   const auto absent = static_cast<std::uint8_t>(node.matching.absent);
-  Panel out;
-  out.resize(alignment->rows, context_.ticks);
+  Panel out = fresh();
+  out.resize(alignment->rows, ticks_);
   std::vector<ColumnView> views(inputs.size());
   for (std::size_t row = 0; row < alignment->rows->size(); ++row) {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -178,18 +201,19 @@ Panel PanelEvaluation::group(plan::Index index) {
   if (quantified && input.rows->empty()) {
     Panel out;
     if (!is_bare(node)) {
-      out.ticks = context_.ticks;
+      out.ticks = ticks_;
       return out;
     }
-    out.resize(one_row(), context_.ticks);
+    out.resize(one_row(), ticks_);
+    std::fill(out.value.begin(), out.value.end(), 0.0);
     std::fill(out.evidence.begin(), out.evidence.end(), static_cast<std::uint8_t>(Evidence::no_data));
     return out;
   }
   const std::shared_ptr<const Grouping> grouping = grouped(*context_.plan, *context_.cache, index, input.rows);
-  const std::size_t ticks = context_.ticks;
+  const std::size_t ticks = ticks_;
   switch (node.kind) {
     case NodeKind::aggregate: {
-      Panel out;
+      Panel out = fresh();
       out.resize(grouping->rows, ticks);
       aggregate(node.aggregate, input, *grouping, context_.semantics, out);
       return out;
@@ -203,11 +227,6 @@ Panel PanelEvaluation::group(plan::Index index) {
     default:
       return each_tick(ticks, [&](std::size_t t) { return quantify(node.kind == NodeKind::all, input.at(t), *grouping); });
   }
-}
-
-Panel PanelEvaluation::absent(const Node& node) {
-  const Panel& input = memo_.at(node.inputs[0]);
-  return each_tick(context_.ticks, [&](std::size_t t) { return absent_column(*context_.plan, node, input.at(t)); });
 }
 
 }  // namespace signalbox::eval

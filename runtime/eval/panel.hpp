@@ -60,23 +60,27 @@ class PanelEvaluation {
     PanelLeaves* leaves = nullptr;
     ShapeRunner* shapes = nullptr;
     Semantics semantics = Semantics::prometheus2;
-    Instant from;           // the first tick; then every plan->tick
-    std::size_t ticks = 0;  // in all of which the leaves have the rows they have in the first
     std::shared_ptr<EvalCache> cache;
   };
   explicit PanelEvaluation(Context context) : context_(std::move(context)) {}
-  // `node` is one of panel_nodes(). Valid as long as the evaluation.
+  // The ticks that panels are worked out for from now on: `ticks` of them, every plan->tick, in all of which the leaves
+  // have the rows they have in the first. Ends all panels given out; their memory is used again.
+  void begin(Instant from, std::size_t ticks);
+  // `node` is one of panel_nodes().
   const Panel& panel(plan::Index node);
 
  private:
+  Panel fresh();
   Panel compute(plan::Index node);
   Panel read_leaf(const plan::Leaf& leaf);
   Panel run_map(plan::Index node);
   Panel group(plan::Index node);
-  Panel absent(const plan::Node& node);
 
   Context context_;
+  Instant from_;
+  std::size_t ticks_ = 0;
   std::map<plan::Index, Panel> memo_;
+  std::vector<Panel> spare_;
 };
 
 }  // namespace signalbox::eval

@@ -168,7 +168,11 @@ void StoreProvider::read_panel(const PanelQuery& query, Panel& out) {
     if (leaf.fn == LeafFn::sample) {
       windows.latest(query.lookback, window.offset, query.semantics, first, query.ticks, value, states_.data());
     } else if (leaf.fn == LeafFn::range) {
-      windows.range({leaf.range_fn, window.length, window.offset, query.semantics}, first, query.ticks, value, states_.data());
+      const bool all = windows.range({leaf.range_fn, window.length, window.offset, query.semantics}, first, query.ticks, value, states_.data());
+      if (all) {
+        std::fill_n(evidence, query.ticks, static_cast<std::uint8_t>(Evidence::value));
+        continue;
+      }
     } else {
       windows.reach(window.length, window.offset, first, query.ticks, value, states_.data());
       for (std::size_t t = 0; t < query.ticks; ++t) {

@@ -37,8 +37,8 @@ void mark(const eval::Panel& panel, bool with_values, Shown& shown, std::vector<
 
 ChangeFinder::ChangeFinder(const plan::Plan& plan, eval::StoreProvider& leaves, eval::ShapeRunner& shapes, Semantics semantics,
                            ReplayTicks ticks)
-    : plan_(plan), leaves_(leaves), shapes_(shapes), semantics_(semantics), ticks_(ticks), able_(eval::panel_nodes(plan)),
-      cache_(eval::make_eval_cache()) {
+    : plan_(plan), leaves_(leaves), ticks_(ticks), able_(eval::panel_nodes(plan)),
+      panels_({&plan, &leaves, &shapes, semantics, eval::make_eval_cache()}) {
   leaves_.expect_panels(ticks.from, plan.tick, ticks.count, plan::longest_window(plan));
 }
 
@@ -75,8 +75,8 @@ Changes ChangeFinder::find(Index index) {
       if (until < ticks_.at(plan_, first + n)) n = static_cast<std::size_t>(((until - from).ms + plan_.tick.ms - 1) / plan_.tick.ms);
     }
     changed.assign(n, 0);
-    eval::PanelEvaluation panels({&plan_, &leaves_, &shapes_, semantics_, from, n, cache_});
-    for (std::size_t r = 0; r < roots.size(); ++r) mark(panels.panel(roots[r]), r > 0, shown[r], changed);
+    panels_.begin(from, n);
+    for (std::size_t r = 0; r < roots.size(); ++r) mark(panels_.panel(roots[r]), r > 0, shown[r], changed);
     if (first == 0) changed[0] = 1;
     for (std::size_t t = 0; t < n; ++t)
       if (changed[t] != 0) out.ticks.push_back(static_cast<std::uint32_t>(first + t));

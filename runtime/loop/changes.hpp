@@ -35,11 +35,9 @@ class ChangeFinder {
 
   const plan::Plan& plan_;
   eval::StoreProvider& leaves_;
-  eval::ShapeRunner& shapes_;
-  Semantics semantics_;
   ReplayTicks ticks_;
   std::vector<bool> able_;
-  std::shared_ptr<eval::EvalCache> cache_;
+  eval::PanelEvaluation panels_;
 };
 
 }  // namespace signalbox::loop

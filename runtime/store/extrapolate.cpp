@@ -53,6 +53,32 @@ SIGNALBOX_VECTORS void run(const Options& options, const ManyWindows& w) {
   }
 }
 
+SIGNALBOX_VECTORS void read(const WindowRun& run, const ManyWindows& into) {
+  const double* first_time = run.first_time;
+  const double* last_time = run.last_time;
+  const double* first_value = run.first_value;
+  const double* last_value = run.last_value;
+  const double first_end = run.end, step = run.step, length = run.length;
+  const double steps = static_cast<double>(last_time - first_time);
+  double* first_gap = into.first_gap;
+  double* last_gap = into.last_gap;
+  double* sampled = into.sampled;
+  double* all_steps = into.steps;
+  double* firsts = into.first;
+  double* change = into.change;
+#pragma GCC ivdep
+  for (int i = 0; i < static_cast<int>(into.count); ++i) {
+    // Whole milliseconds, so that nothing is rounded here.
+    const double end = first_end + step * static_cast<double>(i);
+    first_gap[i] = first_time[i] - (end - length);
+    last_gap[i] = end - last_time[i];
+    sampled[i] = last_time[i] - first_time[i];
+    all_steps[i] = steps;
+    firsts[i] = first_value[i];
+    change[i] = last_value[i] - first_value[i];
+  }
+}
+
 }  // namespace
 
 double range_seconds(Duration length) {
@@ -62,6 +88,10 @@ double range_seconds(Duration length) {
 
 void extrapolate(RangeFn fn, Semantics semantics, Duration length, const ManyWindows& windows) {
   run({fn != RangeFn::delta, semantics == Semantics::prometheus2, fn == RangeFn::rate ? range_seconds(length) : 1}, windows);
+}
+
+void read_run(const WindowRun& run, const ManyWindows& into) {
+  read(run, into);
 }
 
 }  // namespace signalbox::store

@@ -41,17 +41,20 @@ void MovingWindows::load(Cursor& series, Instant from, Duration step, std::size_
   }
 }
 
-void MovingWindows::count_until(Duration shift, bool closed, std::size_t first, std::size_t n, Places& out) const {
-  out.resize(n);
+const std::uint32_t* MovingWindows::count_until(Duration shift, bool closed, std::size_t first, std::size_t n,
+                                                Places& out) const {
   if (shift.ms % step_.ms == 0) {
     const Places& counts = closed ? up_to_ : before_;
     const auto back = static_cast<std::size_t>(shift.ms / step_.ms);
+    if (first + grid_before_ >= back) return counts.data() + (first + grid_before_ - back);
+    out.resize(n);
     for (std::size_t i = 0; i < n; ++i) {
       const std::size_t k = first + i + grid_before_;
       out[i] = k >= back ? counts[k - back] : 0;
     }
-    return;
+    return out.data();
   }
+  out.resize(n);
   const std::int64_t* times = samples_.times.data();
   const auto all = static_cast<std::uint32_t>(samples_.size());
   std::int64_t at = (from_ + step_ * static_cast<std::int64_t>(first) - shift).ms;
@@ -61,11 +64,12 @@ void MovingWindows::count_until(Duration shift, bool closed, std::size_t first, 
     while (place < all && times[place] < at + edge) ++place;
     out[i] = place;
   }
+  return out.data();
 }
 
 void MovingWindows::windows(Duration length, Duration offset, Semantics semantics, std::size_t first, std::size_t n) {
-  count_until(offset, true, first, n, last_);
-  count_until(offset + length, semantics == Semantics::prometheus3, first, n, first_);
+  last_ = count_until(offset, true, first, n, last_places_);
+  first_ = count_until(offset + length, semantics == Semantics::prometheus3, first, n, first_places_);
 }
 
 bool MovingWindows::ended_after(std::uint32_t place, Instant at) const {
@@ -110,16 +114,66 @@ void MovingWindows::extremes(bool most, std::size_t n, double* value) const {
   }
 }
 
-void MovingWindows::range(const Range& range, std::size_t first, std::size_t n, double* value, WindowState* state) {
-  if (n == 0) return;
+// `state` is null when every window has samples enough.
+void MovingWindows::extrapolated_all(const Range& range, std::size_t first, std::size_t n, double* value,
+                                     const WindowState* state) {
+  for (auto& column : scratch_) column.resize(n);
+  double* first_gap = scratch_[0].data();
+  double* last_gap = scratch_[1].data();
+  double* sampled = scratch_[2].data();
+  double* steps = scratch_[3].data();
+  double* firsts = scratch_[4].data();
+  const double* values = samples_.values.data();
+  // The window's end as milliseconds since the first sample.
+  const double end_of_first =
+      static_cast<double>((from_ + step_ * static_cast<std::int64_t>(first) - range.offset - samples_from_).ms);
+  const double step = static_cast<double>(step_.ms), length = static_cast<double>(range.length.ms);
+  const auto fill = [&](std::size_t i, std::size_t a, std::size_t b) {
+    const double end = end_of_first + step * static_cast<double>(i);
+    first_gap[i] = ms_[a] - (end - length);
+    last_gap[i] = end - ms_[b];
+    sampled[i] = ms_[b] - ms_[a];
+    steps[i] = static_cast<double>(b - a);
+    firsts[i] = values[a];
+    value[i] = values[b] - values[a];
+  };
+  for (std::size_t i = 0; i < n;) {
+    if (state != nullptr && state[i] != WindowState::value) {
+      first_gap[i] = last_gap[i] = value[i] = 0;
+      sampled[i] = steps[i] = firsts[i] = 1;
+      ++i;
+      continue;
+    }
+    // Where samples come as regularly as ticks, both ends move by one: a run of such windows is read in order.
+    std::size_t run = i + 1;
+    while (run < n && first_[run] == first_[run - 1] + 1 && last_[run] == last_[run - 1] + 1) ++run;
+    if (run - i < 8) {
+      for (std::size_t k = i; k < run; ++k) fill(k, first_[k], last_[k] - 1);
+    } else {
+      read_run({ms_.data() + first_[i], ms_.data() + (last_[i] - 1), values + first_[i], values + (last_[i] - 1),
+                end_of_first + step * static_cast<double>(i), step, length},
+               {run - i, first_gap + i, last_gap + i, sampled + i, steps + i, firsts + i, value + i});
+    }
+    i = run;
+  }
+  if (range.fn != RangeFn::delta) add_resets(n, value);
+  extrapolate(range.fn, range.semantics, range.length, {n, first_gap, last_gap, sampled, steps, firsts, value});
+  for (std::size_t i = 0; state != nullptr && i < n; ++i)
+    if (state[i] != WindowState::value) value[i] = 0.0;
+}
+
+bool MovingWindows::range(const Range& range, std::size_t first, std::size_t n, double* value, WindowState* state) {
+  if (n == 0) return true;
   windows(range.length, range.offset, range.semantics, first, n);
   const auto needs = static_cast<std::uint32_t>(range_fn_needs(range.fn));
-  bool all = true;
+  unsigned short_of = 0;
   for (std::size_t i = 0; i < n; ++i) {
-    const bool enough = last_[i] >= first_[i] + needs;
-    all = all && enough;
-    state[i] = enough ? WindowState::value : WindowState::too_few;
+    const unsigned lacks = last_[i] < first_[i] + needs ? 1 : 0;
+    short_of |= lacks;
+    state[i] = static_cast<WindowState>(lacks);
   }
+  static_assert(static_cast<int>(WindowState::value) == 0 && static_cast<int>(WindowState::too_few) == 1);
+  const bool all = short_of == 0;
   if (!all) {
     for (std::size_t i = 0; i < n; ++i) {
       if (state[i] == WindowState::value) continue;
@@ -132,41 +186,9 @@ void MovingWindows::range(const Range& range, std::size_t first, std::size_t n, 
   switch (range.fn) {
     case RangeFn::rate:
     case RangeFn::increase:
-    case RangeFn::delta: {
-      for (auto& column : scratch_) column.resize(n);
-      double* first_gap = scratch_[0].data();
-      double* last_gap = scratch_[1].data();
-      double* sampled = scratch_[2].data();
-      double* steps = scratch_[3].data();
-      double* firsts = scratch_[4].data();
-      // The window's end as milliseconds since the first sample.
-      const double end_of_first = static_cast<double>(
-          (from_ + step_ * static_cast<std::int64_t>(first) - range.offset - samples_from_).ms);
-      const double step = static_cast<double>(step_.ms), length = static_cast<double>(range.length.ms);
-      for (std::size_t i = 0; i < n; ++i) {
-        const bool enough = state[i] == WindowState::value;
-        const std::uint32_t a = enough ? first_[i] : 0, b = enough ? last_[i] - 1 : 1;
-        if (!enough) {
-          first_gap[i] = last_gap[i] = 0;
-          sampled[i] = steps[i] = firsts[i] = 1;
-          value[i] = 0;
-          continue;
-        }
-        const double end = end_of_first + step * static_cast<double>(i);
-        first_gap[i] = ms_[a] - (end - length);
-        last_gap[i] = end - ms_[b];
-        sampled[i] = ms_[b] - ms_[a];
-        steps[i] = static_cast<double>(b - a);
-        firsts[i] = values[a];
-        value[i] = values[b] - values[a];
-      }
-      if (range.fn != RangeFn::delta) add_resets(n, value);
-      extrapolate(range.fn, range.semantics, range.length, {n, first_gap, last_gap, sampled, steps, firsts, value});
-      if (!all)
-        for (std::size_t i = 0; i < n; ++i)
-          if (state[i] != WindowState::value) value[i] = 0.0;
-      return;
-    }
+    case RangeFn::delta:
+      extrapolated_all(range, first, n, value, all ? nullptr : state);
+      return all;
     case RangeFn::irate:
     case RangeFn::idelta:
       for (std::size_t i = 0; i < n; ++i) {
@@ -180,22 +202,22 @@ void MovingWindows::range(const Range& range, std::size_t first, std::size_t n, 
           value[i] = (values[b] < values[b - 1] ? values[b] : change) / seconds;
         }
       }
-      return;
+      return all;
     case RangeFn::last_over_time:
       for (std::size_t i = 0; i < n; ++i)
         if (state[i] == WindowState::value) value[i] = values[last_[i] - 1];
-      return;
+      return all;
     case RangeFn::count_over_time:
       for (std::size_t i = 0; i < n; ++i)
         if (state[i] == WindowState::value) value[i] = static_cast<double>(last_[i] - first_[i]);
-      return;
+      return all;
     case RangeFn::resets:
       for (std::size_t i = 0; i < n; ++i) {
         if (state[i] != WindowState::value) continue;
         const auto low = std::upper_bound(resets_.begin(), resets_.end(), first_[i]);
         value[i] = static_cast<double>(std::lower_bound(low, resets_.end(), last_[i]) - low);
       }
-      return;
+      return all;
     case RangeFn::changes: {
       if (changes_before_.empty()) {
         changes_before_.resize(samples_.size());
@@ -207,24 +229,26 @@ void MovingWindows::range(const Range& range, std::size_t first, std::size_t n, 
       for (std::size_t i = 0; i < n; ++i)
         if (state[i] == WindowState::value)
           value[i] = static_cast<double>(changes_before_[last_[i] - 1] - changes_before_[first_[i]]);
-      return;
+      return all;
     }
     case RangeFn::min_over_time:
     case RangeFn::max_over_time:
-      return extremes(range.fn == RangeFn::max_over_time, n, value);
+      extremes(range.fn == RangeFn::max_over_time, n, value);
+      return all;
     case RangeFn::avg_over_time:
     case RangeFn::sum_over_time:
       // Compensated sums are sums in order: each window is summed anew.
       for (std::size_t i = 0; i < n; ++i)
         if (state[i] == WindowState::value)
           value[i] = over_samples(range.fn, {values + first_[i], last_[i] - first_[i]}, range.semantics);
-      return;
+      return all;
   }
+  return all;
 }
 
 void MovingWindows::latest(Duration lookback, Duration offset, Semantics semantics, std::size_t first, std::size_t n,
                            double* value, WindowState* state) {
-  count_until(offset, true, first, n, last_);
+  last_ = count_until(offset, true, first, n, last_places_);
   for (std::size_t i = 0; i < n; ++i) {
     const Instant at = from_ + step_ * static_cast<std::int64_t>(first + i) - offset;
     state[i] = WindowState::stale;

@@ -26,7 +26,8 @@ class MovingWindows {
     Duration length, offset;
     Semantics semantics;
   };
-  void range(const Range& range, std::size_t first, std::size_t n, double* value, WindowState* state);
+  // Says whether all of them have a value.
+  bool range(const Range& range, std::size_t first, std::size_t n, double* value, WindowState* state);
   // The latest sample.
   void latest(Duration lookback, Duration offset, Semantics semantics, std::size_t first, std::size_t n,
               double* value, WindowState* state);
@@ -36,9 +37,11 @@ class MovingWindows {
 
  private:
   using Places = std::vector<std::uint32_t>;
-  // How many samples lie before (or, with `closed`, at or before) instant k − `shift`, for k in [first, first + n).
-  void count_until(Duration shift, bool closed, std::size_t first, std::size_t n, Places& out) const;
+  // How many samples lie before (or, with `closed`, at or before) instant k − `shift`, for k in [first, first + n): a
+  // view of the tables, or of `out`.
+  const std::uint32_t* count_until(Duration shift, bool closed, std::size_t first, std::size_t n, Places& out) const;
   void windows(Duration length, Duration offset, Semantics semantics, std::size_t first, std::size_t n);
+  void extrapolated_all(const Range& range, std::size_t first, std::size_t n, double* value, const WindowState* state);
   void add_resets(std::size_t n, double* change) const;
   void extremes(bool most, std::size_t n, double* value) const;
   bool ended_after(std::uint32_t place, Instant at) const;
@@ -54,7 +57,9 @@ class MovingWindows {
   std::size_t grid_before_ = 0;
   Places up_to_, before_;
   // The windows at hand: [first, last) per instant.
-  Places first_, last_;
+  const std::uint32_t* first_ = nullptr;
+  const std::uint32_t* last_ = nullptr;
+  Places first_places_, last_places_;
   std::vector<double> scratch_[5];
 };
 

@@ -59,6 +59,7 @@ void compare(const plan::Plan& plan, const std::vector<plan::Index>& roots, cons
   ShapeRunner shapes(plan, Tier::interpreter, {}, {});
   panel_leaves.expect_panels(start, plan.tick, ticks, plan::longest_window(plan));
   const auto cache = make_eval_cache(), panel_cache = make_eval_cache();
+  PanelEvaluation panels({&plan, &panel_leaves, &shapes, semantics, panel_cache});
   std::size_t first = 0;
   while (first < ticks) {
     const Instant from = start + plan.tick * static_cast<std::int64_t>(first);
@@ -66,7 +67,7 @@ void compare(const plan::Plan& plan, const std::vector<plan::Index>& roots, cons
     for (const plan::Leaf& leaf : plan.leaves) until = std::min(until, panel_leaves.same_rows_until(leaf, from));
     const auto rows_allow = static_cast<std::size_t>(((until - from).ms + plan.tick.ms - 1) / plan.tick.ms);
     const std::size_t n = std::min({longest, rows_allow, ticks - first});
-    PanelEvaluation panels({&plan, &panel_leaves, &shapes, semantics, from, n, panel_cache});
+    panels.begin(from, n);
     for (std::size_t t = 0; t < n; ++t) {
       Evaluation::Context context;
       context.plan = &plan;
