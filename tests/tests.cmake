@@ -172,6 +172,7 @@ signalbox_test(unit/decide_test.cpp sb_decide sb_lower)
 signalbox_test(unit/decide_answers_test.cpp sb_decide sb_lower)
 signalbox_test(unit/decide_slo_test.cpp sb_decide sb_lower)
 signalbox_test(unit/engine_test.cpp sb_loop sb_lower)
+signalbox_test(property/replay_equality_test.cpp sb_loop sb_lower)
 
 # The whole engine in virtual time under seeded faults: build/tests/sim and build/tests/study.
 add_library(sb_sim STATIC ${PROJECT_SOURCE_DIR}/tests/sim/program.cpp ${PROJECT_SOURCE_DIR}/tests/sim/scenario.cpp

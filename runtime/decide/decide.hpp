@@ -163,9 +163,9 @@ class Decider {
 
 // The outermost condition below holds: what is "pending" while a hold counts.
 plan::Index below_hold(const plan::Plan& plan, plan::Index node);
-// Whether deciding an SLO again on the same measurements would change nothing: all that there is to tell is told, and
-// no time that counts is running.
-bool settled(const plan::Plan& plan, const State& state, plan::Index slo);
+// Up to when (exclusively) deciding an SLO again on the same measurements changes nothing: all that there is to tell is
+// told, and no time that counts runs out.
+Instant settled_until(const plan::Plan& plan, const State& state, plan::Index slo);
 
 // "25% of 1,200 requests failed …": the numbers behind a policy's condition, for sentences and records.
 std::string explain_readings(const plan::Plan& plan, plan::Index root, eval::Evaluation& evaluation,

@@ -12,8 +12,8 @@ using plan::LeafFn;
 
 // Sets of known rows kept for one selector: the present one, and those that slices and offsets ask about.
 constexpr std::size_t kept_row_sets = 16;
-// Series whose windows are kept for the next leaf: those of one SLO, as a rule.
-constexpr std::size_t kept_series = 32;
+// Memory for series whose windows are kept for the next leaf: those of one SLO, as a rule. More would only be cold.
+constexpr std::size_t kept_bytes = 8u << 20;
 
 Signal latest_value(store::Cursor& series, const LeafQuery& query) {
   const store::InstantValue at = store::instant_value(series, query.at, query.lookback, query.semantics);
@@ -142,7 +142,9 @@ store::MovingWindows& StoreProvider::windows_of(store::SeriesId id) {
     known->used = ++uses_;
     return known->windows;
   }
-  if (moving_.size() < kept_series) moving_.emplace_back();
+  std::size_t held = 0;
+  for (const Moving& m : moving_) held += m.windows.bytes();
+  if (held < kept_bytes) moving_.emplace_back();
   const auto oldest = std::min_element(moving_.begin(), moving_.end(), [](const Moving& a, const Moving& b) { return a.used < b.used; });
   oldest->id = id;
   oldest->used = ++uses_;

@@ -1,5 +1,5 @@
 // Where in a replay what an SLO reads is not what it read a tick before. Everywhere else its decision is that of the
-// tick before, and need not be made again once its state is settled (decide::settled).
+// tick before, and need not be made again once its state is settled (decide::settled_until).
 #pragma once
 
 #include <functional>

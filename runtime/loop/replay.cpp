@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <thread>
 
 #include "runtime/loop/changes.hpp"
@@ -36,57 +37,68 @@ std::vector<Changes> find_changes(const plan::Plan& plan, const store::SeriesSto
   return out;
 }
 
-// Which SLOs are to be decided at which tick.
+// Which SLOs are to be decided at which tick: where something changes, and where a time runs out.
 class Agenda {
  public:
-  Agenda(const plan::Plan& plan, std::vector<Changes> changes) : plan_(plan), changes_(std::move(changes)), next_(changes_.size(), 0),
-                                                                 unchanged_(changes_.size(), true), unsettled_(changes_.size(), false) {
+  Agenda(const plan::Plan& plan, std::vector<Changes> changes, Instant from)
+      : plan_(plan), changes_(std::move(changes)), from_(from), next_(changes_.size(), 0), unchanged_(changes_.size(), true),
+        unsettled_(changes_.size(), false) {
     for (Index slo = 0; slo < changes_.size(); ++slo) {
       if (changes_[slo].every_tick) ++restless_;
-      else queue(slo);
+      else push_next_change(slo);
     }
-    std::make_heap(heap_.begin(), heap_.end(), std::greater<>());
   }
   // The first tick from `tick` on at which anything is to be decided; `end` when there is none before it.
   std::size_t next(std::size_t tick, std::size_t end) const {
     if (restless_ > 0) return tick;
-    return heap_.empty() ? end : std::clamp<std::size_t>(heap_.front().first, tick, end);
+    return due_.empty() ? end : std::clamp<std::size_t>(due_.front().tick, tick, end);
   }
   const std::vector<bool>& unchanged_at(std::size_t tick) {
     for (Index slo = 0; slo < changes_.size(); ++slo) unchanged_[slo] = !changes_[slo].every_tick && !unsettled_[slo];
-    while (!heap_.empty() && heap_.front().first <= tick) {
-      std::pop_heap(heap_.begin(), heap_.end(), std::greater<>());
-      const Index slo = heap_.back().second;
-      heap_.pop_back();
-      unchanged_[slo] = false;
-      ++next_[slo];
-      queue(slo);
-      std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
+    while (!due_.empty() && due_.front().tick <= tick) {
+      std::pop_heap(due_.begin(), due_.end(), later);
+      const Due due = due_.back();
+      due_.pop_back();
+      unchanged_[due.slo] = false;
+      if (due.change) push_next_change(due.slo);
     }
     return unchanged_;
   }
-  // After the tick: who goes on being looked at though nothing changes.
-  void decided(const decide::State& state) {
+  // After the tick: who goes on being looked at though nothing changes, and who is looked at again in time.
+  void decided(const decide::State& state, Instant at) {
     for (Index slo = 0; slo < changes_.size(); ++slo) {
       if (unchanged_[slo] || changes_[slo].every_tick) continue;
-      const bool unsettled = !decide::settled(plan_, state, slo);
+      const Instant until = decide::settled_until(plan_, state, slo);
+      const bool unsettled = until <= at + plan_.tick;
       restless_ += (unsettled ? 1 : 0) - (unsettled_[slo] ? 1 : 0);
       unsettled_[slo] = unsettled;
+      if (unsettled || until.ms == std::numeric_limits<std::int64_t>::max()) continue;
+      push({static_cast<std::size_t>(((until - from_).ms + plan_.tick.ms - 1) / plan_.tick.ms), slo, false});
     }
   }
 
  private:
-  void queue(Index slo) {
+  struct Due {
+    std::size_t tick;
+    Index slo;
+    bool change;  // or a time that runs out
+  };
+  static bool later(const Due& a, const Due& b) { return a.tick > b.tick; }
+  void push(Due due) {
+    due_.push_back(due);
+    std::push_heap(due_.begin(), due_.end(), later);
+  }
+  void push_next_change(Index slo) {
     const auto& ticks = changes_[slo].ticks;
-    // Past its last change an SLO stands at a tick that never comes.
-    heap_.emplace_back(next_[slo] < ticks.size() ? ticks[next_[slo]] : 0xffffffffu, slo);
+    if (next_[slo] < ticks.size()) push({ticks[next_[slo]++], slo, true});
   }
 
   const plan::Plan& plan_;
   std::vector<Changes> changes_;
-  std::vector<std::size_t> next_;
+  Instant from_;
+  std::vector<std::size_t> next_;  // by SLO: of its changes
   std::vector<bool> unchanged_, unsettled_;
-  std::vector<std::pair<std::uint32_t, Index>> heap_;
+  std::vector<Due> due_;
   std::int64_t restless_ = 0;
 };
 
@@ -97,7 +109,7 @@ ReplayResult replay(const plan::Plan& plan, const store::SeriesStore& store, Eng
   ReplayResult result{options.from - plan.tick, 0, false};
   if (options.ticks == 0) return result;
   std::optional<Agenda> agenda;
-  if (!options.every_tick) agenda.emplace(plan, find_changes(plan, store, semantics, options));
+  if (!options.every_tick) agenda.emplace(plan, find_changes(plan, store, semantics, options), options.from);
   // A policy may act on what is no change of an SLO: it is asked at every tick.
   const bool passes_over = agenda && plan.policies.empty() && plan.targets.empty();
 
@@ -124,7 +136,7 @@ ReplayResult replay(const plan::Plan& plan, const store::SeriesStore& store, Eng
     const Instant at = options.from + plan.tick * static_cast<std::int64_t>(tick);
     host.time.advance(at);
     engine.tick(at, [] {});
-    if (agenda) agenda->decided(engine.state());
+    if (agenda) agenda->decided(engine.state(), at);
     ++result.decided;
     result.last = at;
   }

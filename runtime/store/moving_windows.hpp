@@ -20,6 +20,8 @@ class MovingWindows {
   // `reach` before their instant.
   void load(Cursor& series, Instant from, Duration step, std::size_t count, Duration reach);
 
+  std::size_t bytes() const { return samples_.size() * 24 + up_to_.size() * 8; }
+
   // A function over a range of `length` that ends `offset` before the instant; for the instants [first, first + n).
   struct Range {
     RangeFn fn;

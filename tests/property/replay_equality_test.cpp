@@ -1,0 +1,189 @@
+// A replay that passes over ticks at which nothing can change against one that decides at every tick: the same events,
+// budgets and state, while series come, end, have gaps and reset, deploys go wrong and policies act.
+#include "runtime/loop/replay.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "compiler/lower/compile.hpp"
+#include "runtime/decide/budget.hpp"
+
+namespace signalbox::loop {
+namespace {
+
+using Rng = std::mt19937_64;
+
+std::int64_t below(Rng& rng, std::int64_t n) {
+  return static_cast<std::int64_t>(rng() % static_cast<std::uint64_t>(n));
+}
+bool chance(Rng& rng, int percent) {
+  return below(rng, 100) < percent;
+}
+
+constexpr Instant start{1'700'000'100'000};
+constexpr std::size_t ticks = 1500;
+
+const std::string slos = R"(
+use std.burn
+tick 15s
+source s is scrape { url "http://127.0.0.1:1/metrics" }
+receiver oncall is webhook { url "http://pager/hook" }
+metric depth is gauge with (region)
+slo web per (region) max 3 {
+  indicator bad req_total{code=~"5.."} of req_total  objective 99% over 1d
+  burn { page 10 over 10m & 1m  page 5 over 30m & 3m  ticket 2 over 1h & 5m }
+  missing keep for 4m then page  page oncall DEFER
+}
+slo all { indicator good req_total{code="200"} of req_total  objective 90% over 6h  burn { page 2 over 20m & 2m }  floor 100 bad
+  idle keep  missing keep for 2m then ticket  page oncall  ticket oncall }
+slo calm per (region) max 5 { indicator slices of 1m where max by (region) (depth) > 400  objective 90% over 1h  burn { page 2 over 10m & 2m }  page oncall }
+)";
+const std::string policies = R"(
+target shop is http {
+  deployed metric shop_deployed_timestamp_seconds
+  action rollback is idempotent { POST "http://shop/rollback" body { } }
+}
+policy back on shop {
+  when     any by (region) (web.burn(since shop.deployed for 15m) > 12) for 2 ticks
+  events   at least 50 and 5 bad
+  do       rollback
+  verify   all by (region) (web.burn(since done) < 3) for 2 ticks after 30s events at least 100 within 4m else page oncall "no help"
+  limit    3 per 1d
+  cooldown 30m
+  missing  page oncall
+}
+)";
+
+std::unique_ptr<store::SeriesStore> random_store(std::uint64_t seed) {
+  Rng rng(seed);
+  auto store = std::make_unique<store::SeriesStore>(Limits{});
+  const auto add = [&](std::vector<Labels::Pair> labels) { return *store->series(Labels(std::move(labels))); };
+  const Instant end = start + seconds(15) * static_cast<std::int64_t>(ticks);
+  for (const char* region : {"eu", "us", "ap", "sa"}) {
+    const Instant born = start + (chance(rng, 50) ? Duration{below(rng, 8'000'000)} : Duration{});
+    const Instant dies = chance(rng, 30) ? born + Duration{below(rng, 15'000'000)} : end;
+    const auto good = add({{"__name__", "req_total"}, {"region", region}, {"code", "200"}});
+    const auto bad = add({{"__name__", "req_total"}, {"region", region}, {"code", "500"}});
+    const auto depth = add({{"__name__", "depth"}, {"region", region}});
+    double g = 0, b = 0, d = 200;
+    double share = 0.001;
+    bool idle = false, gap = false;
+    for (Instant at = born; at < dies; at = at + seconds(15)) {
+      if (chance(rng, 2)) share = chance(rng, 60) ? 0.001 : chance(rng, 50) ? 0.05 : 0.4;
+      if (chance(rng, 1)) idle = !idle && chance(rng, 40);
+      if (chance(rng, 1)) gap = !gap && chance(rng, 40);
+      if (chance(rng, 1) && chance(rng, 20)) g = b = 0;
+      d += static_cast<double>(below(rng, 81)) - 40;
+      const double requests = idle ? 0 : 1000 + static_cast<double>(below(rng, 200));
+      g += std::floor(requests * (1 - share));
+      b += std::floor(requests * share);
+      if (gap) continue;
+      EXPECT_TRUE(store->append(good, at, g));
+      if (b > 0) {
+        EXPECT_TRUE(store->append(bad, at, b));
+      }
+      EXPECT_TRUE(store->append(depth, at, d));
+    }
+    if (dies < end && chance(rng, 50))
+      for (const auto id : {good, bad, depth}) static_cast<void>(store->append(id, dies, store::stale_marker()));
+  }
+  const auto deployed = add({{"__name__", "shop_deployed_timestamp_seconds"}});
+  double value = start.unix_seconds() - 3600;
+  for (Instant at = start; at < end; at = at + seconds(15)) {
+    if (chance(rng, 1)) value = at.unix_seconds() - 2;
+    EXPECT_TRUE(store->append(deployed, at, value));
+  }
+  return store;
+}
+
+class Story : public EngineObserver {
+ public:
+  Story(const plan::Plan& plan, Instant last) : plan_(plan), last_(last) {}
+  std::string text;
+  void event(const decide::Event& e) override {
+    text += fmt::format("{} {} {} {} {} {} {}\n", to_rfc3339(e.time), e.kind, e.declaration, to_string(e.labels), e.severity, e.id, e.why);
+  }
+  void notice(const Error& e) override { text += e.message + "\n"; }
+  void tick_done(Instant at, eval::Evaluation& evaluation, const decide::State& state) override {
+    if (at != last_) return;
+    for (plan::Index s = 0; s < plan_.slos.size(); ++s)
+      for (const auto& b : decide::read_budget(plan_, s, evaluation))
+        text += fmt::format("{} {} {} {}\n", plan_.slos[s].name, to_string(b.labels), b.spent, b.remaining);
+    for (const auto& [key, value] : decide::to_entries(state)) text += fmt::format("{} {}\n", key, std::hash<std::string>{}(value));
+  }
+
+ private:
+  const plan::Plan& plan_;
+  Instant last_;
+};
+
+void compare(const std::string& program, std::uint64_t seed, std::size_t& events, std::size_t& decided) {
+  const lower::Compiled compiled = lower::compile({{"p.slo", program}}, {});
+  ASSERT_TRUE(compiled.plan) << source::render_text(compiled.diagnostics, compiled.sources);
+  const plan::Plan& plan = *compiled.plan;
+  const auto store = random_store(seed);
+  ReplayOptions options;
+  options.engine.tier = eval::Tier::interpreter;
+  options.engine.initial_versions = [](plan::Index) { return std::vector<std::string>{"before"}; };
+  options.from = start;
+  options.ticks = ticks;
+  const Instant last = start + plan.tick * static_cast<std::int64_t>(ticks - 1);
+  Story every(plan, last), some(plan, last), both(plan, last);
+  options.every_tick = true;
+  EXPECT_EQ(replay(plan, *store, every, options).decided, ticks);
+  options.every_tick = false;
+  decided += replay(plan, *store, some, options).decided;
+  options.threads = 3;
+  replay(plan, *store, both, options);
+  ASSERT_EQ(some.text, every.text) << "seed " << seed;
+  ASSERT_EQ(both.text, every.text) << "seed " << seed;
+  events += static_cast<std::size_t>(std::count(every.text.begin(), every.text.end(), '\n'));
+}
+
+std::string without_slices(const std::string& program) {
+  std::string out = program;
+  const std::size_t at = out.find("slo calm");
+  return out.erase(at, out.find('\n', at) - at);
+}
+std::string deferring(std::string program, const std::string& clause) {
+  return program.replace(program.find("DEFER"), 5, clause);
+}
+
+TEST(Replay, PassesOverNothingThatMatters) {
+  std::size_t events = 0, decided = 0;
+  const std::string program = deferring(without_slices(slos), "");
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) compare(program, seed, events, decided);
+  EXPECT_GT(events, 500u);
+  EXPECT_LT(decided, ticks * 12 / 2) << "most ticks are passed over";
+}
+
+TEST(Replay, IsTheSameWithSlicesPoliciesAndDeferral) {
+  std::size_t events = 0, decided = 0;
+  for (std::uint64_t seed = 21; seed <= 26; ++seed) {
+    compare(deferring(slos, ""), seed, events, decided);
+    compare(deferring(without_slices(slos), "defer page while back acts at most 9m") + policies, seed, events, decided);
+  }
+  EXPECT_GT(events, 500u);
+}
+
+TEST(Replay, EndsWhereItIsInterrupted) {
+  const lower::Compiled compiled = lower::compile({{"p.slo", deferring(slos, "")}}, {});
+  ASSERT_TRUE(compiled.plan) << source::render_text(compiled.diagnostics, compiled.sources);
+  const auto store = random_store(3);
+  Story story(*compiled.plan, {});
+  ReplayOptions options;
+  options.from = start;
+  options.ticks = ticks;
+  int asked = 0;
+  options.interrupted = [&] { return ++asked > 10; };
+  const ReplayResult result = replay(*compiled.plan, *store, story, options);
+  EXPECT_TRUE(result.interrupted);
+  EXPECT_LT(result.decided, ticks);
+}
+
+}  // namespace
+}  // namespace signalbox::loop
