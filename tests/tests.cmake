@@ -213,3 +213,5 @@ if(TARGET jit_equality_test)
   set_tests_properties(jit_equality_test PROPERTIES COST 50)
 endif()
 set_tests_properties(sim bad_input_test PROPERTIES COST 40)
+
+signalbox_test(unit/generate_test.cpp sb_generate sb_sources)
