@@ -10,6 +10,7 @@
 #include "runtime/base/promql_terms.hpp"
 #include "runtime/base/time.hpp"
 #include "runtime/eval/evaluate.hpp"
+#include "runtime/generate/spec.hpp"
 #include "runtime/plan/plan.hpp"
 
 namespace signalbox::cli {
@@ -56,6 +57,11 @@ struct WhyOptions {
   std::string id, state;
   bool json = false, exit_code = false;
 };
+struct GenerateOptions {
+  generate::TraceSpec spec;
+  std::string incidents = "all", metrics = "all";
+  std::string out, truth;  // files; "": the trace goes to standard output, the truth nowhere
+};
 
 int run_check(const CheckOptions& options);
 int run_fmt(const FmtOptions& options);
@@ -64,6 +70,7 @@ int run_eval(const EvalOptions& options);
 int run_replay(const ReplayOptions& options);
 int run_run(const RunOptions& options);
 int run_why(const WhyOptions& options);
+int run_generate(const GenerateOptions& options);
 int run_version(bool json);
 
 }  // namespace signalbox::cli

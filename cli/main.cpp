@@ -2,12 +2,14 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <set>
 #include <system_error>
 
 #include "cli/commands.hpp"
+#include "runtime/base/rational.hpp"
 
 namespace signalbox::cli {
 namespace {
@@ -35,6 +37,36 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name, Duration& into
         into = d ? *d : Duration{std::llround(seconds->to_double() * 1000)};
       },
       help);
+}
+
+// A share: 0.001 or 0.1%.
+void add_ratio(CLI::App& app, const std::string& name, double& into, const std::string& help) {
+  app.add_option_function<std::string>(
+      name,
+      [&into, name](const std::string& text) {
+        const bool percent = text.ends_with('%');
+        const auto number = Rational::parse_decimal(text.substr(0, text.size() - (percent ? 1 : 0)));
+        const auto ratio = number && percent ? div(*number, Rational(100)) : number;
+        if (!ratio || compare(*ratio, Rational(1)) > 0)
+          throw CLI::ValidationError(name, fmt::format("'{}' is not a share: write 0.001 or 0.1%", text));
+        into = ratio->to_double();
+      },
+      help);
+}
+
+// CLI11 takes -1 for the largest of all.
+void add_seed(CLI::App& app, std::uint64_t& into) {
+  app.add_option_function<std::string>(
+         "--seed",
+         [&into](const std::string& text) {
+           const char* const end = text.data() + text.size();
+           if (const auto [at, fault] = std::from_chars(text.data(), end, into);
+               fault != std::errc() || at != end)
+             throw CLI::ValidationError(
+                 "--seed", fmt::format("'{}' is not a seed: write 7, or any whole number", text));
+         },
+         "the same seed and options give the same bytes")
+      ->required();
 }
 
 void add_params(CLI::App& app, std::map<std::string, std::string>& into) {
@@ -156,6 +188,31 @@ int main_of(int argc, char** argv) {
   c->add_flag("--exit-code", why.exit_code,
               "end with 1 for a page or an action that did not help, 5 for a refusal, 6 for a failure");
   c->callback([&] { code = run_why(why); });
+
+  GenerateOptions generated;
+  c = app.add_subcommand("generate", "make up metrics of services, with incidents that are known");
+  add_seed(*c, generated.spec.seed);
+  std::optional<Instant> generated_from;
+  add_time(*c, "--from", generated_from, "begin (default 2026-01-01T00:00:00Z)");
+  add_duration(*c, "--duration", generated.spec.duration, "how long (default 1d)");
+  add_duration(*c, "--every", generated.spec.every, "between scrapes (default 15s)");
+  add_duration(*c, "--jitter", generated.spec.jitter, "how early or late a scrape may be (default 20ms)");
+  c->add_option("--services", generated.spec.services, "how many (default 3)");
+  c->add_option("--labels", generated.spec.labels, "further labels of each series (default 0)");
+  c->add_option("--rate", generated.spec.rate,
+                "requests a second of a service, the mean of a day (default 100)");
+  add_ratio(*c, "--swing", generated.spec.swing, "of the daily curve about the rate (default 50%)");
+  add_ratio(*c, "--errors", generated.spec.errors, "of the requests, outside of incidents (default 0.02%)");
+  c->add_option("--incidents", generated.incidents,
+                "none, all (default), or some of outage,slow_burn,flapping,deploy,scrape_gap,night,growth");
+  c->add_option("--metrics", generated.metrics,
+                "none (`up` alone), all (default), or some of requests,latency,queue,deployed");
+  c->add_option("--out", generated.out, "file of the OpenMetrics (default: standard output)");
+  c->add_option("--truth", generated.truth, "file of the ground truth, as JSON");
+  c->callback([&] {
+    if (generated_from) generated.spec.start = *generated_from;
+    code = run_generate(generated);
+  });
 
   bool version_json = false;
   c = app.add_subcommand("version", "the version of this program");

@@ -215,3 +215,4 @@ endif()
 set_tests_properties(sim bad_input_test PROPERTIES COST 40)
 
 signalbox_test(unit/generate_test.cpp sb_generate sb_sources)
+signalbox_program_test(wire/generate_cli_test.cpp)
