@@ -158,7 +158,8 @@ int main_of(int argc, char** argv) {
   c->add_flag("--json", replay.json, "a JSON document on standard output");
   c->add_flag("--exit-code", replay.exit_code,
               "end with 1 if anything paged, with 6 or 5 if an action failed or was refused");
-  c->add_flag("--every-tick", replay.every_tick, "decide at every tick, also where nothing changed: slower, and the same");
+  c->add_flag("--every-tick", replay.every_tick,
+              "decide at every tick, also where nothing changed: slower, and the same");
   add_params(*c, replay.params);
   add_engine(*c, replay.tier);
   c->callback([&] { code = run_replay(replay); });

@@ -1,5 +1,7 @@
 // signalbox replay FILE --data …: what a program would have seen, decided and told over recorded history.
 // Nothing is sent.
+#include "runtime/loop/replay.hpp"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -15,7 +17,6 @@
 #include "cli/programs.hpp"
 #include "runtime/decide/budget.hpp"
 #include "runtime/eval/store_provider.hpp"
-#include "runtime/loop/replay.hpp"
 
 namespace signalbox::cli {
 namespace {
@@ -143,7 +144,8 @@ int run_replay(const ReplayOptions& options) {
   how.progress = [&](double done) {
     if (!watched) return;
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-    fmt::print(stderr, "\rreplay {:3.0f}%  {:.0f} s to go   ", 100 * done, done > 0.01 ? seconds / done - seconds : 0.0);
+    fmt::print(stderr, "\rreplay {:3.0f}%  {:.0f} s to go   ", 100 * done,
+               done > 0.01 ? seconds / done - seconds : 0.0);
   };
   std::signal(SIGINT, [](int) { interrupted = 1; });
   how.interrupted = [] { return interrupted != 0; };

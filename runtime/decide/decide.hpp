@@ -89,7 +89,8 @@ class Decider {
   void observe_targets(const std::function<std::optional<double>(plan::Index node)>& scalar);
   std::vector<eval::Anchors::Deploy> deploys() const;
   void decide_policies(const Evaluate& evaluate);
-  // `unchanged`, by SLO: reads what it read a tick before. Those of them that are settled are left as they are.
+  // `unchanged`, by SLO: reads what it read a tick before. Those of them that are settled are left as they
+  // are.
   void decide_slos(const Evaluate& evaluate, const std::vector<bool>* unchanged = nullptr);
 
   // One decision made again, for records.
@@ -163,8 +164,8 @@ class Decider {
 
 // The outermost condition below holds: what is "pending" while a hold counts.
 plan::Index below_hold(const plan::Plan& plan, plan::Index node);
-// Up to when (exclusively) deciding an SLO again on the same measurements changes nothing: all that there is to tell is
-// told, and no time that counts runs out.
+// Up to when (exclusively) deciding an SLO again on the same measurements changes nothing: all that there is
+// to tell is told, and no time that counts runs out.
 Instant settled_until(const plan::Plan& plan, const State& state, plan::Index slo);
 
 // "25% of 1,200 requests failed …": the numbers behind a policy's condition, for sentences and records.

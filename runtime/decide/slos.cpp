@@ -32,7 +32,8 @@ std::string row_id(const plan::Slo& slo, const Labels& instance, std::size_t row
 }  // namespace
 
 Instant settled_until(const plan::Plan& plan, const State& state, Index index) {
-  constexpr Instant always{std::numeric_limits<std::int64_t>::max()}, never{std::numeric_limits<std::int64_t>::min()};
+  constexpr Instant always{std::numeric_limits<std::int64_t>::max()},
+      never{std::numeric_limits<std::int64_t>::min()};
   const plan::Slo& slo = plan.slos[index];
   Instant until = always;
   for (auto at = state.slos.lower_bound({slo.name, Labels{}});
@@ -49,7 +50,8 @@ Instant settled_until(const plan::Plan& plan, const State& state, Index index) {
 
 void Decider::decide_slos(const Evaluate& evaluate, const std::vector<bool>* unchanged) {
   for (Index i = 0; i < plan_.slos.size(); ++i)
-    if (unchanged == nullptr || !(*unchanged)[i] || settled_until(plan_, out_.state, i) <= now_) decide_slo(i, evaluate);
+    if (unchanged == nullptr || !(*unchanged)[i] || settled_until(plan_, out_.state, i) <= now_)
+      decide_slo(i, evaluate);
 }
 
 bool Decider::inside_anchored_bound(Index slo) const {

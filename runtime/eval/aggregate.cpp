@@ -204,12 +204,15 @@ bool all_values(const Panel& panel, std::size_t row) {
 // A sum of 2.x is a sum in order, and a sum of one is that one; anything else is folded tick by tick.
 bool add_up(const Panel& input, const std::vector<std::size_t>& members, Semantics semantics, double* out) {
   if (input.steady || (semantics != Semantics::prometheus2 && members.size() > 1)) return false;
-  if (!std::all_of(members.begin(), members.end(), [&](std::size_t row) { return all_values(input, row); })) return false;
+  if (!std::all_of(members.begin(), members.end(), [&](std::size_t row) { return all_values(input, row); }))
+    return false;
   const std::size_t ticks = input.ticks;
   const double* first = input.value.data() + members[0] * ticks;
   // Compensated, a sum ends by adding what was lost: of −0 that makes 0.
-  if (semantics == Semantics::prometheus2) std::copy(first, first + ticks, out);
-  else std::transform(first, first + ticks, out, [](double v) { return v + 0.0; });
+  if (semantics == Semantics::prometheus2)
+    std::copy(first, first + ticks, out);
+  else
+    std::transform(first, first + ticks, out, [](double v) { return v + 0.0; });
   for (std::size_t m = 1; m < members.size(); ++m) {
     const double* next = input.value.data() + members[m] * ticks;
     for (std::size_t t = 0; t < ticks; ++t) out[t] += next[t];
@@ -234,10 +237,13 @@ void aggregate(Aggregate fn, const Panel& input, const Grouping& grouping, Seman
       for (const std::size_t row : members[group]) {
         const std::size_t at = row * input.stride() + (input.steady ? 0 : t);
         const auto why = static_cast<Evidence>(input.evidence[at]);
-        if (why == Evidence::value) fold.add(fn, input.value[at], semantics);
-        else fold.worst = worse(fold.worst, why);
+        if (why == Evidence::value)
+          fold.add(fn, input.value[at], semantics);
+        else
+          fold.worst = worse(fold.worst, why);
       }
-      const Signal signal = fold.count > 0 ? Signal{fold.result(fn, semantics), Evidence::value} : unknown(fold.worst);
+      const Signal signal =
+          fold.count > 0 ? Signal{fold.result(fn, semantics), Evidence::value} : unknown(fold.worst);
       value[t] = signal.value;
       evidence[t] = static_cast<std::uint8_t>(signal.evidence);
     }

@@ -35,11 +35,12 @@ struct EvalCache {
   std::vector<bool> anchored;  // by node: depends on anchors, which move; filled on first need
 };
 
-// How the inputs of a map meet, and which rows of a group node's input belong together: worked out once for the same
-// rows.
+// How the inputs of a map meet, and which rows of a group node's input belong together: worked out once for
+// the same rows.
 std::shared_ptr<const Alignment> aligned(const plan::Plan& plan, EvalCache& cache, plan::Index map,
                                          const std::vector<Rows>& rows);
-std::shared_ptr<const Grouping> grouped(const plan::Plan& plan, EvalCache& cache, plan::Index node, const Rows& input);
+std::shared_ptr<const Grouping> grouped(const plan::Plan& plan, EvalCache& cache, plan::Index node,
+                                        const Rows& input);
 
 // A closed family without labels: one row {} at most.
 bool is_bare(const plan::Node& node);

@@ -95,7 +95,8 @@ std::shared_ptr<const Alignment> aligned(const plan::Plan& plan, EvalCache& cach
   return kept.alignment;
 }
 
-std::shared_ptr<const Grouping> grouped(const plan::Plan& plan, EvalCache& cache, plan::Index node, const Rows& input) {
+std::shared_ptr<const Grouping> grouped(const plan::Plan& plan, EvalCache& cache, plan::Index node,
+                                        const Rows& input) {
   EvalCache::Grouped& kept = cache.groupings[node];
   if (!kept.grouping || kept.input != input)
     kept = {input, std::make_shared<const Grouping>(group_rows(plan.nodes[node], *input))};
@@ -237,7 +238,8 @@ Column Evaluation::group(plan::Index index) {
   const bool quantified = node.kind == NodeKind::any || node.kind == NodeKind::all;
   // Of nothing, nothing is known: neither "none of them" nor "all of them".
   if (quantified && input.size() == 0) return is_bare(node) ? all_of(one_row(), Evidence::no_data) : Column{};
-  const std::shared_ptr<const Grouping> grouping = grouped(*context_.plan, *context_.cache, index, input.rows);
+  const std::shared_ptr<const Grouping> grouping =
+      grouped(*context_.plan, *context_.cache, index, input.rows);
   switch (node.kind) {
     case NodeKind::aggregate:
       return aggregate(node.aggregate, input, *grouping, context_.semantics);

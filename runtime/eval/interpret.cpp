@@ -1,5 +1,6 @@
-// The definition of shapes, run: apply_op() for each operation, over as many rows at a time as stay in the nearest
-// cache. That operations come one after the other instead of rows changes nothing: rows do not know each other.
+// The definition of shapes, run: apply_op() for each operation, over as many rows at a time as stay in the
+// nearest cache. That operations come one after the other instead of rows changes nothing: rows do not know
+// each other.
 #include <algorithm>
 #include <memory>
 #include <vector>
@@ -29,15 +30,19 @@ bool all_values(const std::uint8_t* evidence, std::size_t n) {
 
 // Where every operand has a value, the compiler sees that and leaves out what cannot happen.
 template <ShapeOp op>
-void apply(const Lane& a, const Lane& b, const Lane& c, std::size_t n, double* value, std::uint8_t* evidence) {
+void apply(const Lane& a, const Lane& b, const Lane& c, std::size_t n, double* value,
+           std::uint8_t* evidence) {
   const bool all = a.values && b.values && c.values;
   for (std::size_t i = 0; all && i < n; ++i) {
-    const Signal s = apply_op(op, {a.value[i], Evidence::value}, {b.value[i], Evidence::value}, {c.value[i], Evidence::value});
+    const Signal s = apply_op(op, {a.value[i], Evidence::value}, {b.value[i], Evidence::value},
+                              {c.value[i], Evidence::value});
     value[i] = s.value;
     evidence[i] = static_cast<std::uint8_t>(s.evidence);
   }
   for (std::size_t i = 0; !all && i < n; ++i) {
-    const auto signal = [i](const Lane& lane) { return Signal{lane.value[i], static_cast<Evidence>(lane.evidence[i])}; };
+    const auto signal = [i](const Lane& lane) {
+      return Signal{lane.value[i], static_cast<Evidence>(lane.evidence[i])};
+    };
     const Signal s = apply_op(op, signal(a), signal(b), signal(c));
     value[i] = s.value;
     evidence[i] = static_cast<std::uint8_t>(s.evidence);
@@ -88,7 +93,8 @@ void interpret(const plan::Shape& shape, const double* params, const ColumnView*
       lanes[i] = {value, evidence, all_values(evidence, n)};
     }
     for (std::size_t row = 0; row < n; ++row) {
-      const Signal result = canonical({lanes.back().value[row], static_cast<Evidence>(lanes.back().evidence[row])});
+      const Signal result =
+          canonical({lanes.back().value[row], static_cast<Evidence>(lanes.back().evidence[row])});
       out_value[first + row] = result.value;
       out_evidence[first + row] = lanes.back().evidence[row];
     }

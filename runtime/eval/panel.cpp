@@ -135,7 +135,8 @@ Panel PanelEvaluation::compute(plan::Index index) {
       return run_map(index);
     case NodeKind::absent: {
       const Panel& input = memo_.at(node.inputs[0]);
-      return each_tick(ticks_, [&](std::size_t t) { return absent_column(*context_.plan, node, input.at(t)); });
+      return each_tick(ticks_,
+                       [&](std::size_t t) { return absent_column(*context_.plan, node, input.at(t)); });
     }
     default:
       return group(index);
@@ -209,7 +210,8 @@ Panel PanelEvaluation::group(plan::Index index) {
     std::fill(out.evidence.begin(), out.evidence.end(), static_cast<std::uint8_t>(Evidence::no_data));
     return out;
   }
-  const std::shared_ptr<const Grouping> grouping = grouped(*context_.plan, *context_.cache, index, input.rows);
+  const std::shared_ptr<const Grouping> grouping =
+      grouped(*context_.plan, *context_.cache, index, input.rows);
   const std::size_t ticks = ticks_;
   switch (node.kind) {
     case NodeKind::aggregate: {
@@ -222,10 +224,13 @@ Panel PanelEvaluation::group(plan::Index index) {
       return each_tick(ticks, [&](std::size_t t) { return count_true(input.at(t), *grouping); });
     case NodeKind::quantile: {
       const Panel& q = memo_.at(node.inputs[0]);
-      return each_tick(ticks, [&](std::size_t t) { return quantiles(q.at(t), input.at(t), *grouping, context_.semantics); });
+      return each_tick(ticks, [&](std::size_t t) {
+        return quantiles(q.at(t), input.at(t), *grouping, context_.semantics);
+      });
     }
     default:
-      return each_tick(ticks, [&](std::size_t t) { return quantify(node.kind == NodeKind::all, input.at(t), *grouping); });
+      return each_tick(
+          ticks, [&](std::size_t t) { return quantify(node.kind == NodeKind::all, input.at(t), *grouping); });
   }
 }
 

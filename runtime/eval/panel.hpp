@@ -1,5 +1,5 @@
-// Columns at consecutive ticks, for replay: the same nodes with the same values as Evaluation gives tick by tick, to
-// the bit, worked out for a whole run of ticks at once.
+// Columns at consecutive ticks, for replay: the same nodes with the same values as Evaluation gives tick by
+// tick, to the bit, worked out for a whole run of ticks at once.
 #pragma once
 
 #include <map>
@@ -43,14 +43,15 @@ struct PanelQuery {
 class PanelLeaves {
  public:
   virtual ~PanelLeaves() = default;
-  // For leaves that look at an instant or a trailing window and are no raw increments. The rows are those known at
-  // the first tick.
+  // For leaves that look at an instant or a trailing window and are no raw increments. The rows are those
+  // known at the first tick.
   virtual void read_panel(const PanelQuery& query, Panel& out) = 0;
   // Until when, exclusively, the rows of a selector stay those known at `at`.
   virtual Instant same_rows_until(const plan::Leaf& leaf, Instant at) = 0;
 };
 
-// Whether `node` and all below it can be worked out in panels: no holds, slices, anchored windows or raw increments.
+// Whether `node` and all below it can be worked out in panels: no holds, slices, anchored windows or raw
+// increments.
 std::vector<bool> panel_nodes(const plan::Plan& plan);
 
 class PanelEvaluation {
@@ -63,8 +64,8 @@ class PanelEvaluation {
     std::shared_ptr<EvalCache> cache;
   };
   explicit PanelEvaluation(Context context) : context_(std::move(context)) {}
-  // The ticks that panels are worked out for from now on: `ticks` of them, every plan->tick, in all of which the leaves
-  // have the rows they have in the first. Ends all panels given out; their memory is used again.
+  // The ticks that panels are worked out for from now on: `ticks` of them, every plan->tick, in all of which
+  // the leaves have the rows they have in the first. Ends all panels given out; their memory is used again.
   void begin(Instant from, std::size_t ticks);
   // `node` is one of panel_nodes().
   const Panel& panel(plan::Index node);

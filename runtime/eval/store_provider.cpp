@@ -12,7 +12,8 @@ using plan::LeafFn;
 
 // Sets of known rows kept for one selector: the present one, and those that slices and offsets ask about.
 constexpr std::size_t kept_row_sets = 16;
-// Memory for series whose windows are kept for the next leaf: those of one SLO, as a rule. More would only be cold.
+// Memory for series whose windows are kept for the next leaf: those of one SLO, as a rule. More would only be
+// cold.
 constexpr std::size_t kept_bytes = 8u << 20;
 
 Signal latest_value(store::Cursor& series, const LeafQuery& query) {
@@ -137,7 +138,8 @@ void StoreProvider::expect_panels(Instant from, Duration step, std::size_t ticks
 }
 
 store::MovingWindows& StoreProvider::windows_of(store::SeriesId id) {
-  const auto known = std::find_if(moving_.begin(), moving_.end(), [&](const Moving& m) { return m.id == id; });
+  const auto known =
+      std::find_if(moving_.begin(), moving_.end(), [&](const Moving& m) { return m.id == id; });
   if (known != moving_.end()) {
     known->used = ++uses_;
     return known->windows;
@@ -145,7 +147,8 @@ store::MovingWindows& StoreProvider::windows_of(store::SeriesId id) {
   std::size_t held = 0;
   for (const Moving& m : moving_) held += m.windows.bytes();
   if (held < kept_bytes) moving_.emplace_back();
-  const auto oldest = std::min_element(moving_.begin(), moving_.end(), [](const Moving& a, const Moving& b) { return a.used < b.used; });
+  const auto oldest = std::min_element(moving_.begin(), moving_.end(),
+                                       [](const Moving& a, const Moving& b) { return a.used < b.used; });
   oldest->id = id;
   oldest->used = ++uses_;
   series_.open(id);
@@ -161,16 +164,19 @@ void StoreProvider::read_panel(const PanelQuery& query, Panel& out) {
   states_.resize(query.ticks);
   const auto first = static_cast<std::size_t>((query.from - grid_.from).ms / grid_.step.ms);
   // As read() says it of the same states.
-  constexpr std::uint8_t range_says[] = {static_cast<std::uint8_t>(Evidence::value), static_cast<std::uint8_t>(Evidence::no_data),
+  constexpr std::uint8_t range_says[] = {static_cast<std::uint8_t>(Evidence::value),
+                                         static_cast<std::uint8_t>(Evidence::no_data),
                                          static_cast<std::uint8_t>(Evidence::stale)};
   for (std::size_t row = 0; row < known.ids.size(); ++row) {
     store::MovingWindows& windows = windows_of(known.ids[row]);
     double* value = out.value.data() + row * query.ticks;
     std::uint8_t* evidence = out.evidence.data() + row * query.ticks;
     if (leaf.fn == LeafFn::sample) {
-      windows.latest(query.lookback, window.offset, query.semantics, first, query.ticks, value, states_.data());
+      windows.latest(query.lookback, window.offset, query.semantics, first, query.ticks, value,
+                     states_.data());
     } else if (leaf.fn == LeafFn::range) {
-      const bool all = windows.range({leaf.range_fn, window.length, window.offset, query.semantics}, first, query.ticks, value, states_.data());
+      const bool all = windows.range({leaf.range_fn, window.length, window.offset, query.semantics}, first,
+                                     query.ticks, value, states_.data());
       if (all) {
         std::fill_n(evidence, query.ticks, static_cast<std::uint8_t>(Evidence::value));
         continue;
@@ -179,12 +185,16 @@ void StoreProvider::read_panel(const PanelQuery& query, Panel& out) {
       windows.reach(window.length, window.offset, first, query.ticks, value, states_.data());
       for (std::size_t t = 0; t < query.ticks; ++t) {
         const bool any = states_[t] == store::WindowState::value;
-        if (any) value[t] = window.length.ms > 0 ? std::clamp(value[t] / static_cast<double>(window.length.ms), 0.0, 1.0) : 1.0;
+        if (any)
+          value[t] = window.length.ms > 0
+                         ? std::clamp(value[t] / static_cast<double>(window.length.ms), 0.0, 1.0)
+                         : 1.0;
         evidence[t] = static_cast<std::uint8_t>(any ? Evidence::value : Evidence::no_data);
       }
       continue;
     }
-    for (std::size_t t = 0; t < query.ticks; ++t) evidence[t] = range_says[static_cast<std::size_t>(states_[t])];
+    for (std::size_t t = 0; t < query.ticks; ++t)
+      evidence[t] = range_says[static_cast<std::size_t>(states_[t])];
   }
 }
 
@@ -193,7 +203,8 @@ Instant StoreProvider::same_rows_until(const plan::Leaf& leaf, Instant at) {
   known_at(leaf.matchers, seen);
   const std::vector<Instant>& births = selections_[leaf.matchers].births;
   const auto next = std::upper_bound(births.begin(), births.end(), seen);
-  return next == births.end() ? Instant{std::numeric_limits<std::int64_t>::max()} : *next + leaf.window.offset;
+  return next == births.end() ? Instant{std::numeric_limits<std::int64_t>::max()}
+                              : *next + leaf.window.offset;
 }
 
 }  // namespace signalbox::eval

@@ -19,8 +19,8 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
   explicit StoreProvider(const store::SeriesStore& store) : store_(store), series_(store) {}
   Column read(const LeafQuery& query) override;
   Rows known(const plan::Leaf& leaf, Instant at) override;
-  // The instants for which panels will be asked: what a series has at them is then worked out once for all of its
-  // windows, for the series last asked about. `reach`: how far before an instant a leaf may look.
+  // The instants for which panels will be asked: what a series has at them is then worked out once for all of
+  // its windows, for the series last asked about. `reach`: how far before an instant a leaf may look.
   void expect_panels(Instant from, Duration step, std::size_t ticks, Duration reach);
   void read_panel(const PanelQuery& query, Panel& out) override;
   Instant same_rows_until(const plan::Leaf& leaf, Instant at) override;

@@ -23,7 +23,9 @@ void mark(const eval::Panel& panel, bool with_values, Shown& shown, std::vector<
   for (std::size_t row = 0; row < panel.rows->size(); ++row) {
     const std::uint8_t* evidence = panel.evidence.data() + row * panel.stride();
     const double* value = panel.value.data() + row * panel.stride();
-    if (same_rows && (shown.last.evidence[row] != evidence[0] || (with_values && shown.last.value[row] != value[0]))) changed[0] = 1;
+    if (same_rows &&
+        (shown.last.evidence[row] != evidence[0] || (with_values && shown.last.value[row] != value[0])))
+      changed[0] = 1;
     if (panel.steady) continue;
     for (std::size_t t = 1; t < panel.ticks; ++t) changed[t] |= evidence[t] != evidence[t - 1] ? 1 : 0;
     if (!with_values) continue;
@@ -35,9 +37,12 @@ void mark(const eval::Panel& panel, bool with_values, Shown& shown, std::vector<
 
 }  // namespace
 
-ChangeFinder::ChangeFinder(const plan::Plan& plan, eval::StoreProvider& leaves, eval::ShapeRunner& shapes, Semantics semantics,
-                           ReplayTicks ticks)
-    : plan_(plan), leaves_(leaves), ticks_(ticks), able_(eval::panel_nodes(plan)),
+ChangeFinder::ChangeFinder(const plan::Plan& plan, eval::StoreProvider& leaves, eval::ShapeRunner& shapes,
+                           Semantics semantics, ReplayTicks ticks)
+    : plan_(plan),
+      leaves_(leaves),
+      ticks_(ticks),
+      able_(eval::panel_nodes(plan)),
       panels_({&plan, &leaves, &shapes, semantics, eval::make_eval_cache()}) {
   leaves_.expect_panels(ticks.from, plan.tick, ticks.count, plan::longest_window(plan));
 }
@@ -72,7 +77,8 @@ Changes ChangeFinder::find(Index index) {
     std::size_t n = std::min(block, ticks_.count - first);
     for (const plan::Leaf* leaf : leaves) {
       const Instant until = leaves_.same_rows_until(*leaf, from);
-      if (until < ticks_.at(plan_, first + n)) n = static_cast<std::size_t>(((until - from).ms + plan_.tick.ms - 1) / plan_.tick.ms);
+      if (until < ticks_.at(plan_, first + n))
+        n = static_cast<std::size_t>(((until - from).ms + plan_.tick.ms - 1) / plan_.tick.ms);
     }
     changed.assign(n, 0);
     panels_.begin(from, n);

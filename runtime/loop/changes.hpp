@@ -1,5 +1,5 @@
-// Where in a replay what an SLO reads is not what it read a tick before. Everywhere else its decision is that of the
-// tick before, and need not be made again once its state is settled (decide::settled_until).
+// Where in a replay what an SLO reads is not what it read a tick before. Everywhere else its decision is that
+// of the tick before, and need not be made again once its state is settled (decide::settled_until).
 #pragma once
 
 #include <functional>
@@ -27,7 +27,8 @@ struct Changes {
 class ChangeFinder {
  public:
   // One for each thread: `leaves` and `shapes` are used by nobody else meanwhile.
-  ChangeFinder(const plan::Plan& plan, eval::StoreProvider& leaves, eval::ShapeRunner& shapes, Semantics semantics, ReplayTicks ticks);
+  ChangeFinder(const plan::Plan& plan, eval::StoreProvider& leaves, eval::ShapeRunner& shapes,
+               Semantics semantics, ReplayTicks ticks);
   Changes find(plan::Index slo);
 
  private:

@@ -28,10 +28,10 @@ struct EngineOptions {
   Semantics semantics = Semantics::prometheus3;  // where neither the program nor its sources say
   plan::Mode mode_ceiling = plan::Mode::act;
   std::string kill_switch;  // a path: while the file exists, nothing is done; "" has none
-  // Which SLOs read at this tick what they read at the one before; asked once a tick. Null, or what is not said: any
-  // may have changed.
+  // Which SLOs read at this tick what they read at the one before; asked once a tick. Null, or what is not
+  // said: any may have changed.
   std::function<const std::vector<bool>*()> unchanged;
-  bool assumed = false;     // replay
+  bool assumed = false;  // replay
   // Seeds the versions of targets that have never been asked (replay and tests).
   std::function<std::vector<std::string>(plan::Index target)> initial_versions;
 };

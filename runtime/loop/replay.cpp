@@ -14,7 +14,8 @@ namespace {
 
 using plan::Index;
 
-std::vector<Changes> find_changes(const plan::Plan& plan, const store::SeriesStore& store, Semantics semantics, const ReplayOptions& options) {
+std::vector<Changes> find_changes(const plan::Plan& plan, const store::SeriesStore& store,
+                                  Semantics semantics, const ReplayOptions& options) {
   std::vector<Changes> out(plan.slos.size());
   std::atomic<Index> next = 0;
   std::atomic<bool> stop = false;
@@ -26,7 +27,8 @@ std::vector<Changes> find_changes(const plan::Plan& plan, const store::SeriesSto
       out[slo] = finder.find(slo);
       if (!first) continue;
       // Only one thread talks: most of a replay is spent here.
-      if (options.progress) options.progress(0.9 * static_cast<double>(slo) / static_cast<double>(out.size()));
+      if (options.progress)
+        options.progress(0.9 * static_cast<double>(slo) / static_cast<double>(out.size()));
       if (options.interrupted && options.interrupted()) stop = true;
     }
   };
@@ -41,11 +43,17 @@ std::vector<Changes> find_changes(const plan::Plan& plan, const store::SeriesSto
 class Agenda {
  public:
   Agenda(const plan::Plan& plan, std::vector<Changes> changes, Instant from)
-      : plan_(plan), changes_(std::move(changes)), from_(from), next_(changes_.size(), 0), unchanged_(changes_.size(), true),
+      : plan_(plan),
+        changes_(std::move(changes)),
+        from_(from),
+        next_(changes_.size(), 0),
+        unchanged_(changes_.size(), true),
         unsettled_(changes_.size(), false) {
     for (Index slo = 0; slo < changes_.size(); ++slo) {
-      if (changes_[slo].every_tick) ++restless_;
-      else push_next_change(slo);
+      if (changes_[slo].every_tick)
+        ++restless_;
+      else
+        push_next_change(slo);
     }
   }
   // The first tick from `tick` on at which anything is to be decided; `end` when there is none before it.
@@ -54,7 +62,8 @@ class Agenda {
     return due_.empty() ? end : std::clamp<std::size_t>(due_.front().tick, tick, end);
   }
   const std::vector<bool>& unchanged_at(std::size_t tick) {
-    for (Index slo = 0; slo < changes_.size(); ++slo) unchanged_[slo] = !changes_[slo].every_tick && !unsettled_[slo];
+    for (Index slo = 0; slo < changes_.size(); ++slo)
+      unchanged_[slo] = !changes_[slo].every_tick && !unsettled_[slo];
     while (!due_.empty() && due_.front().tick <= tick) {
       std::pop_heap(due_.begin(), due_.end(), later);
       const Due due = due_.back();
@@ -104,7 +113,8 @@ class Agenda {
 
 }  // namespace
 
-ReplayResult replay(const plan::Plan& plan, const store::SeriesStore& store, EngineObserver& observer, ReplayOptions options) {
+ReplayResult replay(const plan::Plan& plan, const store::SeriesStore& store, EngineObserver& observer,
+                    ReplayOptions options) {
   const Semantics semantics = plan.semantics.value_or(options.semantics);
   ReplayResult result{options.from - plan.tick, 0, false};
   if (options.ticks == 0) return result;
@@ -127,7 +137,9 @@ ReplayResult replay(const plan::Plan& plan, const store::SeriesStore& store, Eng
     if (passes_over) tick = agenda->next(tick, last);
     if (tick - reported >= often) {
       reported = tick;
-      if (options.progress) options.progress((agenda ? 0.9 : 0) + (agenda ? 0.1 : 1) * static_cast<double>(tick) / static_cast<double>(options.ticks));
+      if (options.progress)
+        options.progress((agenda ? 0.9 : 0) +
+                         (agenda ? 0.1 : 1) * static_cast<double>(tick) / static_cast<double>(options.ticks));
       if (options.interrupted && options.interrupted()) {
         result.interrupted = true;
         return result;

@@ -2,8 +2,8 @@
 
 #include <limits>
 
-// One copy for each width of vectors that processors have; the loader picks. IEEE operations have the same results
-// in all of them.
+// One copy for each width of vectors that processors have; the loader picks. IEEE operations have the same
+// results in all of them.
 #if defined(__x86_64__) && defined(__GNUC__)
 #define SIGNALBOX_VECTORS __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
@@ -87,7 +87,9 @@ double range_seconds(Duration length) {
 }
 
 void extrapolate(RangeFn fn, Semantics semantics, Duration length, const ManyWindows& windows) {
-  run({fn != RangeFn::delta, semantics == Semantics::prometheus2, fn == RangeFn::rate ? range_seconds(length) : 1}, windows);
+  run({fn != RangeFn::delta, semantics == Semantics::prometheus2,
+       fn == RangeFn::rate ? range_seconds(length) : 1},
+      windows);
 }
 
 void read_run(const WindowRun& run, const ManyWindows& into) {

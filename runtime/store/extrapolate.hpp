@@ -9,8 +9,9 @@
 
 namespace signalbox::store {
 
-// Windows side by side. Times are milliseconds since the window's start (`first_gap`), to its end (`last_gap`), and
-// between first and last sample (`sampled`); `steps` is samples less one and at least 1. `change` is replaced.
+// Windows side by side. Times are milliseconds since the window's start (`first_gap`), to its end
+// (`last_gap`), and between first and last sample (`sampled`); `steps` is samples less one and at least 1.
+// `change` is replaced.
 struct ManyWindows {
   std::size_t count = 0;
   double* first_gap = nullptr;
@@ -20,8 +21,8 @@ struct ManyWindows {
   double* first = nullptr;
   double* change = nullptr;
 };
-// Windows whose ends both move by one sample a step: what lies at their ends, read in order. Times are milliseconds
-// since some instant; the first window ends at `end`.
+// Windows whose ends both move by one sample a step: what lies at their ends, read in order. Times are
+// milliseconds since some instant; the first window ends at `end`.
 struct WindowRun {
   const double* first_time;
   const double* last_time;
@@ -33,8 +34,8 @@ void read_run(const WindowRun& run, const ManyWindows& into);
 
 void extrapolate(RangeFn fn, Semantics semantics, Duration length, const ManyWindows& windows);
 
-// Seconds of a range: Prometheus divides by whole seconds plus a fraction, which is not always the nearest double to
-// ms / 1000.
+// Seconds of a range: Prometheus divides by whole seconds plus a fraction, which is not always the nearest
+// double to ms / 1000.
 double range_seconds(Duration length);
 
 }  // namespace signalbox::store

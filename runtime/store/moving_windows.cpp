@@ -25,7 +25,8 @@ void MovingWindows::load(Cursor& series, Instant from, Duration step, std::size_
   changes_before_.clear();
   for (std::size_t i = 0; i < samples_.size(); ++i) {
     ms_[i] = static_cast<double>(samples_.times[i] - samples_from_.ms);
-    if (i > 0 && samples_.values[i] < samples_.values[i - 1]) resets_.push_back(static_cast<std::uint32_t>(i));
+    if (i > 0 && samples_.values[i] < samples_.values[i - 1])
+      resets_.push_back(static_cast<std::uint32_t>(i));
   }
   // Before the first sample every count is zero, and needs no place in the tables.
   const std::int64_t before = samples_from_ < from ? (from - samples_from_).ms / step.ms + 2 : 0;
@@ -67,7 +68,8 @@ const std::uint32_t* MovingWindows::count_until(Duration shift, bool closed, std
   return out.data();
 }
 
-void MovingWindows::windows(Duration length, Duration offset, Semantics semantics, std::size_t first, std::size_t n) {
+void MovingWindows::windows(Duration length, Duration offset, Semantics semantics, std::size_t first,
+                            std::size_t n) {
   last_ = count_until(offset, true, first, n, last_places_);
   first_ = count_until(offset + length, semantics == Semantics::prometheus3, first, n, first_places_);
 }
@@ -125,8 +127,8 @@ void MovingWindows::extrapolated_all(const Range& range, std::size_t first, std:
   double* firsts = scratch_[4].data();
   const double* values = samples_.values.data();
   // The window's end as milliseconds since the first sample.
-  const double end_of_first =
-      static_cast<double>((from_ + step_ * static_cast<std::int64_t>(first) - range.offset - samples_from_).ms);
+  const double end_of_first = static_cast<double>(
+      (from_ + step_ * static_cast<std::int64_t>(first) - range.offset - samples_from_).ms);
   const double step = static_cast<double>(step_.ms), length = static_cast<double>(range.length.ms);
   const auto fill = [&](std::size_t i, std::size_t a, std::size_t b) {
     const double end = end_of_first + step * static_cast<double>(i);
@@ -144,25 +146,28 @@ void MovingWindows::extrapolated_all(const Range& range, std::size_t first, std:
       ++i;
       continue;
     }
-    // Where samples come as regularly as ticks, both ends move by one: a run of such windows is read in order.
+    // Where samples come as regularly as ticks, both ends move by one: a run of such windows is read in
+    // order.
     std::size_t run = i + 1;
     while (run < n && first_[run] == first_[run - 1] + 1 && last_[run] == last_[run - 1] + 1) ++run;
     if (run - i < 8) {
       for (std::size_t k = i; k < run; ++k) fill(k, first_[k], last_[k] - 1);
     } else {
-      read_run({ms_.data() + first_[i], ms_.data() + (last_[i] - 1), values + first_[i], values + (last_[i] - 1),
-                end_of_first + step * static_cast<double>(i), step, length},
+      read_run({ms_.data() + first_[i], ms_.data() + (last_[i] - 1), values + first_[i],
+                values + (last_[i] - 1), end_of_first + step * static_cast<double>(i), step, length},
                {run - i, first_gap + i, last_gap + i, sampled + i, steps + i, firsts + i, value + i});
     }
     i = run;
   }
   if (range.fn != RangeFn::delta) add_resets(n, value);
-  extrapolate(range.fn, range.semantics, range.length, {n, first_gap, last_gap, sampled, steps, firsts, value});
+  extrapolate(range.fn, range.semantics, range.length,
+              {n, first_gap, last_gap, sampled, steps, firsts, value});
   for (std::size_t i = 0; state != nullptr && i < n; ++i)
     if (state[i] != WindowState::value) value[i] = 0.0;
 }
 
-bool MovingWindows::range(const Range& range, std::size_t first, std::size_t n, double* value, WindowState* state) {
+bool MovingWindows::range(const Range& range, std::size_t first, std::size_t n, double* value,
+                          WindowState* state) {
   if (n == 0) return true;
   windows(range.length, range.offset, range.semantics, first, n);
   const auto needs = static_cast<std::uint32_t>(range_fn_needs(range.fn));
@@ -222,7 +227,8 @@ bool MovingWindows::range(const Range& range, std::size_t first, std::size_t n, 
       if (changes_before_.empty()) {
         changes_before_.resize(samples_.size());
         for (std::size_t i = 1; i < samples_.size(); ++i) {
-          const bool same = values[i] == values[i - 1] || (std::isnan(values[i]) && std::isnan(values[i - 1]));
+          const bool same =
+              values[i] == values[i - 1] || (std::isnan(values[i]) && std::isnan(values[i - 1]));
           changes_before_[i] = changes_before_[i - 1] + (same ? 0 : 1);
         }
       }
@@ -246,8 +252,8 @@ bool MovingWindows::range(const Range& range, std::size_t first, std::size_t n, 
   return all;
 }
 
-void MovingWindows::latest(Duration lookback, Duration offset, Semantics semantics, std::size_t first, std::size_t n,
-                           double* value, WindowState* state) {
+void MovingWindows::latest(Duration lookback, Duration offset, Semantics semantics, std::size_t first,
+                           std::size_t n, double* value, WindowState* state) {
   last_ = count_until(offset, true, first, n, last_places_);
   for (std::size_t i = 0; i < n; ++i) {
     const Instant at = from_ + step_ * static_cast<std::int64_t>(first + i) - offset;

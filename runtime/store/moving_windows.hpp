@@ -1,6 +1,6 @@
-// One series' windows at consecutive instants of a grid, as a replay asks for them. Both ends of a window move
-// with the grid: what lies where is worked out once for the series, and a window of any length then costs its two
-// ends. The values are window_value()'s and instant_value()'s, to the bit.
+// One series' windows at consecutive instants of a grid, as a replay asks for them. Both ends of a window
+// move with the grid: what lies where is worked out once for the series, and a window of any length then
+// costs its two ends. The values are window_value()'s and instant_value()'s, to the bit.
 #pragma once
 
 #include "runtime/store/window.hpp"
@@ -16,13 +16,14 @@ enum class WindowState : std::uint8_t {
 
 class MovingWindows {
  public:
-  // The cursor's series at `from`, `from` + `step`, … (`count` instants), for windows that begin no earlier than
-  // `reach` before their instant.
+  // The cursor's series at `from`, `from` + `step`, … (`count` instants), for windows that begin no earlier
+  // than `reach` before their instant.
   void load(Cursor& series, Instant from, Duration step, std::size_t count, Duration reach);
 
   std::size_t bytes() const { return samples_.size() * 24 + up_to_.size() * 8; }
 
-  // A function over a range of `length` that ends `offset` before the instant; for the instants [first, first + n).
+  // A function over a range of `length` that ends `offset` before the instant; for the instants [first, first
+  // + n).
   struct Range {
     RangeFn fn;
     Duration length, offset;
@@ -33,17 +34,20 @@ class MovingWindows {
   // The latest sample.
   void latest(Duration lookback, Duration offset, Semantics semantics, std::size_t first, std::size_t n,
               double* value, WindowState* state);
-  // How far the samples of a closed window of `length` reach: last − first in milliseconds; `stale` where none are.
+  // How far the samples of a closed window of `length` reach: last − first in milliseconds; `stale` where
+  // none are.
   void reach(Duration length, Duration offset, std::size_t first, std::size_t n, double* value,
              WindowState* state);
 
  private:
   using Places = std::vector<std::uint32_t>;
-  // How many samples lie before (or, with `closed`, at or before) instant k − `shift`, for k in [first, first + n): a
-  // view of the tables, or of `out`.
-  const std::uint32_t* count_until(Duration shift, bool closed, std::size_t first, std::size_t n, Places& out) const;
+  // How many samples lie before (or, with `closed`, at or before) instant k − `shift`, for k in [first, first
+  // + n): a view of the tables, or of `out`.
+  const std::uint32_t* count_until(Duration shift, bool closed, std::size_t first, std::size_t n,
+                                   Places& out) const;
   void windows(Duration length, Duration offset, Semantics semantics, std::size_t first, std::size_t n);
-  void extrapolated_all(const Range& range, std::size_t first, std::size_t n, double* value, const WindowState* state);
+  void extrapolated_all(const Range& range, std::size_t first, std::size_t n, double* value,
+                        const WindowState* state);
   void add_resets(std::size_t n, double* change) const;
   void extremes(bool most, std::size_t n, double* value) const;
   bool ended_after(std::uint32_t place, Instant at) const;
@@ -51,10 +55,10 @@ class MovingWindows {
   Instant from_, samples_from_;
   Duration step_;
   Samples samples_;
-  std::vector<double> ms_;       // times as doubles, since samples_from_
+  std::vector<double> ms_;  // times as doubles, since samples_from_
   std::vector<std::int64_t> ends_;
-  Places resets_;                // samples lower than the one before
-  Places changes_before_;        // how many changes there are up to a sample; made on first need
+  Places resets_;          // samples lower than the one before
+  Places changes_before_;  // how many changes there are up to a sample; made on first need
   // Counts at the grid's instants, from `reach` before the first on: shared by windows of whole steps.
   std::size_t grid_before_ = 0;
   Places up_to_, before_;

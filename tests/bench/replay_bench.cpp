@@ -1,5 +1,6 @@
-// 27 days of 60 s data, 100 SLOs of 8 windows each, samples in memory, one core: looking for changes and deciding
-// (alert state and all), against the loop in opponents/. Pairs are interleaved; medians and spread are of CPU time.
+// 27 days of 60 s data, 100 SLOs of 8 windows each, samples in memory, one core: looking for changes and
+// deciding (alert state and all), against the loop in opponents/. Pairs are interleaved; medians and spread
+// are of CPU time.
 //   build/tests/replay_bench [pairs] [slos] [days]
 #include <fmt/format.h>
 
@@ -47,19 +48,28 @@ std::string spread(std::vector<double> v) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int pairs = argc > 1 ? std::atoi(argv[1]) : 11, slos = argc > 2 ? std::atoi(argv[2]) : 100, days = argc > 3 ? std::atoi(argv[3]) : 27;
+  const int pairs = argc > 1 ? std::atoi(argv[1]) : 11, slos = argc > 2 ? std::atoi(argv[2]) : 100,
+            days = argc > 3 ? std::atoi(argv[3]) : 27;
   const auto ticks = static_cast<std::size_t>(days) * 1440;
   const Instant from{1'700'000'040'000};
-  std::string text = "use std.burn\ntick 1m\nsource s is scrape { url \"http://127.0.0.1:1/metrics\" every 1m  semantics 2 }\n"
-                     "metric bad_total is counter with (svc)\nmetric req_total is counter with (svc)\nreceiver r is log { }\n";
+  std::string text =
+      "use std.burn\ntick 1m\nsource s is scrape { url \"http://127.0.0.1:1/metrics\" every 1m  semantics 2 "
+      "}\n"
+      "metric bad_total is counter with (svc)\nmetric req_total is counter with (svc)\nreceiver r is log { "
+      "}\n";
   loop::SeededRandom random(7);
   store::SeriesStore store{Limits{}};
   std::vector<Service> services(static_cast<std::size_t>(slos));
   for (std::size_t s = 0; s < services.size(); ++s) {
-    text += fmt::format("slo s{0} {{ indicator bad bad_total{{svc=\"{0}\"}} of req_total{{svc=\"{0}\"}}  objective 99.9% over 30d  burn std.burn.google  page r  ticket r }}\n", s);
+    text += fmt::format(
+        "slo s{0} {{ indicator bad bad_total{{svc=\"{0}\"}} of req_total{{svc=\"{0}\"}}  objective 99.9% "
+        "over 30d  burn std.burn.google  page r  ticket r }}\n",
+        s);
     Service& service = services[s];
-    const auto bad = *store.series(Labels(std::vector<Labels::Pair>{{"__name__", "bad_total"}, {"svc", fmt::format("{}", s)}}));
-    const auto req = *store.series(Labels(std::vector<Labels::Pair>{{"__name__", "req_total"}, {"svc", fmt::format("{}", s)}}));
+    const auto bad = *store.series(
+        Labels(std::vector<Labels::Pair>{{"__name__", "bad_total"}, {"svc", fmt::format("{}", s)}}));
+    const auto req = *store.series(
+        Labels(std::vector<Labels::Pair>{{"__name__", "req_total"}, {"svc", fmt::format("{}", s)}}));
     double failed = 0, all = 0;
     const std::size_t begins = random.next() % ticks, lasts = 30 + random.next() % 600;
     for (std::size_t k = 0; k < ticks; ++k) {
@@ -80,8 +90,10 @@ int main(int argc, char** argv) {
     return 1;
   }
   const double budget = 0.001;
-  const TwoEndedRow rows[] = {{3'600'000, 300'000, 14.4 * budget}, {21'600'000, 1'800'000, 6 * budget},
-                              {86'400'000, 7'200'000, 3 * budget}, {259'200'000, 21'600'000, 1 * budget}};
+  const TwoEndedRow rows[] = {{3'600'000, 300'000, 14.4 * budget},
+                              {21'600'000, 1'800'000, 6 * budget},
+                              {86'400'000, 7'200'000, 3 * budget},
+                              {259'200'000, 21'600'000, 1 * budget}};
   std::vector<double> ours, theirs, ratios;
   std::uint64_t our_fired = 0, their_fired = 0;
   double checksum = 0;
@@ -89,7 +101,8 @@ int main(int argc, char** argv) {
     double begin = cpu();
     their_fired = 0;
     for (const Service& s : services) {
-      const TwoEndedSeries bad{s.times.data(), s.bad.data(), ticks}, total{s.times.data(), s.total.data(), ticks};
+      const TwoEndedSeries bad{s.times.data(), s.bad.data(), ticks},
+          total{s.times.data(), s.total.data(), ticks};
       checksum += two_ended(&bad, &total, rows, 4, from.ms, 60'000, ticks, &their_fired);
     }
     theirs.push_back(cpu() - begin);
@@ -104,11 +117,14 @@ int main(int argc, char** argv) {
     ours.push_back(cpu() - begin);
     our_fired = counting.fired;
     ratios.push_back(ours.back() / theirs.back());
-    if (pair == 0) fmt::print("{} ticks, {} of them decided; rows that became true: {} here, {} there\n", ticks, result.decided, our_fired, their_fired);
+    if (pair == 0)
+      fmt::print("{} ticks, {} of them decided; rows that became true: {} here, {} there\n", ticks,
+                 result.decided, our_fired, their_fired);
   }
   const double values = static_cast<double>(ticks) * slos * 16;
   fmt::print("replay         {}  {:.2f} ns a window value\n", spread(ours), median(ours) / values * 1e9);
-  fmt::print("two ends by hand {}  {:.2f} ns a window value  (checksum {:.6g})\n", spread(theirs), median(theirs) / values * 1e9, checksum);
+  fmt::print("two ends by hand {}  {:.2f} ns a window value  (checksum {:.6g})\n", spread(theirs),
+             median(theirs) / values * 1e9, checksum);
   fmt::print("ratio          {:.2f}, pair by pair {}\n", median(ratios), spread(ratios));
   return our_fired == their_fired ? 0 : 1;
 }

@@ -21,12 +21,14 @@ bool chance(Rng& rng, int percent) {
   return below(rng, 100) < percent;
 }
 bool same(double a, double b) {
-  return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b) || (std::isnan(a) && std::isnan(b));
+  return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b) ||
+         (std::isnan(a) && std::isnan(b));
 }
 
 SeriesId fill(SeriesStore& store, Rng& rng) {
   const SeriesId id = *store.series(Labels(std::vector<Labels::Pair>{{"__name__", "m"}}));
-  const bool whole = chance(rng, 60), wild = chance(rng, 25), regular = chance(rng, 50), gauge = chance(rng, 25);
+  const bool whole = chance(rng, 60), wild = chance(rng, 25), regular = chance(rng, 50),
+             gauge = chance(rng, 25);
   const std::int64_t spacing = 1000 * (1 + below(rng, 30));
   std::int64_t time = below(rng, 100'000) / spacing * spacing;
   double level = static_cast<double>(below(rng, 50));
@@ -36,7 +38,8 @@ SeriesId fill(SeriesStore& store, Rng& rng) {
     level = gauge ? level + step - 400 : chance(rng, 3) ? step / 10 : level + (chance(rng, 30) ? 0 : step);
     double value = level;
     if (wild && chance(rng, 15)) {
-      constexpr double odd[] = {std::numeric_limits<double>::quiet_NaN(), HUGE_VAL, -HUGE_VAL, 1.7e308, 5e-324, -0.0, 0.0};
+      constexpr double odd[] = {
+          std::numeric_limits<double>::quiet_NaN(), HUGE_VAL, -HUGE_VAL, 1.7e308, 5e-324, -0.0, 0.0};
       value = odd[below(rng, 7)];
     }
     if (chance(rng, 2)) value = stale_marker();
@@ -62,7 +65,8 @@ TEST(MovingWindows, EqualTheWindowsOneByOne) {
     Cursor series(store), loading(store);
     series.open(id);
     const Duration step{1000 * (1 + below(rng, 40))};
-    const Instant from{below(rng, 3'000'000) / (chance(rng, 50) ? step.ms : 1) * (chance(rng, 50) ? step.ms : 1) % 5'000'000};
+    const Instant from{below(rng, 3'000'000) / (chance(rng, 50) ? step.ms : 1) *
+                       (chance(rng, 50) ? step.ms : 1) % 5'000'000};
     const auto count = static_cast<std::size_t>(1 + below(rng, 300));
     loading.open(id);
     MovingWindows windows;
@@ -72,12 +76,13 @@ TEST(MovingWindows, EqualTheWindowsOneByOne) {
     std::vector<double> got(count);
     std::vector<WindowState> states(count);
     for (int f = 0; f < range_fn_count; ++f) {
-      const MovingWindows::Range range{static_cast<RangeFn>(f),
-                                       chance(rng, 60) ? step * (1 + below(rng, 60)) : Duration{1 + below(rng, 1'500'000)},
-                                       chance(rng, 70)   ? Duration{}
-                                       : chance(rng, 50) ? step * below(rng, 20)
-                                                         : Duration{below(rng, 500'000)},
-                                       chance(rng, 50) ? Semantics::prometheus2 : Semantics::prometheus3};
+      const MovingWindows::Range range{
+          static_cast<RangeFn>(f),
+          chance(rng, 60) ? step * (1 + below(rng, 60)) : Duration{1 + below(rng, 1'500'000)},
+          chance(rng, 70)   ? Duration{}
+          : chance(rng, 50) ? step * below(rng, 20)
+                            : Duration{below(rng, 500'000)},
+          chance(rng, 50) ? Semantics::prometheus2 : Semantics::prometheus3};
       const auto first = static_cast<std::size_t>(below(rng, static_cast<std::int64_t>(count)));
       const std::size_t n = count - first;
       windows.range(range, first, n, got.data(), states.data());
@@ -86,8 +91,8 @@ TEST(MovingWindows, EqualTheWindowsOneByOne) {
         const auto expected = window_value(series, range.fn, at, range.length, range.semantics, scratch);
         ASSERT_EQ(states[i], state_of(series, expected, window_start(at, range.length, range.semantics), at));
         ASSERT_TRUE(same(got[i], expected.value_or(0.0)))
-            << range_fn_name(range.fn) << " over " << range.length.ms << " at " << at.ms << " in round " << round << ": "
-            << got[i] << " and " << expected.value_or(0.0);
+            << range_fn_name(range.fn) << " over " << range.length.ms << " at " << at.ms << " in round "
+            << round << ": " << got[i] << " and " << expected.value_or(0.0);
         ++(expected ? values : nothings);
       }
     }
@@ -95,7 +100,8 @@ TEST(MovingWindows, EqualTheWindowsOneByOne) {
     for (const Semantics semantics : {Semantics::prometheus2, Semantics::prometheus3}) {
       windows.latest(lookback, {}, semantics, 0, count, got.data(), states.data());
       for (std::size_t i = 0; i < count; ++i) {
-        const InstantValue expected = instant_value(series, from + step * static_cast<std::int64_t>(i), lookback, semantics);
+        const InstantValue expected =
+            instant_value(series, from + step * static_cast<std::int64_t>(i), lookback, semantics);
         const bool there = expected.state == InstantValue::State::value;
         ASSERT_EQ(states[i] == WindowState::value, there);
         ASSERT_TRUE(same(got[i], there ? expected.value : 0.0));

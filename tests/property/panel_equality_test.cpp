@@ -1,5 +1,5 @@
-// Panels against evaluation tick by tick: every row, value and evidence, to the bit, while series come, end, reset
-// and have gaps.
+// Panels against evaluation tick by tick: every row, value and evidence, to the bit, while series come, end,
+// reset and have gaps.
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -32,9 +32,13 @@ void add_series(store::SeriesStore& store, Rng& rng, std::vector<Labels::Pair> l
   while (at < start + seconds(15) * ticks) {
     const double step = static_cast<double>(below(rng, 100));
     level = counter ? (chance(rng, 2) ? step : level + step) : level + step - 50;
-    const double value = chance(rng, 1) ? store::stale_marker() : chance(rng, 1) ? std::numeric_limits<double>::quiet_NaN() : level;
+    const double value = chance(rng, 1)   ? store::stale_marker()
+                         : chance(rng, 1) ? std::numeric_limits<double>::quiet_NaN()
+                                          : level;
     EXPECT_TRUE(store.append(id, at, value));
-    at = at + (chance(rng, 2) ? minutes(below(rng, 20)) + seconds(1) : chance(rng, 60) ? seconds(15) : milliseconds(14'000 + below(rng, 2000)));
+    at = at + (chance(rng, 2)    ? minutes(below(rng, 20)) + seconds(1)
+               : chance(rng, 60) ? seconds(15)
+                                 : milliseconds(14'000 + below(rng, 2000)));
   }
 }
 
@@ -53,8 +57,8 @@ std::unique_ptr<store::SeriesStore> random_store(std::uint64_t seed) {
 }
 
 // All of `roots`, over all ticks, in panels as long as rows allow and `longest` at most.
-void compare(const plan::Plan& plan, const std::vector<plan::Index>& roots, const store::SeriesStore& store, Semantics semantics,
-             std::size_t longest, std::size_t& values, std::size_t& others) {
+void compare(const plan::Plan& plan, const std::vector<plan::Index>& roots, const store::SeriesStore& store,
+             Semantics semantics, std::size_t longest, std::size_t& values, std::size_t& others) {
   StoreProvider leaves(store), panel_leaves(store);
   ShapeRunner shapes(plan, Tier::interpreter, {}, {});
   panel_leaves.expect_panels(start, plan.tick, ticks, plan::longest_window(plan));
@@ -64,7 +68,8 @@ void compare(const plan::Plan& plan, const std::vector<plan::Index>& roots, cons
   while (first < ticks) {
     const Instant from = start + plan.tick * static_cast<std::int64_t>(first);
     Instant until = start + plan.tick * ticks;
-    for (const plan::Leaf& leaf : plan.leaves) until = std::min(until, panel_leaves.same_rows_until(leaf, from));
+    for (const plan::Leaf& leaf : plan.leaves)
+      until = std::min(until, panel_leaves.same_rows_until(leaf, from));
     const auto rows_allow = static_cast<std::size_t>(((until - from).ms + plan.tick.ms - 1) / plan.tick.ms);
     const std::size_t n = std::min({longest, rows_allow, ticks - first});
     panels.begin(from, n);
@@ -83,7 +88,8 @@ void compare(const plan::Plan& plan, const std::vector<plan::Index>& roots, cons
         ASSERT_EQ(*got.rows, *expected.rows) << "tick " << first + t;
         for (std::size_t row = 0; row < expected.size(); ++row) {
           ASSERT_EQ(got.evidence[row], expected.evidence[row]) << "tick " << first + t << " row " << row;
-          ASSERT_EQ(std::bit_cast<std::uint64_t>(got.value[row]), std::bit_cast<std::uint64_t>(expected.value[row]))
+          ASSERT_EQ(std::bit_cast<std::uint64_t>(got.value[row]),
+                    std::bit_cast<std::uint64_t>(expected.value[row]))
               << "tick " << first + t << ": " << got.value[row] << " and " << expected.value[row];
           ++(expected.evidence[row] == 0 ? values : others);
         }
@@ -97,7 +103,8 @@ TEST(Panels, EqualEvaluationTickByTick) {
   const char* expressions[] = {
       "sum by (region) (rate(req_total[5m]))",
       "sum(rate(req_total{code=~\"5..\"}[5m])) / sum(rate(req_total[5m]))",
-      "sum by (region) (increase(req_total{code=~\"5..\"}[3m])) / sum by (region) (increase(req_total[3m])) > 0.2",
+      "sum by (region) (increase(req_total{code=~\"5..\"}[3m])) / sum by (region) (increase(req_total[3m])) "
+      "> 0.2",
       "avg without (code) (irate(req_total[2m]))",
       "max by (region) (depth) - on () group_left () min(depth)",
       "count(depth) + 1",
@@ -143,12 +150,13 @@ slo a per (region) max 5 { indicator bad req_total{code=~"5.."} of req_total  ob
 slo b { indicator good req_total{code="200"} of req_total  objective 50% over 1d  burn { page 1.5 over 20m & 2m }  floor 10 bad  page r }
 slo c per (region) max 5 { indicator share of lat at most 0.5  objective 99% over 1d  burn { page 10 over 20m & 2m }  page r }
 )"}},
-                                                {});
+                                                 {});
   ASSERT_TRUE(program.plan) << source::render_text(program.diagnostics, program.sources);
   std::vector<plan::Index> roots;
   for (const plan::Slo& slo : program.plan->slos) {
     roots.push_back(slo.universe);
-    for (const plan::BurnRow& row : slo.rows) roots.insert(roots.end(), {row.condition, row.long_ratio, row.short_ratio});
+    for (const plan::BurnRow& row : slo.rows)
+      roots.insert(roots.end(), {row.condition, row.long_ratio, row.short_ratio});
   }
   std::size_t values = 0, others = 0;
   for (const std::uint64_t seed : {1, 2, 3}) {

@@ -1,7 +1,6 @@
-// A replay that passes over ticks at which nothing can change against one that decides at every tick: the same events,
-// budgets and state, while series come, end, have gaps and reset, deploys go wrong and policies act.
-#include "runtime/loop/replay.hpp"
-
+// A replay that passes over ticks at which nothing can change against one that decides at every tick: the
+// same events, budgets and state, while series come, end, have gaps and reset, deploys go wrong and policies
+// act.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -11,6 +10,7 @@
 
 #include "compiler/lower/compile.hpp"
 #include "runtime/decide/budget.hpp"
+#include "runtime/loop/replay.hpp"
 
 namespace signalbox::loop {
 namespace {
@@ -61,7 +61,9 @@ policy back on shop {
 std::unique_ptr<store::SeriesStore> random_store(std::uint64_t seed) {
   Rng rng(seed);
   auto store = std::make_unique<store::SeriesStore>(Limits{});
-  const auto add = [&](std::vector<Labels::Pair> labels) { return *store->series(Labels(std::move(labels))); };
+  const auto add = [&](std::vector<Labels::Pair> labels) {
+    return *store->series(Labels(std::move(labels)));
+  };
   const Instant end = start + seconds(15) * static_cast<std::int64_t>(ticks);
   for (const char* region : {"eu", "us", "ap", "sa"}) {
     const Instant born = start + (chance(rng, 50) ? Duration{below(rng, 8'000'000)} : Duration{});
@@ -89,7 +91,8 @@ std::unique_ptr<store::SeriesStore> random_store(std::uint64_t seed) {
       EXPECT_TRUE(store->append(depth, at, d));
     }
     if (dies < end && chance(rng, 50))
-      for (const auto id : {good, bad, depth}) static_cast<void>(store->append(id, dies, store::stale_marker()));
+      for (const auto id : {good, bad, depth})
+        static_cast<void>(store->append(id, dies, store::stale_marker()));
   }
   const auto deployed = add({{"__name__", "shop_deployed_timestamp_seconds"}});
   double value = start.unix_seconds() - 3600;
@@ -105,7 +108,8 @@ class Story : public EngineObserver {
   Story(const plan::Plan& plan, Instant last) : plan_(plan), last_(last) {}
   std::string text;
   void event(const decide::Event& e) override {
-    text += fmt::format("{} {} {} {} {} {} {}\n", to_rfc3339(e.time), e.kind, e.declaration, to_string(e.labels), e.severity, e.id, e.why);
+    text += fmt::format("{} {} {} {} {} {} {}\n", to_rfc3339(e.time), e.kind, e.declaration,
+                        to_string(e.labels), e.severity, e.id, e.why);
   }
   void notice(const Error& e) override { text += e.message + "\n"; }
   void tick_done(Instant at, eval::Evaluation& evaluation, const decide::State& state) override {
@@ -113,7 +117,8 @@ class Story : public EngineObserver {
     for (plan::Index s = 0; s < plan_.slos.size(); ++s)
       for (const auto& b : decide::read_budget(plan_, s, evaluation))
         text += fmt::format("{} {} {} {}\n", plan_.slos[s].name, to_string(b.labels), b.spent, b.remaining);
-    for (const auto& [key, value] : decide::to_entries(state)) text += fmt::format("{} {}\n", key, std::hash<std::string>{}(value));
+    for (const auto& [key, value] : decide::to_entries(state))
+      text += fmt::format("{} {}\n", key, std::hash<std::string>{}(value));
   }
 
  private:
@@ -165,7 +170,8 @@ TEST(Replay, IsTheSameWithSlicesPoliciesAndDeferral) {
   std::size_t events = 0, decided = 0;
   for (std::uint64_t seed = 21; seed <= 26; ++seed) {
     compare(deferring(slos, ""), seed, events, decided);
-    compare(deferring(without_slices(slos), "defer page while back acts at most 9m") + policies, seed, events, decided);
+    compare(deferring(without_slices(slos), "defer page while back acts at most 9m") + policies, seed, events,
+            decided);
   }
   EXPECT_GT(events, 500u);
 }

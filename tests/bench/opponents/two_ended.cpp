@@ -32,16 +32,19 @@ inline double increase(const TwoEndedSeries& s, Window& w, std::int64_t end, std
 
 }  // namespace
 
-extern "C" double two_ended(const TwoEndedSeries* bad, const TwoEndedSeries* total, const TwoEndedRow* rows, std::size_t row_count,
-                            std::int64_t from, std::int64_t step, std::size_t ticks, std::uint64_t* fired) {
+extern "C" double two_ended(const TwoEndedSeries* bad, const TwoEndedSeries* total, const TwoEndedRow* rows,
+                            std::size_t row_count, std::int64_t from, std::int64_t step, std::size_t ticks,
+                            std::uint64_t* fired) {
   double checksum = 0;
   for (std::size_t r = 0; r < row_count; ++r) {
     Window long_bad, long_total, short_bad, short_total;
     bool active = false;
     for (std::size_t k = 0; k < ticks; ++k) {
       const std::int64_t at = from + static_cast<std::int64_t>(k) * step;
-      const double lb = increase(*bad, long_bad, at, rows[r].long_ms), lt = increase(*total, long_total, at, rows[r].long_ms);
-      const double sb = increase(*bad, short_bad, at, rows[r].short_ms), st = increase(*total, short_total, at, rows[r].short_ms);
+      const double lb = increase(*bad, long_bad, at, rows[r].long_ms),
+                   lt = increase(*total, long_total, at, rows[r].long_ms);
+      const double sb = increase(*bad, short_bad, at, rows[r].short_ms),
+                   st = increase(*total, short_total, at, rows[r].short_ms);
       checksum += lb + lt + sb + st;
       const bool known = lt > 0 && st > 0;
       const bool now = known && lb / lt > rows[r].theta && sb / st > rows[r].theta;

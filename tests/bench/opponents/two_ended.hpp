@@ -1,5 +1,6 @@
-// The opponent of the replay benchmark: what a careful programmer writes by hand for this very job. One pass over raw
-// arrays, two moving ends a window, Prometheus' formula for increase, the rows' alert state. No generality.
+// The opponent of the replay benchmark: what a careful programmer writes by hand for this very job. One pass
+// over raw arrays, two moving ends a window, Prometheus' formula for increase, the rows' alert state. No
+// generality.
 #pragma once
 
 #include <cstddef>
@@ -16,8 +17,9 @@ struct TwoEndedRow {
   std::int64_t long_ms, short_ms;
   double theta;
 };
-// For one SLO: `bad` over `total`, at ticks from + k × step. Returns a checksum of the window values; `fired` gets how
-// often a row became true.
-double two_ended(const TwoEndedSeries* bad, const TwoEndedSeries* total, const TwoEndedRow* rows, std::size_t row_count,
-                 std::int64_t from, std::int64_t step, std::size_t ticks, std::uint64_t* fired);
+// For one SLO: `bad` over `total`, at ticks from + k × step. Returns a checksum of the window values; `fired`
+// gets how often a row became true.
+double two_ended(const TwoEndedSeries* bad, const TwoEndedSeries* total, const TwoEndedRow* rows,
+                 std::size_t row_count, std::int64_t from, std::int64_t step, std::size_t ticks,
+                 std::uint64_t* fired);
 }
