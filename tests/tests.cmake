@@ -216,3 +216,15 @@ set_tests_properties(sim bad_input_test PROPERTIES COST 40)
 
 signalbox_test(unit/generate_test.cpp sb_generate sb_sources)
 signalbox_program_test(wire/generate_cli_test.cpp)
+# Generated expressions over generated series, asked of a real Prometheus and of us: ./dev parity.
+add_library(sb_parity STATIC ${PROJECT_SOURCE_DIR}/tests/parity/coverage.cpp ${PROJECT_SOURCE_DIR}/tests/parity/world.cpp
+  ${PROJECT_SOURCE_DIR}/tests/parity/expression.cpp ${PROJECT_SOURCE_DIR}/tests/parity/generate.cpp
+  ${PROJECT_SOURCE_DIR}/tests/parity/arena.cpp ${PROJECT_SOURCE_DIR}/tests/parity/runner.cpp
+  ${PROJECT_SOURCE_DIR}/tests/parity/table.cpp ${PROJECT_SOURCE_DIR}/tests/wire/prometheus_server.cpp)
+target_link_libraries(sb_parity PUBLIC sb_lower sb_eval PRIVATE nlohmann_json::nlohmann_json signalbox_warnings)
+add_executable(parity ${PROJECT_SOURCE_DIR}/tests/parity/parity.cpp)
+target_link_libraries(parity PRIVATE sb_parity signalbox_warnings)
+set_target_properties(parity PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+signalbox_test(parity/parity_test.cpp sb_parity)
+target_compile_definitions(parity_test PRIVATE SIGNALBOX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+set_tests_properties(parity_test PROPERTIES LABELS wire)

@@ -1,0 +1,246 @@
+#include "tests/parity/expression.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace signalbox::parity {
+namespace {
+
+using Listed = Expression::Labels;
+
+std::string duration_text(std::int64_t ms) {
+  return ms % 1000 == 0 ? fmt::format("{}s", ms / 1000) : fmt::format("{}ms", ms);
+}
+
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) out += c == '\\' ? "\\\\" : std::string(1, c);
+  return out;
+}
+
+std::string selector_text(const Expression& e) {
+  std::string name, rest;
+  for (const Matcher& m : e.matchers) {
+    if (m.label == metric_name_label && m.op == MatchOp::equal)
+      name = m.value;
+    else
+      rest += fmt::format("{}{}{}\"{}\"", rest.empty() ? "" : ",", m.label, match_op_text(m.op),
+                          escaped(m.value));
+  }
+  std::string out = name + (rest.empty() ? "" : "{" + rest + "}");
+  if (e.window > 0) out += "[" + duration_text(e.window) + "]";
+  if (e.offset > 0) out += " offset " + duration_text(e.offset);
+  return out;
+}
+
+std::string operator_text(Feature feature, Dialect dialect) {
+  if (feature == Feature::mod && dialect == Dialect::prometheus) return "%";
+  if (feature == Feature::fallback && dialect == Dialect::prometheus) return "or";
+  return std::string(features[static_cast<std::size_t>(feature)]);
+}
+
+std::string binary_text(const Expression& e, Dialect dialect) {
+  std::string matching;
+  if (e.listed != Listed::none)
+    matching = fmt::format(" {}({})", e.listed == Listed::on ? "on" : "ignoring", fmt::join(e.labels, ","));
+  if (e.group != Expression::Group::none)
+    matching += fmt::format(" group_{}({})", e.group == Expression::Group::left ? "left" : "right",
+                            fmt::join(e.include, ","));
+  std::string right = text_of(*e.args[1], dialect);
+  // A filled-in number is a family of one row, which PromQL has a function for.
+  if (e.feature == Feature::fallback && dialect == Dialect::prometheus && e.args[1]->kind == Kind::number)
+    right = "vector(" + right + ")";
+  return fmt::format("({}) {}{} ({})", text_of(*e.args[0], dialect), operator_text(e.feature, dialect),
+                     matching, right);
+}
+
+LabelFilter restricted(const LabelFilter& filter, const std::vector<std::string>& to) {
+  LabelFilter out{true, {}};
+  for (const std::string& label : to)
+    if (filter.tells(label)) out.names.push_back(label);
+  return out;
+}
+LabelFilter removed(LabelFilter filter, const std::vector<std::string>& labels) {
+  for (const std::string& label : labels) {
+    if (filter.only)
+      std::erase(filter.names, label);
+    else
+      filter.names.push_back(label);
+  }
+  return filter;
+}
+
+// What the filter of `e`'s rows says of its argument's.
+LabelFilter filter_of_arg(const Expression& e, std::size_t arg, const LabelFilter& filter) {
+  const std::vector<std::string> name{std::string(metric_name_label)};
+  switch (e.kind) {
+    case Kind::aggregate:
+      if (e.listed == Listed::without) return removed(removed(filter, e.labels), name);
+      return restricted(filter, e.labels);
+    case Kind::quantile:
+      return removed(removed(filter, {"le"}), name);
+    case Kind::absent:
+      return {true, {}};
+    case Kind::binary: {
+      const bool many = (arg == 0) == (e.group == Expression::Group::left);
+      if (e.group != Expression::Group::none && many) return removed(removed(filter, e.include), name);
+      if (e.listed == Listed::on) {
+        std::vector<std::string> known = e.labels;
+        known.insert(known.end(), e.include.begin(), e.include.end());
+        return restricted(filter, known);
+      }
+      if (e.listed == Listed::ignoring) return removed(removed(filter, e.labels), name);
+      return removed(filter, name);
+    }
+    default:
+      return removed(filter, name);
+  }
+}
+
+void collect(const Expression& e, FeatureSet above, const LabelFilter& filter, std::vector<LeafUse>& out) {
+  above |= own_features(e);
+  if (e.kind == Kind::selector || e.kind == Kind::range)
+    out.push_back({&e, above, removed(filter, {std::string(metric_name_label)})});
+  for (std::size_t i = 0; i < e.args.size(); ++i)
+    collect(*e.args[i], above, filter_of_arg(e, i, filter), out);
+}
+
+bool folds_without_order(const Expression& e, FeatureSet folds) {
+  return (e.kind == Kind::aggregate && (bit(e.feature) & folds) != 0 && e.args[0]->kind != Kind::selector &&
+          e.args[0]->kind != Kind::range) ||
+         std::any_of(e.args.begin(), e.args.end(),
+                     [&](const auto& arg) { return folds_without_order(*arg, folds); });
+}
+bool sums(const Expression& e) {
+  return folds_without_order(e, bit(Feature::sum) | bit(Feature::avg));
+}
+bool is_inexact(const Expression& e) {
+  return e.in_last_digits || sums(e) ||
+         std::any_of(e.args.begin(), e.args.end(), [](const auto& arg) { return is_inexact(*arg); });
+}
+
+ExpressionPtr with_args(const Expression& e, Feature feature, std::vector<ExpressionPtr> args) {
+  auto out = std::make_shared<Expression>(e);
+  out->feature = feature;
+  out->args = std::move(args);
+  return out;
+}
+
+ExpressionPtr size_of(const ExpressionPtr& e) {
+  auto out = std::make_shared<Expression>();
+  out->kind = Kind::call;
+  out->feature = Feature::abs;
+  out->args = {e};
+  return out;
+}
+
+}  // namespace
+
+std::string text_of(const Expression& e, Dialect dialect) {
+  const std::string_view name = features[static_cast<std::size_t>(e.feature)];
+  const auto arg = [&](std::size_t i) { return text_of(*e.args[i], dialect); };
+  switch (e.kind) {
+    case Kind::selector:
+      return selector_text(e);
+    case Kind::range:
+      return fmt::format("{}({})", name, selector_text(e));
+    case Kind::aggregate:
+      if (e.listed == Listed::none) return fmt::format("{}({})", name, arg(0));
+      return fmt::format("{} {}({}) ({})", name, e.listed == Listed::by ? "by " : "without ",
+                         fmt::join(e.labels, ","), arg(0));
+    case Kind::binary:
+      return binary_text(e, dialect);
+    case Kind::number:
+      return fmt::format("{}", e.number);
+    case Kind::call:
+      if (e.feature == Feature::negate) return fmt::format("-({})", arg(0));
+      if (e.feature == Feature::clamp) return fmt::format("clamp({}, {}, {})", arg(0), e.number, e.second);
+      if (e.args.size() == 2) return fmt::format("{}({}, {})", name, arg(0), arg(1));
+      return fmt::format("{}({})", name, arg(0));
+    case Kind::absent:
+      return fmt::format("absent({})", arg(0));
+    case Kind::quantile:
+      return fmt::format("histogram_quantile({}, {})", e.number, arg(0));
+    case Kind::time:
+      return "time()";
+  }
+  return {};
+}
+
+FeatureSet own_features(const Expression& e) {
+  FeatureSet out = 0;
+  if (e.kind != Kind::number) out |= bit(e.feature);
+  for (const Matcher& m : e.matchers) {
+    if (m.label == metric_name_label && m.op == MatchOp::equal) continue;
+    out |= bit(m.op == MatchOp::equal       ? Feature::match_equal
+               : m.op == MatchOp::not_equal ? Feature::match_not_equal
+               : m.op == MatchOp::regex     ? Feature::match_regex
+                                            : Feature::match_not_regex);
+  }
+  if (e.offset > 0) out |= bit(Feature::offset);
+  if (e.listed == Listed::by) out |= bit(Feature::by);
+  if (e.listed == Listed::without) out |= bit(Feature::without);
+  if (e.listed == Listed::on) out |= bit(Feature::on);
+  if (e.listed == Listed::ignoring) out |= bit(Feature::ignoring);
+  if (e.group == Expression::Group::left) out |= bit(Feature::group_left);
+  if (e.group == Expression::Group::right) out |= bit(Feature::group_right);
+  // time() reads nothing: it counts for what it meets.
+  for (const ExpressionPtr& arg : e.args)
+    if (arg->kind == Kind::time) out |= bit(Feature::time);
+  return out;
+}
+
+FeatureSet all_features(const Expression& e) {
+  FeatureSet out = own_features(e);
+  for (const ExpressionPtr& arg : e.args) out |= all_features(*arg);
+  return out;
+}
+
+bool LabelFilter::tells(const std::string& label) const {
+  return (std::find(names.begin(), names.end(), label) != names.end()) == only;
+}
+
+std::vector<LeafUse> leaves_of(const Expression& e) {
+  std::vector<LeafUse> out;
+  collect(e, 0, {}, out);
+  return out;
+}
+
+bool zero_has_any_sign(const Expression& e) {
+  return folds_without_order(e,
+                             bit(Feature::sum) | bit(Feature::avg) | bit(Feature::min) | bit(Feature::max));
+}
+
+ExpressionPtr magnitude(const ExpressionPtr& e) {
+  if (!is_inexact(*e)) return nullptr;
+  const auto of = [](const ExpressionPtr& arg) {
+    const ExpressionPtr inner = magnitude(arg);
+    return inner ? inner : arg->kind == Kind::number || arg->kind == Kind::time ? arg : size_of(arg);
+  };
+  switch (e->kind) {
+    case Kind::aggregate:
+      return with_args(*e, e->feature == Feature::min ? Feature::max : e->feature, {of(e->args[0])});
+    case Kind::binary: {
+      if (e->feature == Feature::pow) return size_of(e);
+      if (e->feature == Feature::div) {
+        // d(a/b) is about A/|b| + A/|b| * B/|b|, where the magnitudes A and B are not below |a| and |b|.
+        const ExpressionPtr over = with_args(*e, Feature::div, {of(e->args[0]), size_of(e->args[1])});
+        if (!is_inexact(*e->args[1])) return over;
+        Expression plain;
+        plain.kind = Kind::binary;
+        return with_args(*e, Feature::mul,
+                         {over, with_args(plain, Feature::div, {of(e->args[1]), size_of(e->args[1])})});
+      }
+      return with_args(*e, e->feature == Feature::sub ? Feature::add : e->feature,
+                       {of(e->args[0]), of(e->args[1])});
+    }
+    case Kind::call:
+      return of(e->args[0]);  // abs, negation and clamps move no two values further apart
+    default:
+      return size_of(e);
+  }
+}
+
+}  // namespace signalbox::parity

@@ -1,0 +1,67 @@
+// Expressions that Signalbox and Prometheus both know, in both spellings, and a seeded generator of them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/base/promql_terms.hpp"
+#include "tests/parity/coverage.hpp"
+#include "tests/parity/world.hpp"
+
+namespace signalbox::parity {
+
+enum class Kind : std::uint8_t { selector, range, aggregate, binary, number, call, absent, quantile, time };
+enum class Dialect : std::uint8_t { signalbox, prometheus };
+
+struct Expression;
+using ExpressionPtr = std::shared_ptr<const Expression>;
+
+struct Expression {
+  Kind kind = Kind::number;
+  Feature feature = Feature::selector;  // which function, aggregate or operator
+  std::vector<ExpressionPtr> args;
+  // selector and range
+  std::vector<Matcher> matchers;
+  std::int64_t window = 0, offset = 0;
+  // number; bounds of a clamp; the quantile
+  double number = 0, second = 0;
+  bool in_last_digits = false;  // a power: Go's library and C's need not agree on them
+  // Grouping of an aggregate; matching of an operator.
+  enum class Labels : std::uint8_t { none, by, without, on, ignoring } listed = Labels::none;
+  std::vector<std::string> labels, include;
+  enum class Group : std::uint8_t { none, left, right } group = Group::none;
+};
+
+std::string text_of(const Expression& e, Dialect dialect);
+FeatureSet own_features(const Expression& e);
+FeatureSet all_features(const Expression& e);
+
+// The labels by which a row of the result tells which series it came from: all but `names`, or `names` alone.
+struct LabelFilter {
+  bool only = false;
+  std::vector<std::string> names;
+  bool tells(const std::string& label) const;
+};
+// A selector or range of the expression, with everything that stands above it.
+struct LeafUse {
+  const Expression* leaf = nullptr;
+  FeatureSet features = 0;
+  LabelFilter filter;
+};
+std::vector<LeafUse> leaves_of(const Expression& e);
+
+// Sums depend on the order of their terms. Prometheus' is that of the series in a selector or a function over
+// a range, and left to chance in everything else. An expression that gives, for each row of `e`, a bound on
+// the sum of the sizes that went into it; null when `e` has no sum or average of terms without order,
+// and no power.
+ExpressionPtr magnitude(const ExpressionPtr& e);
+// Likewise the sign of a zero, where 0 and -0 are the least of a group.
+bool zero_has_any_sign(const Expression& e);
+
+// `known_faults`: with what is known to differ, and is left out otherwise (docs/parity.md names it).
+ExpressionPtr make_expression(Rng& rng, bool known_faults);
+
+}  // namespace signalbox::parity
