@@ -62,7 +62,8 @@ constexpr HazardSet bit(Hazard hazard) {
   F(increase, "increase")                                                                                   \
   F(irate, "irate")                                                                                         \
   F(delta, "delta")                                                                                         \
-  F(idelta, "idelta") F(resets, "resets") F(changes, "changes") F(last_over_time, "last_over_time")         \
+  F(idelta, "idelta")                                                                                       \
+  F(resets, "resets") F(changes, "changes") F(last_over_time, "last_over_time")                             \
       F(avg_over_time, "avg_over_time") F(sum_over_time, "sum_over_time") F(min_over_time, "min_over_time") \
           F(max_over_time, "max_over_time") F(count_over_time, "count_over_time") F(selector, "selector")   \
               F(offset, "offset") F(match_equal, "matcher =") F(match_not_equal, "matcher !=")              \

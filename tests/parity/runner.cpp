@@ -217,9 +217,8 @@ void Arena::run(std::uint64_t number, Tally& tally) {
   if (!ours) {
     ++tally.mismatches;
     if (tally.reports.size() < reports_kept)
-      tally.reports.push_back(
-          fmt::format("{}\n  {} was refused by {}: {}\n  again: ./dev parity --seed {} --expression {}\n",
-                      text, text, theirs ? "Signalbox" : "Prometheus", error, seed_, number));
+      tally.reports.push_back(fmt::format("{}\n  was refused by {}: {}\n{}", text,
+                                          theirs ? "Signalbox" : "Prometheus", error, again(number)));
     return;
   }
   compare(number, e, epoch, times, *theirs, *ours, tally);
@@ -313,13 +312,16 @@ void Arena::compare(std::uint64_t number, const ExpressionPtr& e, const Epoch& e
   }
 }
 
+std::string Arena::again(std::uint64_t number) const {
+  return fmt::format("  again: ./dev parity --seed {} --expression {}{}\n", seed_, number,
+                     known_faults_ ? " --with-known-faults" : "");
+}
+
 std::string Arena::report(std::uint64_t number, const Expression& e, const Epoch& epoch, std::int64_t at,
                           const Labels& row, std::optional<double> theirs, std::optional<double> ours) const {
-  std::string out = fmt::format(
-      "{}\n  at {} of {}\n  Prometheus: {}\n  Signalbox:  {}\n  again: ./dev parity --seed {} --expression "
-      "{}\n",
-      text_of(e, Dialect::signalbox), seconds_text(at), to_string(row), shown(theirs), shown(ours), seed_,
-      number);
+  std::string out =
+      fmt::format("{}\n  at {} of {}\n  Prometheus: {}\n  Signalbox:  {}\n{}", text_of(e, Dialect::signalbox),
+                  seconds_text(at), to_string(row), shown(theirs), shown(ours), again(number));
   for (const LeafUse& use : leaves_of(e)) {
     const std::int64_t last = at - use.leaf->offset;
     const std::int64_t first = last - (use.leaf->window > 0 ? use.leaf->window : 300'000);

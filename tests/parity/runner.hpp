@@ -68,6 +68,7 @@ class Arena {
   std::optional<Answer> evaluate(const std::string& text, const Times& times, std::string& error) const;
   void compare(std::uint64_t number, const ExpressionPtr& e, const Epoch& epoch, const Times& times,
                const Answer& theirs, const Answer& ours, Tally& tally) const;
+  std::string again(std::uint64_t number) const;
   std::string report(std::uint64_t number, const Expression& e, const Epoch& epoch, std::int64_t at,
                      const Labels& row, std::optional<double> theirs, std::optional<double> ours) const;
 
