@@ -216,6 +216,7 @@ set_tests_properties(sim bad_input_test PROPERTIES COST 40)
 
 signalbox_test(unit/generate_test.cpp sb_generate sb_sources)
 signalbox_program_test(wire/generate_cli_test.cpp)
+
 # Generated expressions over generated series, asked of a real Prometheus and of us: ./dev parity.
 add_library(sb_parity STATIC ${PROJECT_SOURCE_DIR}/tests/parity/coverage.cpp ${PROJECT_SOURCE_DIR}/tests/parity/world.cpp
   ${PROJECT_SOURCE_DIR}/tests/parity/expression.cpp ${PROJECT_SOURCE_DIR}/tests/parity/generate.cpp
