@@ -259,7 +259,8 @@ Column absent_column(const plan::Plan& plan, const Node& node, const Column& inp
                                static_cast<std::uint8_t>(Evidence::value)) != input.evidence.end();
   Labels labels;
   const Node& of = plan.nodes[node.inputs[0]];
-  if (of.kind == NodeKind::leaf) {
+  // A selector itself says what is absent; a function of one does not.
+  if (of.kind == NodeKind::leaf && plan.leaves[of.index].fn == plan::LeafFn::sample) {
     const std::vector<Matcher>& matchers = plan.leaves[of.index].matchers;
     for (const Matcher& matcher : matchers) {
       const auto uses = std::count_if(matchers.begin(), matchers.end(),

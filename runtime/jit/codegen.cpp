@@ -264,9 +264,14 @@ Cell Emitter::cell(const ShapeInstr& in) {
   Cell& a = arity > 0 ? cells_[in.a] : none;
   Cell& b = arity > 1 ? cells_[in.b] : none;
   Cell& c = arity > 2 ? cells_[in.c] : none;
-  const auto limit = [&](llvm::CmpInst::Predicate inside) {
+  // Of two zeros −0 is the lesser: of equals the limit wins when its sign is `negative`.
+  const auto limit = [&](llvm::CmpInst::Predicate inside, bool negative) {
     Value *x = number(a), *bound = number(b);
-    Value* wins = b_.CreateOr(b_.CreateFCmp(inside, x, bound), is_nan(bound));
+    Value* bits = b_.CreateBitCast(bound, b_.getInt64Ty());
+    Value* zero = b_.getInt64(0);
+    Value* sign = negative ? b_.CreateICmpSLT(bits, zero) : b_.CreateICmpSGE(bits, zero);
+    Value* equal = b_.CreateAnd(b_.CreateFCmpOEQ(x, bound), sign);
+    Value* wins = b_.CreateOr(b_.CreateOr(b_.CreateFCmp(inside, x, bound), is_nan(bound)), equal);
     return combine(a, b, b_.CreateSelect(wins, bound, x));
   };
   switch (in.op) {
@@ -291,9 +296,9 @@ Cell Emitter::cell(const ShapeInstr& in) {
     case ShapeOp::abs:
       return {magnitude(number(a)), nullptr, a.evidence};
     case ShapeOp::clamp_min:
-      return limit(llvm::CmpInst::FCMP_OLT);
+      return limit(llvm::CmpInst::FCMP_OLT, false);
     case ShapeOp::clamp_max:
-      return limit(llvm::CmpInst::FCMP_OGT);
+      return limit(llvm::CmpInst::FCMP_OGT, true);
     case ShapeOp::fallback: {
       Value* first = known(a);
       return choose(first, a, b, b_.CreateSelect(first, a.evidence, b.evidence));
