@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "runtime/base/math_table.hpp"
 #include "runtime/plan/shape.hpp"
 
 namespace signalbox::eval {
@@ -29,10 +30,6 @@ inline Signal truth(bool yes) {
 inline Evidence worse(Evidence a, Evidence b) {
   return a > b ? a : b;
 }
-
-// `mod` and `pow` go through these two for every tier (the JIT calls them by pointer).
-double math_mod(double a, double b);
-double math_pow(double a, double b);
 
 // A comparison with anything but a value is unknown, except past a window's bound, where it is false.
 template <class Less>

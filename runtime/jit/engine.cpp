@@ -47,8 +47,8 @@ orc::ExecutorSymbolDef at(T* function) {
 orc::SymbolMap reachable(orc::LLJIT& jit) {
   return {{jit.mangleAndIntern("memcpy"), at<void*(void*, const void*, std::size_t)>(std::memcpy)},
           {jit.mangleAndIntern("memset"), at<void*(void*, int, std::size_t)>(std::memset)},
-          {jit.mangleAndIntern(mod_symbol), at(mod)},
-          {jit.mangleAndIntern(pow_symbol), at(pow)},
+          {jit.mangleAndIntern(mod_symbol), at(math_mod)},
+          {jit.mangleAndIntern(pow_symbol), at(math_pow)},
           {jit.mangleAndIntern(place_symbol), at(place)}};
 }
 

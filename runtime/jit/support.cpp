@@ -1,17 +1,9 @@
 #include "runtime/jit/support.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 namespace signalbox::jit {
-
-double mod(double a, double b) {
-  return std::fmod(a, b);
-}
-double pow(double a, double b) {
-  return std::pow(a, b);
-}
 
 std::size_t place(const eval::ColumnView* inputs, const Layout* layout, void* room, Placed* placed,
                   std::size_t start, std::size_t left) {

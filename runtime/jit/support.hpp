@@ -1,10 +1,11 @@
-// The functions that machine code may call, besides memcpy and memset. The names are not libm's, since LLVM
+// The functions that machine code may call, besides memcpy, memset and those of math_table.hpp. The names are not libm's, since LLVM
 // rewrites calls that it knows (pow(x, 2) to x * x).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
+#include "runtime/base/math_table.hpp"
 #include "runtime/eval/kernel.hpp"
 
 namespace signalbox::jit {
@@ -12,10 +13,6 @@ namespace signalbox::jit {
 inline constexpr const char* mod_symbol = "signalbox_mod";
 inline constexpr const char* pow_symbol = "signalbox_pow";
 inline constexpr const char* place_symbol = "signalbox_place";
-
-// The same functions of the same libm as eval::math_mod and eval::math_pow, so the same bits.
-double mod(double a, double b);
-double pow(double a, double b);
 
 // Where the rows of one column lie side by side, from the stretch's first row on.
 struct Placed {
