@@ -10,8 +10,8 @@ double math_mod(double a, double b) {
 }
 namespace {
 
-// Whole powers as Go's math.Pow has them, and so Prometheus: by squaring, on fractions of one half to one, with the
-// exponents of two beside them.
+// Whole powers as Go's math.Pow has them, and so Prometheus: by squaring, on fractions of one half to one,
+// with the exponents of two beside them.
 double whole_power(double base, double exponent) {
   int of_base = 0, of_result = 0;
   double fraction = std::frexp(base, &of_base), result = 1;

@@ -3,8 +3,6 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
-
-
 namespace signalbox::eval {
 
 Result<std::unique_ptr<KernelCompiler>> load_kernel_compiler(const char* path, const Limits& limits) {

@@ -66,13 +66,18 @@ inline Signal apply_op(ShapeOp op, Signal a, Signal b, Signal c) {
       return a.evidence == Evidence::value ? Signal{-a.value, a.evidence} : a;
     case ShapeOp::abs:
       return a.evidence == Evidence::value ? Signal{std::fabs(a.value), a.evidence} : a;
-    // NaN stays NaN, as in Prometheus; the limit wins only where it is strictly inside. Of two zeros −0 is the lesser.
+    // NaN stays NaN, as in Prometheus; the limit wins only where it is strictly inside. Of two zeros −0 is
+    // the lesser.
     case ShapeOp::clamp_min:
-      return arithmetic(a.value < b.value || std::isnan(b.value) || (a.value == b.value && !std::signbit(b.value)) ? b.value
-                                                                                                                  : a.value);
+      return arithmetic(a.value < b.value || std::isnan(b.value) ||
+                                (a.value == b.value && !std::signbit(b.value))
+                            ? b.value
+                            : a.value);
     case ShapeOp::clamp_max:
-      return arithmetic(a.value > b.value || std::isnan(b.value) || (a.value == b.value && std::signbit(b.value)) ? b.value
-                                                                                                                 : a.value);
+      return arithmetic(a.value > b.value || std::isnan(b.value) ||
+                                (a.value == b.value && std::signbit(b.value))
+                            ? b.value
+                            : a.value);
     case ShapeOp::fallback:
       return a.evidence == Evidence::value ? a : b;
     case ShapeOp::ratio: {

@@ -1,5 +1,5 @@
-// The functions that machine code may call, besides memcpy, memset and those of math_table.hpp. The names are not libm's, since LLVM
-// rewrites calls that it knows (pow(x, 2) to x * x).
+// The functions that machine code may call, besides memcpy, memset and those of math_table.hpp. The names are
+// not libm's, since LLVM rewrites calls that it knows (pow(x, 2) to x * x).
 #pragma once
 
 #include <cstddef>

@@ -365,10 +365,10 @@ void Engine::send_messages() {
   const std::map<std::string, decide::Message> messages = state_.messages;  // a receiver may answer at once
   for (const auto& [id, m] : messages) {
     if (m.not_before > now || !being_told_.insert(id).second) continue;
-    const auto arrive = [this, alive = alive_, id = id](std::optional<std::string> refusal) {
+    const auto arrive = [this, alive = alive_, message = id](std::optional<std::string> refusal) {
       if (!*alive) return;
       Arrival a;
-      a.message = id;
+      a.message = message;
       a.refusal = std::move(refusal);
       arrivals_.push_back(std::move(a));
       decide_arrivals();

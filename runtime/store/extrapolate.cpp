@@ -10,6 +10,13 @@
 #define SIGNALBOX_VECTORS
 #endif
 
+// Columns do not overlap.
+#if defined(__clang__)
+#define SIGNALBOX_NO_ALIASES _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define SIGNALBOX_NO_ALIASES _Pragma("GCC ivdep")
+#endif
+
 namespace signalbox::store {
 namespace {
 
@@ -30,7 +37,7 @@ SIGNALBOX_VECTORS void run(const Options& options, const ManyWindows& w) {
   const double* steps = w.steps;
   const double* firsts = w.first;
   double* changes = w.change;
-#pragma GCC ivdep
+  SIGNALBOX_NO_ALIASES
   for (std::size_t i = 0; i < w.count; ++i) {
     const double change = changes[i], first = firsts[i];
     const double sampled = all_sampled[i] / 1000;
@@ -66,7 +73,7 @@ SIGNALBOX_VECTORS void read(const WindowRun& run, const ManyWindows& into) {
   double* all_steps = into.steps;
   double* firsts = into.first;
   double* change = into.change;
-#pragma GCC ivdep
+  SIGNALBOX_NO_ALIASES
   for (int i = 0; i < static_cast<int>(into.count); ++i) {
     // Whole milliseconds, so that nothing is rounded here.
     const double end = first_end + step * static_cast<double>(i);
