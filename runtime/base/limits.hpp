@@ -28,8 +28,7 @@ struct Limits {
   std::size_t labels_per_series = 128;
   std::size_t label_name_bytes = 1024;
   std::size_t label_value_bytes = 65'536;
-  // Series held by the in-process store, and the memory for them and their samples (one to four bytes a
-  // sample).
+  // Series held by the in-process store, and the memory for them and their samples.
   std::size_t store_series = 1'000'000;
   std::size_t store_bytes = std::size_t{4} << 30;
   // Samples of one answer of a Prometheus, before they are packed: 16 bytes each.
