@@ -30,7 +30,7 @@ struct TestOptions {
   bool json = false;
 };
 struct EvalOptions {
-  std::string expression, data;
+  std::string expression, promql, data;  // one of the first two
   std::optional<Instant> at, from, to;
   Duration step;
   std::map<std::string, std::string> params;

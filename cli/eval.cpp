@@ -15,6 +15,7 @@
 #include "cli/jit.hpp"
 #include "cli/output.hpp"
 #include "compiler/lower/compile.hpp"
+#include "runtime/base/decimal_text.hpp"
 #include "runtime/eval/store_provider.hpp"
 
 namespace signalbox::cli {
@@ -28,26 +29,6 @@ struct SeriesResult {
 nlohmann::ordered_json seconds_json(Instant t) {
   if (t.ms % 1000 == 0) return t.ms / 1000;
   return t.unix_seconds();
-}
-
-// As the API writes doubles: the shortest digits that give the same double, and no exponent between 1e-6 and
-// 1e21. Where the digits end, zeros stand for what a double does not know.
-std::string value_text(double v) {
-  if (!std::isfinite(v)) return shortest(v);
-  char buffer[64];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, v, std::chars_format::scientific).ptr;
-  std::string text(buffer, end);
-  const double size = std::fabs(v);
-  if (size != 0 && (size < 1e-6 || size >= 1e21)) return text;
-  const std::size_t e = text.find('e');
-  const int exponent = std::atoi(text.c_str() + e + 1);
-  std::string digits = text.substr(0, e);
-  std::erase_if(digits, [](char c) { return c == '-' || c == '.'; });
-  text = std::signbit(v) ? "-" : "";
-  if (exponent < 0) return text + "0." + std::string(static_cast<std::size_t>(-exponent - 1), '0') + digits;
-  const std::size_t whole = static_cast<std::size_t>(exponent) + 1;
-  if (digits.size() <= whole) return text + digits + std::string(whole - digits.size(), '0');
-  return text + digits.substr(0, whole) + "." + digits.substr(whole);
 }
 
 int fail(const EvalOptions& options, const char* type, const std::string& message, const std::string& hint,
@@ -76,12 +57,58 @@ std::string unknown_metric(const plan::Plan& plan, const store::SeriesStore& sto
   return {};
 }
 
+// `@` and negative offsets look outside the instants that are asked about.
+void look_elsewhere(const plan::Plan& plan, HistoryRequest& request) {
+  const auto reach = [&](const plan::Window& window) {
+    if (!request.from || !request.to) return;
+    if (window.at) {
+      request.from = std::min(*request.from, *window.at);
+      request.to = std::max(*request.to, *window.at);
+    }
+    if (window.offset.ms < 0) request.to = *request.to - window.offset;
+  };
+  for (const plan::Leaf& leaf : plan.leaves) reach(leaf.window);
+  for (const plan::Node& node : plan.nodes)
+    if (node.kind == plan::NodeKind::subquery) reach(node.subquery.window);
+}
+
+int print_literal(const EvalOptions& options, const std::string& text, Instant at) {
+  if (options.json)
+    fmt::print("{}\n", dump({{"status", "success"},
+                             {"data", {{"resultType", "string"}, {"result", {seconds_json(at), text}}}}},
+                            2));
+  else
+    fmt::print("{}\n", text);
+  return exit_ok;
+}
+
 }  // namespace
 
 int run_eval(const EvalOptions& options) {
+  const bool promql = !options.promql.empty();
+  if (promql == !options.expression.empty())
+    return fail(options, "bad_data", "eval wants an expression: EXPR, or --promql EXPR", "", exit_program);
+  const bool range = options.from || options.to;
+  if (range && options.at)
+    return fail(options, "bad_data", "--at is one instant; --from and --to are many", "leave one out",
+                exit_program);
+  if (range && (!options.from || !options.to || options.step.ms <= 0))
+    return fail(options, "bad_data", "a range needs --from, --to and --step", "", exit_program);
+  if (!range && options.step.ms > 0)
+    return fail(options, "bad_data", "--step goes with --from and --to", "", exit_program);
+  if (range &&
+      (*options.to < *options.from || (*options.to - *options.from).ms / options.step.ms > 1'000'000))
+    return fail(options, "bad_data", "--from, --to and --step give no steps, or more than a million", "",
+                exit_program);
   lower::CompileOptions compile_options;
   compile_options.params = options.params;
-  lower::CompiledQuery query = lower::compile_query(options.expression, compile_options);
+  std::optional<std::pair<Instant, Instant>> ends;
+  if (range) ends = {*options.from, *options.to};
+  if (options.at) ends = {*options.at, *options.at};
+  lower::CompiledQuery query =
+      promql ? lower::compile_promql(options.promql, ends, options.semantics.value_or(Semantics::prometheus3),
+                                     compile_options)
+             : lower::compile_query(options.expression, compile_options);
   if (!query.plan) {
     const std::string text = source::render_text(query.diagnostics, query.sources);
     if (options.json) {
@@ -102,20 +129,13 @@ int run_eval(const EvalOptions& options) {
   if (!options.json) fmt::print(stderr, "{}", source::render_text(query.diagnostics, query.sources));
   plan::Plan& plan = *query.plan;
   plan.lookback = options.lookback;
-  const bool range = options.from || options.to;
-  if (range && options.at)
-    return fail(options, "bad_data", "--at is one instant; --from and --to are many", "leave one out",
-                exit_program);
-  if (range && (!options.from || !options.to || options.step.ms <= 0))
-    return fail(options, "bad_data", "a range needs --from, --to and --step", "", exit_program);
-  if (!range && options.step.ms > 0)
-    return fail(options, "bad_data", "--step goes with --from and --to", "", exit_program);
-  if (range &&
-      (*options.to < *options.from || (*options.to - *options.from).ms / options.step.ms > 1'000'000))
-    return fail(options, "bad_data", "--from, --to and --step give no steps, or more than a million", "",
-                exit_program);
+  if (query.root == plan::none)
+    return print_literal(options, query.literal, ends ? ends->second : wall_clock());
   store::SeriesStore store{Limits{}};
   HistoryRequest request;
+  if (options.data.empty() && !plan.leaves.empty())
+    return fail(options, "bad_data", "the expression reads metrics, and there is no --data", "",
+                exit_program);
   request.location = options.data;
   if (is_url(options.data)) request.now = wall_clock();
   const std::optional<Instant> at = options.at || range ? options.at : request.now;
@@ -124,9 +144,12 @@ int run_eval(const EvalOptions& options) {
   request.from = range ? options.from : at;
   if (request.from) request.from = *request.from - warm_up;
   request.to = range ? options.to : at;
+  look_elsewhere(plan, request);
   // Under other semantics than the server's own, only its samples are of use.
   if (range && !options.semantics && warm_up.ms == 0) request.step = options.step;
-  const Result<History> history = load_history(plan, request, store);
+  const Result<History> history = options.data.empty()
+                                      ? Result<History>(History{0, {}, {}, Semantics::prometheus2})
+                                      : load_history(plan, request, store);
   if (!history)
     return fail(options, exit_code_of(history.error()) == exit_unreachable ? "unavailable" : "bad_data",
                 history.error().message, history.error().hint, exit_code_of(history.error()));
@@ -139,7 +162,9 @@ int run_eval(const EvalOptions& options) {
   eval::LeafProvider& leaves = history->leaves ? *history->leaves : stored;
   eval::ShapeRunner shapes(plan, options.tier, jit_loader(),
                            [](const Error& e) { fmt::print(stderr, "signalbox: {}\n", e.message); });
-  std::map<Labels, SeriesResult> series;
+  std::map<Labels, std::size_t> places;
+  std::vector<std::pair<Labels, SeriesResult>> series;  // as they come: sort() and topk() have an order
+  std::vector<std::string> faults;
   std::vector<std::tuple<Instant, Labels, std::string_view>> unknown;
   std::size_t points = 0;
   const auto cache = eval::make_eval_cache();
@@ -151,6 +176,7 @@ int run_eval(const EvalOptions& options) {
     context.semantics = options.semantics.value_or(history->semantics);
     context.at = now;
     context.cache = cache;
+    if (promql) context.faults = &faults;
     eval::HoldTable holds;
     if (warm_up.ms > 0) {
       context.holds = &holds;
@@ -160,16 +186,21 @@ int run_eval(const EvalOptions& options) {
     }
     eval::Evaluation evaluation(context);
     const eval::Column& column = evaluation.column(query.root);
+    if (!faults.empty()) return fail(options, "execution", faults.front(), "", exit_program);
     for (std::size_t i = 0; i < column.size(); ++i) {
       if (column.evidence[i] == 0) {
-        series[(*column.rows)[i]].values.emplace_back(now, column.value[i]);
+        const auto [place, fresh] = places.try_emplace((*column.rows)[i], series.size());
+        if (fresh) series.emplace_back(place->first, SeriesResult{});
+        series[place->second].second.values.emplace_back(now, column.value[i]);
         ++points;
-      } else {
+      } else if (!promql) {
         unknown.emplace_back(now, (*column.rows)[i],
                              plan::evidence_name(static_cast<plan::Evidence>(column.evidence[i])));
       }
     }
   }
+  if (range)
+    std::sort(series.begin(), series.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   const bool scalar = plan.nodes[query.root].scalar;
   if (options.json) {
     auto result = nlohmann::ordered_json::array();
@@ -177,9 +208,9 @@ int run_eval(const EvalOptions& options) {
       nlohmann::ordered_json entry = {{"metric", labels_json(labels)}};
       if (range) {
         entry["values"] = nlohmann::ordered_json::array();
-        for (const auto& [t, v] : s.values) entry["values"].push_back({seconds_json(t), value_text(v)});
+        for (const auto& [t, v] : s.values) entry["values"].push_back({seconds_json(t), api_text(v)});
       } else {
-        entry["value"] = {seconds_json(s.values[0].first), value_text(s.values[0].second)};
+        entry["value"] = {seconds_json(s.values[0].first), api_text(s.values[0].second)};
       }
       result.push_back(std::move(entry));
     }
@@ -188,7 +219,7 @@ int run_eval(const EvalOptions& options) {
       data["result"] = result[0]["value"];
     else
       data["result"] = std::move(result);
-    data["evidence"] = nlohmann::ordered_json::array();
+    if (!promql) data["evidence"] = nlohmann::ordered_json::array();
     for (const auto& [t, labels, state] : unknown)
       data["evidence"].push_back(
           {{"metric", labels_json(labels)}, {"time", seconds_json(t)}, {"state", state}});
@@ -196,11 +227,11 @@ int run_eval(const EvalOptions& options) {
   } else {
     for (const auto& [labels, s] : series)
       for (const auto& [t, v] : s.values)
-        fmt::print("{}  {}  {}\n", to_rfc3339(t), to_string(labels), value_text(v));
+        fmt::print("{}  {}  {}\n", to_rfc3339(t), to_string(labels), api_text(v));
     for (const auto& [t, labels, state] : unknown)
       fmt::print("{}  {}  {}\n", to_rfc3339(t), to_string(labels), state);
   }
-  if (points > 0) return exit_ok;
+  if (points > 0 || (promql && options.json)) return exit_ok;
   fmt::print(stderr, "signalbox: nothing has a value{}\n", unknown_metric(plan, store));
   return exit_no_data;
 }

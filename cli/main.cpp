@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -102,6 +103,19 @@ void add_engine(CLI::App& app, eval::Tier& into) {
       "who works conditions out");
 }
 
+// As CLI11 takes them: the last one first. What follows --promql is its value, also when it begins with a
+// minus.
+std::vector<std::string> arguments(int argc, char** argv) {
+  std::vector<std::string> out;
+  for (int i = 1; i < argc; ++i) {
+    std::string one = argv[i];
+    if (one == "--promql" && i + 1 < argc) one += "=" + std::string(argv[++i]);
+    out.push_back(std::move(one));
+  }
+  std::reverse(out.begin(), out.end());
+  return out;
+}
+
 int main_of(int argc, char** argv) {
   CLI::App app("Signalbox turns observability into action.", "signalbox");
   app.require_subcommand(1);
@@ -131,9 +145,10 @@ int main_of(int argc, char** argv) {
 
   EvalOptions eval;
   c = app.add_subcommand("eval", "evaluate an expression over data");
-  c->add_option("EXPR", eval.expression, "a value or a condition; after -- when it begins with a minus")
-      ->required();
-  c->add_option("--data", eval.data, "recorded file, folder, Prometheus or page of metrics")->required();
+  c->add_option("EXPR", eval.expression, "a value or a condition; after -- when it begins with a minus");
+  c->add_option("--promql", eval.promql,
+                "PromQL instead, filters included, answered as Prometheus answers it");
+  c->add_option("--data", eval.data, "recorded file, folder, Prometheus or page of metrics");
   add_time(*c, "--at", eval.at, "instant (default: the newest sample)");
   add_time(*c, "--from", eval.from, "first instant of a range");
   add_time(*c, "--to", eval.to, "last instant of a range");
@@ -221,7 +236,7 @@ int main_of(int argc, char** argv) {
   c->callback([&] { code = run_version(version_json); });
 
   try {
-    app.parse(argc, argv);
+    app.parse(arguments(argc, argv));
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? exit_ok : exit_program;
   }

@@ -2,6 +2,7 @@
 
 #include "compiler/analysis/checks.hpp"
 #include "compiler/lower/declarations.hpp"
+#include "compiler/lower/promql.hpp"
 #include "compiler/syntax/parser.hpp"
 #include "stdlib/stdlib.hpp"
 
@@ -148,6 +149,31 @@ CompiledQuery compile_query(const std::string& text, const CompileOptions& optio
   const std::vector<SloCounts> no_slos;
   expressions.set_slos(&no_slos);
   out.root = expressions.lower(typed);
+  out.plan = std::move(plan);
+  return out;
+}
+
+CompiledQuery compile_promql(const std::string& text, std::optional<std::pair<Instant, Instant>> range,
+                             Semantics semantics, const CompileOptions& options) {
+  CompiledQuery out;
+  const std::uint32_t file = out.sources.add("expression", text);
+  plan::Plan plan;
+  Graph graph(plan, out.sources);
+  PromqlOptions promql;
+  promql.nesting = options.limits.nesting;
+  promql.range = range;
+  promql.semantics = semantics;
+  promql.place = [file](std::size_t begin, std::size_t end) {
+    return source::Span{file, static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)};
+  };
+  auto lowered = lower_promql(graph, text, promql);
+  if (auto* fault = std::get_if<promql_text::Fault>(&lowered)) {
+    out.diagnostics.report(source::Code::bad_promql, promql.place(fault->begin, fault->end), fault->message,
+                           fault->hint);
+    return out;
+  }
+  out.root = std::get<PromqlValue>(lowered).node;
+  out.literal = std::get<PromqlValue>(lowered).text;
   out.plan = std::move(plan);
   return out;
 }

@@ -46,7 +46,11 @@ struct CompiledQuery {
   source::Diagnostics diagnostics;
   std::optional<plan::Plan> plan;
   plan::Index root = plan::none;
+  std::string literal;  // of PromQL that is a text and nothing else: root is none
 };
 CompiledQuery compile_query(const std::string& text, const CompileOptions& options);
+// The same of PromQL text; `range` are the first and last instants that it is asked for.
+CompiledQuery compile_promql(const std::string& text, std::optional<std::pair<Instant, Instant>> range,
+                             Semantics semantics, const CompileOptions& options);
 
 }  // namespace signalbox::lower

@@ -105,6 +105,8 @@ Index Expressions::lower(const TypedPtr& t) {
       n.aggregate = t->aggregate;
       n.without = t->without;
       n.labels = t->labels;
+      if (t->op == TypedOp::absent && t->args[0]->op == TypedOp::selector)
+        n.labels = absent_labels(t->args[0]->matchers);
       n.hold = t->hold;
       out = g_.node(std::move(n), t->span);
     }
@@ -275,7 +277,7 @@ Index Expressions::ratio(const SloCounts& slo, const Window& window, bool raw, b
 }
 
 Index Expressions::coverage(const SloCounts& slo, Duration length) {
-  Window window{WindowKind::trailing, length, {}, plan::none};
+  Window window{WindowKind::trailing, length, {}, plan::none, {}};
   if (slo.slice_condition == nullptr) return count(slo.whole, slo, window, LeafFn::coverage, false);
   const Counts c = counts(slo, window, true);
   ShapeCode code;
@@ -294,7 +296,7 @@ Index Expressions::universe(const SloCounts& slo) {
 // remaining = 1 − bad ÷ (expected total × budget). While the period is young its total is what it would be at
 // the rate seen so far; below the stated coverage that is provisional, and unknown where `gated`.
 Index Expressions::remaining(const SloCounts& slo, bool gated) {
-  const Window window{WindowKind::trailing, slo.period, {}, plan::none};
+  const Window window{WindowKind::trailing, slo.period, {}, plan::none, {}};
   const Counts c = counts(slo, window, true);
   const Index cover = coverage(slo, slo.period);
   ShapeCode code;

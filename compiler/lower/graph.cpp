@@ -1,65 +1,27 @@
 #include "compiler/lower/graph.hpp"
 
+#include <algorithm>
+
 #include "runtime/base/bytes.hpp"
+#include "runtime/base/labels.hpp"
 
 namespace signalbox::lower {
 
 using plan::Index;
 
-namespace {
-
-void write(ByteWriter& w, const std::vector<std::string>& list) {
-  w.uint(list.size());
-  for (const std::string& s : list) w.text(s);
-}
-
-std::string key(const plan::Node& n) {
-  ByteWriter w;
-  w.u8(static_cast<std::uint8_t>(n.kind));
-  w.uint(n.index);
-  w.uint(n.inputs.size());
-  for (Index i : n.inputs) w.uint(i);
-  w.uint(n.params.size());
-  for (double p : n.params) w.real(p);
-  w.u8(static_cast<std::uint8_t>(n.matching.join));
-  write(w, n.matching.labels);
-  w.u8(static_cast<std::uint8_t>(n.matching.group));
-  write(w, n.matching.include);
-  w.u8(static_cast<std::uint8_t>(n.matching.absent));
-  w.u8(static_cast<std::uint8_t>(n.aggregate));
-  w.boolean(n.without);
-  w.boolean(n.known_only);
-  write(w, n.labels);
-  w.u8(static_cast<std::uint8_t>(n.hold.kind));
-  w.uint(n.hold.count);
-  w.uint(n.hold.of);
-  w.sint(n.hold.time.ms);
-  w.uint(n.hold.unknown_at_most);
-  w.boolean(n.scalar);
-  w.boolean(n.closed);
-  write(w, n.rows);
-  w.boolean(n.condition);
-  return std::move(w).bytes();
-}
-
-std::string key(const plan::Leaf& l) {
-  ByteWriter w;
-  w.uint(l.matchers.size());
-  for (const Matcher& m : l.matchers) {
-    w.text(m.label);
-    w.u8(static_cast<std::uint8_t>(m.op));
-    w.text(m.value);
+std::vector<std::string> absent_labels(const std::vector<Matcher>& matchers) {
+  std::vector<std::string> out;
+  for (const Matcher& matcher : matchers) {
+    const auto uses = std::count_if(matchers.begin(), matchers.end(),
+                                    [&](const Matcher& other) { return other.label == matcher.label; });
+    if (uses != 1 || matcher.op != MatchOp::equal || matcher.label == metric_name_label ||
+        matcher.value.empty())
+      continue;
+    out.push_back(matcher.label);
+    out.push_back(matcher.value);
   }
-  w.u8(static_cast<std::uint8_t>(l.fn));
-  w.u8(static_cast<std::uint8_t>(l.range_fn));
-  w.u8(static_cast<std::uint8_t>(l.window.kind));
-  w.sint(l.window.length.ms);
-  w.sint(l.window.offset.ms);
-  w.uint(l.window.target);
-  return std::move(w).bytes();
+  return out;
 }
-
-}  // namespace
 
 Index Graph::shape(const plan::Shape& shape) {
   ByteWriter w;
@@ -70,13 +32,13 @@ Index Graph::shape(const plan::Shape& shape) {
 }
 
 Index Graph::leaf(const plan::Leaf& leaf) {
-  const auto [it, fresh] = leaves_.emplace(key(leaf), static_cast<Index>(plan_.leaves.size()));
+  const auto [it, fresh] = leaves_.emplace(plan::to_bytes(leaf), static_cast<Index>(plan_.leaves.size()));
   if (fresh) plan_.leaves.push_back(leaf);
   return it->second;
 }
 
 Index Graph::node(plan::Node node, source::Span span) {
-  const auto [it, fresh] = nodes_.emplace(key(node), static_cast<Index>(plan_.nodes.size()));
+  const auto [it, fresh] = nodes_.emplace(plan::to_bytes(node), static_cast<Index>(plan_.nodes.size()));
   if (fresh) {
     node.origin = origin(span);
     plan_.nodes.push_back(std::move(node));

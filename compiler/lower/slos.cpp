@@ -252,8 +252,8 @@ void Declarations::lower_rows(const syntax::BurnBlock& block, const sema::Place&
     row.factor = factor->to_double();
     row.exact_theta = *theta;
     row.theta = theta->to_double();
-    const Window trailing_long{WindowKind::trailing, *long_w, {}, plan::none};
-    const Window trailing_short{WindowKind::trailing, *short_w, {}, plan::none};
+    const Window trailing_long{WindowKind::trailing, *long_w, {}, plan::none, {}};
+    const Window trailing_short{WindowKind::trailing, *short_w, {}, plan::none, {}};
     row.long_ratio = expressions_.ratio(c, trailing_long, false, false);
     row.short_ratio = expressions_.ratio(c, trailing_short, false, false);
     const auto condition = [&](const Window& lw, const Window& sw, bool raw) {
@@ -289,8 +289,8 @@ void Declarations::lower_rows(const syntax::BurnBlock& block, const sema::Place&
     };
     row.condition = condition(trailing_long, trailing_short, false);
     if (!slo.slices) {
-      const Window clipped_long{WindowKind::since_done, *long_w, {}, plan::none},
-          clipped_short{WindowKind::since_done, *short_w, {}, plan::none};
+      const Window clipped_long{WindowKind::since_done, *long_w, {}, plan::none, {}},
+          clipped_short{WindowKind::since_done, *short_w, {}, plan::none, {}};
       row.clipped = condition(clipped_long, clipped_short, true);
     }
     row.origin = graph_.origin(node.span);
@@ -354,7 +354,7 @@ void Declarations::lower_slo(plan::Index index) {
     places_.slos[index].defers.push_back(d.span);
   }
   if (!counted_[index]) return;
-  const Window period{WindowKind::trailing, c.period, {}, plan::none};
+  const Window period{WindowKind::trailing, c.period, {}, plan::none, {}};
   const Expressions::Counts total = expressions_.counts(c, period, true);
   slo.seen = total.total;
   if (c.part_is_good) {

@@ -44,6 +44,7 @@ namespace signalbox::source {
   D(label_clash, "label-clash", error)                       \
   D(unknown_label, "unknown-label", error)                   \
   D(bad_regex, "bad-regex", error)                           \
+  D(bad_promql, "bad-promql", error)                         \
   D(bad_selector, "bad-selector", error)                     \
   D(needs_quantifier, "needs-quantifier", error)             \
   D(needs_matching, "needs-matching", error)                 \

@@ -1,7 +1,11 @@
 #include "runtime/base/math_table.hpp"
 
+#include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <limits>
+#include <numbers>
+#include <optional>
 
 namespace signalbox {
 
@@ -47,6 +51,135 @@ double math_pow(double a, double b) {
   if (ordinary && std::fabs(b) < whole_below && b == std::trunc(b)) return whole_power(a, b);
   if (ordinary && a > 0 && (b == 0.5 || b == -0.5)) return b > 0 ? std::sqrt(a) : 1 / std::sqrt(a);
   return std::pow(a, b);
+}
+
+double math_atan2(double a, double b) {
+  return std::atan2(a, b);
+}
+
+// By the inverse, as Prometheus: 1/10 has no exact double, 10 has.
+double math_round(double x, double step) {
+  const double inverse = 1.0 / step;
+  return std::floor(x * inverse + 0.5) / inverse;
+}
+
+double math_ceil(double x) {
+  return std::ceil(x);
+}
+double math_floor(double x) {
+  return std::floor(x);
+}
+double math_exp(double x) {
+  return std::exp(x);
+}
+double math_ln(double x) {
+  return std::log(x);
+}
+double math_log2(double x) {
+  return std::log2(x);
+}
+double math_log10(double x) {
+  return std::log10(x);
+}
+double math_sqrt(double x) {
+  return std::sqrt(x);
+}
+double math_sgn(double x) {
+  return x > 0 ? 1 : x < 0 ? -1 : x;
+}
+double math_sin(double x) {
+  return std::sin(x);
+}
+double math_cos(double x) {
+  return std::cos(x);
+}
+double math_tan(double x) {
+  return std::tan(x);
+}
+double math_asin(double x) {
+  return std::asin(x);
+}
+double math_acos(double x) {
+  return std::acos(x);
+}
+double math_atan(double x) {
+  return std::atan(x);
+}
+double math_sinh(double x) {
+  return std::sinh(x);
+}
+double math_cosh(double x) {
+  return std::cosh(x);
+}
+double math_tanh(double x) {
+  return std::tanh(x);
+}
+double math_asinh(double x) {
+  return std::asinh(x);
+}
+double math_acosh(double x) {
+  return std::acosh(x);
+}
+double math_atanh(double x) {
+  return std::atanh(x);
+}
+double math_deg(double x) {
+  return x * 180 / std::numbers::pi;
+}
+double math_rad(double x) {
+  return x * std::numbers::pi / 180;
+}
+
+namespace {
+
+using std::chrono::sys_days;
+using std::chrono::year_month_day;
+
+// Whole seconds, towards zero, as Prometheus takes them.
+std::optional<std::chrono::sys_seconds> moment(double x) {
+  constexpr double furthest = 1e11;  // some three thousand years
+  if (!(std::fabs(x) < furthest)) return std::nullopt;
+  return std::chrono::sys_seconds{std::chrono::seconds{static_cast<std::int64_t>(x)}};
+}
+
+template <class Field>
+double calendar(double x, Field field) {
+  const auto at = moment(x);
+  if (!at) return std::numeric_limits<double>::quiet_NaN();
+  const sys_days day = std::chrono::floor<std::chrono::days>(*at);
+  return static_cast<double>(field(*at - day, day, year_month_day{day}));
+}
+
+}  // namespace
+
+double math_minute(double x) {
+  return calendar(x, [](auto in_day, sys_days, year_month_day) { return in_day.count() / 60 % 60; });
+}
+double math_hour(double x) {
+  return calendar(x, [](auto in_day, sys_days, year_month_day) { return in_day.count() / 3600; });
+}
+double math_day_of_week(double x) {
+  return calendar(x,
+                  [](auto, sys_days day, year_month_day) { return std::chrono::weekday{day}.c_encoding(); });
+}
+double math_day_of_month(double x) {
+  return calendar(x, [](auto, sys_days, year_month_day date) { return unsigned{date.day()}; });
+}
+double math_day_of_year(double x) {
+  return calendar(x, [](auto, sys_days day, year_month_day date) {
+    return (day - sys_days{date.year() / std::chrono::January / 1}).count() + 1;
+  });
+}
+double math_days_in_month(double x) {
+  return calendar(x, [](auto, sys_days, year_month_day date) {
+    return unsigned{(date.year() / date.month() / std::chrono::last).day()};
+  });
+}
+double math_month(double x) {
+  return calendar(x, [](auto, sys_days, year_month_day date) { return unsigned{date.month()}; });
+}
+double math_year(double x) {
+  return calendar(x, [](auto, sys_days, year_month_day date) { return int{date.year()}; });
 }
 
 }  // namespace signalbox

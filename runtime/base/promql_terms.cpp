@@ -7,9 +7,12 @@ struct Row {
   std::string_view name;
   int needs;
   bool counter, gauge;
+  int params;
+  RangeReads reads;
 };
 constexpr Row table[] = {
-#define FN(name, text, needs, counter, gauge) {text, needs, counter, gauge},
+#define FN(name, text, needs, counter, gauge, params, reads) \
+  {text, needs, counter, gauge, params, RangeReads::reads},
     SIGNALBOX_RANGE_FUNCTIONS(FN)
 #undef FN
 };
@@ -35,6 +38,13 @@ bool range_fn_wants_counter(RangeFn fn) {
 }
 bool range_fn_wants_gauge(RangeFn fn) {
   return row(fn).gauge;
+}
+
+int range_fn_params(RangeFn fn) {
+  return row(fn).params;
+}
+RangeReads range_fn_reads(RangeFn fn) {
+  return row(fn).reads;
 }
 
 std::optional<RangeFn> find_range_fn(std::string_view name) {

@@ -25,32 +25,47 @@ struct Matcher {
   auto operator<=>(const Matcher&) const = default;
 };
 
-// name, spelling, samples it needs in the window, whether it wants a counter, whether it wants a gauge
-#define SIGNALBOX_RANGE_FUNCTIONS(FN)                   \
-  FN(rate, "rate", 2, true, false)                      \
-  FN(increase, "increase", 2, true, false)              \
-  FN(irate, "irate", 2, true, false)                    \
-  FN(delta, "delta", 2, false, true)                    \
-  FN(idelta, "idelta", 2, false, true)                  \
-  FN(resets, "resets", 1, true, false)                  \
-  FN(changes, "changes", 1, false, false)               \
-  FN(last_over_time, "last_over_time", 1, false, false) \
-  FN(avg_over_time, "avg_over_time", 1, false, false)   \
-  FN(sum_over_time, "sum_over_time", 1, false, false)   \
-  FN(min_over_time, "min_over_time", 1, false, false)   \
-  FN(max_over_time, "max_over_time", 1, false, false)   \
-  FN(count_over_time, "count_over_time", 1, false, false)
+// What of a window's samples a function reads: its ends and the resets in it, every value, or every sample
+// with its time or with parameters.
+enum class RangeReads : std::uint8_t { ends, values, samples };
+
+// name, spelling, samples it needs in the window, whether it wants a counter, whether it wants a gauge, how
+// many parameters it takes beside the range, what it reads
+#define SIGNALBOX_RANGE_FUNCTIONS(FN)                                       \
+  FN(rate, "rate", 2, true, false, 0, ends)                                 \
+  FN(increase, "increase", 2, true, false, 0, ends)                         \
+  FN(irate, "irate", 2, true, false, 0, ends)                               \
+  FN(delta, "delta", 2, false, true, 0, ends)                               \
+  FN(idelta, "idelta", 2, false, true, 0, ends)                             \
+  FN(resets, "resets", 1, true, false, 0, ends)                             \
+  FN(changes, "changes", 1, false, false, 0, values)                        \
+  FN(last_over_time, "last_over_time", 1, false, false, 0, ends)            \
+  FN(avg_over_time, "avg_over_time", 1, false, false, 0, values)            \
+  FN(sum_over_time, "sum_over_time", 1, false, false, 0, values)            \
+  FN(min_over_time, "min_over_time", 1, false, false, 0, values)            \
+  FN(max_over_time, "max_over_time", 1, false, false, 0, values)            \
+  FN(count_over_time, "count_over_time", 1, false, false, 0, ends)          \
+  FN(present_over_time, "present_over_time", 1, false, false, 0, ends)      \
+  FN(stddev_over_time, "stddev_over_time", 1, false, false, 0, values)      \
+  FN(stdvar_over_time, "stdvar_over_time", 1, false, false, 0, values)      \
+  FN(quantile_over_time, "quantile_over_time", 1, false, false, 1, samples) \
+  FN(deriv, "deriv", 2, false, true, 0, samples)                            \
+  FN(predict_linear, "predict_linear", 2, false, true, 1, samples)          \
+  FN(holt_winters, "holt_winters", 2, false, true, 2, samples)
 
 enum class RangeFn : std::uint8_t {
-#define FN(name, text, needs, counter, gauge) name,
+#define FN(name, text, needs, counter, gauge, params, reads) name,
   SIGNALBOX_RANGE_FUNCTIONS(FN)
 #undef FN
 };
-inline constexpr int range_fn_count = static_cast<int>(RangeFn::count_over_time) + 1;
+inline constexpr int range_fn_count = static_cast<int>(RangeFn::holt_winters) + 1;
 std::string_view range_fn_name(RangeFn fn);
 std::optional<RangeFn> find_range_fn(std::string_view name);
 int range_fn_needs(RangeFn fn);
 bool range_fn_wants_counter(RangeFn fn);
 bool range_fn_wants_gauge(RangeFn fn);
+int range_fn_params(RangeFn fn);
+inline constexpr int most_range_fn_params = 2;
+RangeReads range_fn_reads(RangeFn fn);
 
 }  // namespace signalbox

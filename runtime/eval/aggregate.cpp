@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -81,17 +82,23 @@ struct Compensated {
 struct Fold {
   Evidence worst = Evidence::value;
   double count = 0;
-  double value = 0;   // sum, extreme, or running mean of 2.x
+  double value = 0;  // sum, extreme, running mean of 2.x, or sum of squared distances from `mean`
+  double mean = 0;
   Compensated exact;  // of 3.x
   bool running = false;
 
-  void first(double v) {
+  void first(Aggregate fn, double v, Semantics semantics) {
     value = v;
     exact.sum = v;
+    if (fn != Aggregate::stddev && fn != Aggregate::stdvar) return;
+    mean = v;
+    value = semantics == Semantics::prometheus3 && !std::isfinite(v)
+                ? std::numeric_limits<double>::quiet_NaN()
+                : 0;
   }
   void add(Aggregate fn, double v, Semantics semantics) {
     ++count;
-    if (count == 1) return first(v);
+    if (count == 1) return first(fn, v, semantics);
     switch (fn) {
       case Aggregate::sum:
         value += v;
@@ -110,7 +117,14 @@ struct Fold {
       case Aggregate::max:
         if (v > value || std::isnan(value)) value = v;
         break;
-      case Aggregate::count:
+      case Aggregate::stddev:
+      case Aggregate::stdvar: {
+        const double delta = v - mean;
+        mean += delta / count;
+        value += delta * (v - mean);
+        break;
+      }
+      default:
         break;
     }
   }
@@ -143,6 +157,9 @@ struct Fold {
   }
   double result(Aggregate fn, Semantics semantics) const {
     if (fn == Aggregate::count) return count;
+    if (fn == Aggregate::group) return 1;
+    if (fn == Aggregate::stdvar) return value / count;
+    if (fn == Aggregate::stddev) return std::sqrt(value / count);
     if (semantics == Semantics::prometheus2 || fn == Aggregate::min || fn == Aggregate::max) return value;
     if (fn == Aggregate::sum || running) return exact.sum + exact.lost;
     return exact.sum / count + exact.lost / count;

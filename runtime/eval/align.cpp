@@ -10,18 +10,16 @@ namespace {
 using plan::Join;
 using plan::Matching;
 
-Labels match_key(const Matching& matching, const Labels& labels) {
-  if (matching.join == Join::on) return labels.keep(matching.labels);
-  if (matching.join == Join::ignoring) return labels.drop(matching.labels);
-  return labels.without_name();
-}
-
 // The families that meet, and which of them each input is.
 struct Sides {
   std::vector<const std::vector<Labels>*> rows;
   std::vector<std::size_t> of_input;
-  static constexpr std::size_t everywhere = static_cast<std::size_t>(-1);
+  static constexpr std::size_t everywhere = Alignment::everywhere;
 };
+
+bool is_paired(const Matching& matching) {
+  return matching.group != Matching::Group::one_to_one || (matching.keep_name && matching.join != Join::only);
+}
 
 Sides find_sides(const Matching& matching, const std::vector<JoinInput>& inputs) {
   Sides sides;
@@ -33,7 +31,7 @@ Sides find_sides(const Matching& matching, const std::vector<JoinInput>& inputs)
       continue;
     }
     std::size_t side = sides.rows.size();
-    if (matching.group == Matching::Group::one_to_one) {
+    if (!is_paired(matching)) {
       side = 0;
       while (side < sides.rows.size() && sides.rows[side] != in.rows.get() && *sides.rows[side] != *in.rows)
         ++side;
@@ -46,45 +44,44 @@ Sides find_sides(const Matching& matching, const std::vector<JoinInput>& inputs)
 
 struct Joined {
   std::vector<Labels> rows;
-  std::vector<std::vector<std::uint32_t>> picks;  // by side
-  std::vector<bool> ambiguous;
+  std::vector<std::vector<std::vector<std::uint32_t>>> candidates;  // by row, then by side
+  std::vector<std::vector<std::uint32_t>> rivals;                   // by row
+  std::vector<Rivals> all_rivals;
+  std::size_t sides = 0;
 
   std::uint32_t add(Labels labels) {
     rows.push_back(std::move(labels));
-    for (auto& pick : picks) pick.push_back(Alignment::absent);
-    ambiguous.push_back(false);
+    candidates.emplace_back(sides);
+    rivals.emplace_back();
     return static_cast<std::uint32_t>(rows.size() - 1);
   }
 };
 
 Joined one_to_one(const Matching& matching, const Sides& sides) {
   Joined all;
-  all.picks.resize(sides.rows.size());
+  all.sides = sides.rows.size();
   std::unordered_map<Labels, std::uint32_t, LabelsHash> by_key;
   for (std::size_t side = 0; side < sides.rows.size(); ++side) {
     const std::vector<Labels>& rows = *sides.rows[side];
     for (std::uint32_t row = 0; row < rows.size(); ++row) {
-      Labels key = match_key(matching, rows[row]);
+      Labels key = matching.keep_name ? rows[row] : match_key(matching, rows[row]);
       const auto [entry, fresh] = by_key.try_emplace(std::move(key), 0);
       if (fresh) entry->second = all.add(entry->first);
-      std::uint32_t& pick = all.picks[side][entry->second];
-      if (pick == Alignment::absent) {
-        pick = row;
-      } else {
-        all.ambiguous[entry->second] = true;
-      }
+      all.candidates[entry->second][side].push_back(row);
     }
   }
+  for (const auto& candidates : all.candidates)
+    if (all.sides > 1 && candidates[1].size() > 1) all.all_rivals.push_back({1, candidates[1], true});
   if (matching.join == Join::unite) return all;
   Joined met;
-  met.picks.resize(sides.rows.size());
+  met.sides = all.sides;
+  met.all_rivals = std::move(all.all_rivals);
   for (std::uint32_t at = 0; at < all.rows.size(); ++at) {
-    if (std::any_of(all.picks.begin(), all.picks.end(),
-                    [&](const auto& pick) { return pick[at] == Alignment::absent; }))
+    const auto& sides_of = all.candidates[at];
+    if (std::any_of(sides_of.begin(), sides_of.end(), [](const auto& rows) { return rows.empty(); }))
       continue;
     const std::uint32_t kept = met.add(std::move(all.rows[at]));
-    for (std::size_t side = 0; side < sides.rows.size(); ++side) met.picks[side][kept] = all.picks[side][at];
-    met.ambiguous[kept] = all.ambiguous[at];
+    met.candidates[kept] = std::move(all.candidates[at]);
   }
   return met;
 }
@@ -92,54 +89,93 @@ Joined one_to_one(const Matching& matching, const Sides& sides) {
 struct OneSide {
   std::size_t side;
   struct Entry {
-    std::uint32_t row;
-    bool ambiguous;
+    std::vector<std::uint32_t> rows;
+    std::uint32_t rivals = Alignment::absent;
   };
   std::unordered_map<Labels, Entry, LabelsHash> by_key;
 };
 
+OneSide index_of(const Matching& matching, const Sides& sides, std::size_t side, bool needed_or_not,
+                 Joined& out) {
+  OneSide one{side, {}};
+  const std::vector<Labels>& rows = *sides.rows[side];
+  for (std::uint32_t row = 0; row < rows.size(); ++row) {
+    OneSide::Entry& entry = one.by_key[match_key(matching, rows[row])];
+    entry.rows.push_back(row);
+    if (entry.rows.size() == 2) {
+      entry.rivals = static_cast<std::uint32_t>(out.all_rivals.size());
+      out.all_rivals.emplace_back();
+    }
+    if (entry.rows.size() >= 2) out.all_rivals[entry.rivals] = {side, entry.rows, needed_or_not};
+  }
+  return one;
+}
+
+Labels result_labels(const Matching& matching, const Labels& many, const Labels& one) {
+  if (matching.group == Matching::Group::one_to_one) {
+    // A filter: what is left of the first family's labels, its name too.
+    if (matching.join == Join::on) return many.keep(matching.labels);
+    const Labels left = matching.join == Join::ignoring ? many.drop(matching.labels) : many;
+    return left.with(metric_name_label, many.get(metric_name_label));
+  }
+  Labels labels = matching.keep_name ? many : many.without_name();
+  for (const std::string& name : matching.include) labels = labels.with(name, one.get(name));
+  return labels;
+}
+
+// Each row of the "many" side meets one row of each other side. Where a "one" side has several in one place,
+// each is a candidate; those whose labels the result takes over make rows of their own.
 Joined many_to_one(const Matching& matching, const Sides& sides) {
   Joined out;
-  out.picks.resize(sides.rows.size());
-  const std::size_t many = matching.group == Matching::Group::left ? 0 : sides.rows.size() - 1;
+  out.sides = sides.rows.size();
+  const std::size_t many = matching.group == Matching::Group::right ? sides.rows.size() - 1 : 0;
   std::vector<OneSide> ones;
-  for (std::size_t side = 0; side < sides.rows.size(); ++side) {
-    // A family that meets itself has lost its second input, and is still its own "one" side.
-    if (side == many && sides.rows.size() > 1) continue;
-    OneSide& one = ones.emplace_back(OneSide{side, {}});
-    const std::vector<Labels>& rows = *sides.rows[side];
-    for (std::uint32_t row = 0; row < rows.size(); ++row) {
-      const auto [entry, fresh] =
-          one.by_key.try_emplace(match_key(matching, rows[row]), OneSide::Entry{row, false});
-      if (!fresh) entry->second.ambiguous = true;
-    }
-  }
+  for (std::size_t side = 0; side < sides.rows.size(); ++side)
+    if (side != many) ones.push_back(index_of(matching, sides, side, true, out));
+  // One to one, the first side may not have two in one place either. A family that meets itself has lost its
+  // second input, and is still its own "one" side.
+  OneSide firsts{many, {}};
+  if (matching.group == Matching::Group::one_to_one || ones.empty())
+    firsts = index_of(matching, sides, many, ones.empty(), out);
   std::unordered_map<Labels, std::uint32_t, LabelsHash> by_labels;
   const std::vector<Labels>& rows = *sides.rows[many];
-  std::vector<OneSide::Entry> partners(ones.size());
+  std::vector<const OneSide::Entry*> partners(ones.size());
   for (std::uint32_t row = 0; row < rows.size(); ++row) {
     const Labels key = match_key(matching, rows[row]);
-    bool met = true, ambiguous = false;
+    bool met = true;
+    std::vector<std::uint32_t> rivals;
     for (std::size_t i = 0; i < ones.size() && met; ++i) {
       const auto entry = ones[i].by_key.find(key);
       met = entry != ones[i].by_key.end();
       if (!met) break;
-      partners[i] = entry->second;
-      ambiguous = ambiguous || entry->second.ambiguous;
+      partners[i] = &entry->second;
+      if (entry->second.rivals != Alignment::absent) rivals.push_back(entry->second.rivals);
     }
     if (!met) continue;
-    Labels labels = rows[row].without_name();
-    const Labels& source = (*sides.rows[ones.front().side])[partners.front().row];
-    for (const std::string& name : matching.include) labels = labels.with(name, source.get(name));
-    const auto [entry, fresh] = by_labels.try_emplace(std::move(labels), 0);
-    if (!fresh) {
-      out.ambiguous[entry->second] = true;
-      continue;
+    if (const auto entry = firsts.by_key.find(key);
+        entry != firsts.by_key.end() && entry->second.rivals != Alignment::absent)
+      rivals.push_back(entry->second.rivals);
+    // Every choice of one row a side.
+    std::vector<std::size_t> choice(ones.size(), 0);
+    for (bool more = true; more;) {
+      const Labels* front = ones.empty()
+                                ? &rows[row]
+                                : &(*sides.rows[ones.front().side])[partners.front()->rows[choice.front()]];
+      const auto [entry, fresh] = by_labels.try_emplace(result_labels(matching, rows[row], *front), 0);
+      if (fresh) entry->second = out.add(entry->first);
+      auto& candidates = out.candidates[entry->second];
+      candidates[many].push_back(row);
+      for (std::size_t i = 0; i < ones.size(); ++i)
+        candidates[ones[i].side].push_back(partners[i]->rows[choice[i]]);
+      auto& of_row = out.rivals[entry->second];
+      for (const std::uint32_t r : rivals)
+        if (std::find(of_row.begin(), of_row.end(), r) == of_row.end()) of_row.push_back(r);
+      more = false;
+      for (std::size_t i = ones.size(); i-- > 0 && !more;) {
+        more = ++choice[i] < partners[i]->rows.size();
+        if (!more) choice[i] = 0;
+      }
     }
-    entry->second = out.add(entry->first);
-    for (std::size_t i = 0; i < ones.size(); ++i) out.picks[ones[i].side][entry->second] = partners[i].row;
-    out.picks[many][entry->second] = row;
-    out.ambiguous[entry->second] = ambiguous;
   }
   return out;
 }
@@ -153,6 +189,12 @@ bool is_identity(const std::vector<std::uint32_t>& pick, std::size_t rows) {
 
 }  // namespace
 
+Labels match_key(const Matching& matching, const Labels& labels) {
+  if (matching.join == Join::on) return labels.keep(matching.labels);
+  if (matching.join == Join::ignoring) return labels.drop(matching.labels);
+  return labels.without_name();
+}
+
 Alignment align(const Matching& matching, const std::vector<JoinInput>& inputs) {
   Alignment out;
   out.sources.resize(inputs.size());
@@ -162,23 +204,34 @@ Alignment align(const Matching& matching, const std::vector<JoinInput>& inputs) 
     for (Alignment::Source& source : out.sources) source.broadcast = true;
     return out;
   }
-  const bool grouped = matching.group != Matching::Group::one_to_one;
-  Joined joined = grouped ? many_to_one(matching, sides) : one_to_one(matching, sides);
+  const bool paired = is_paired(matching);
+  Joined joined = paired ? many_to_one(matching, sides) : one_to_one(matching, sides);
+  out.unite = matching.join == Join::unite;
   const bool all_bare =
       std::all_of(inputs.begin(), inputs.end(), [](const JoinInput& in) { return in.scalar || in.bare; });
   if (joined.rows.empty() && all_bare && matching.join == Join::unite) joined.add(Labels{});
 
+  std::vector<std::vector<std::uint32_t>> picks(joined.sides);
+  for (std::uint32_t row = 0; row < joined.rows.size(); ++row) {
+    bool contested = !joined.rivals[row].empty();
+    for (std::size_t side = 0; side < joined.sides; ++side) {
+      const std::vector<std::uint32_t>& candidates = joined.candidates[row][side];
+      picks[side].push_back(candidates.empty() ? Alignment::absent : candidates.front());
+      contested = contested || candidates.size() > 1;
+    }
+    if (contested)
+      out.contests.push_back({row, paired, std::move(joined.candidates[row]), std::move(joined.rivals[row])});
+  }
+  out.rivals = std::move(joined.all_rivals);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     Alignment::Source& source = out.sources[i];
-    const std::size_t side = sides.of_input[i];
-    source.broadcast = side == Sides::everywhere;
+    source.side = sides.of_input[i];
+    source.broadcast = source.side == Sides::everywhere;
     if (source.broadcast) continue;
-    source.direct = is_identity(joined.picks[side], inputs[i].rows->size());
-    if (!source.direct) source.pick = joined.picks[side];
+    source.direct = is_identity(picks[source.side], inputs[i].rows->size());
+    if (!source.direct) source.pick = picks[source.side];
     if (source.direct && !out.rows && *inputs[i].rows == joined.rows) out.rows = inputs[i].rows;
   }
-  for (std::uint32_t at = 0; at < joined.ambiguous.size(); ++at)
-    if (joined.ambiguous[at]) out.ambiguous.push_back(at);
   if (!out.rows) out.rows = std::make_shared<const std::vector<Labels>>(std::move(joined.rows));
   return out;
 }

@@ -20,6 +20,15 @@ struct SliceStates {
   std::vector<Truth> states;
 };
 
+// How two families meet in a set operation.
+struct SetPlaces {
+  Rows first, second;
+  std::size_t places = 0;
+  std::vector<std::uint32_t> of_first, of_second;  // by row: its place in the match
+  Rows either;                           // all rows of the first, then those of the second that are not there
+  std::vector<std::uint32_t> in_either;  // by row of the second
+};
+
 struct EvalCache {
   struct Aligned {
     std::vector<Rows> inputs;
@@ -32,6 +41,9 @@ struct EvalCache {
   std::map<plan::Index, Aligned> alignments;                     // by node
   std::map<plan::Index, Grouped> groupings;                      // by node
   std::map<plan::Index, std::map<Instant, SliceStates>> slices;  // by slices node and slice end
+  std::map<plan::Index, SetPlaces> sets;                         // by node
+  std::map<plan::Index, std::pair<Rows, Rows>> relabelled;       // by node: input and result
+  std::map<plan::Index, std::map<Instant, Column>> instants;     // by subquery node and instant of its input
   std::vector<bool> anchored;  // by node: depends on anchors, which move; filled on first need
 };
 
@@ -45,7 +57,7 @@ std::shared_ptr<const Grouping> grouped(const plan::Plan& plan, EvalCache& cache
 // A closed family without labels: one row {} at most.
 bool is_bare(const plan::Node& node);
 // `absent` over what its input found at one instant.
-Column absent_column(const plan::Plan& plan, const plan::Node& node, const Column& input);
+Column absent_column(const plan::Node& node, const Column& input);
 
 // Whether anything under `node` depends on anchors.
 bool depends_on_anchors(const plan::Plan& plan, EvalCache& cache, plan::Index node);

@@ -1,12 +1,16 @@
 #include "runtime/eval/evaluate.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <unordered_set>
 
 #include "runtime/eval/eval_cache.hpp"
 #include "runtime/eval/leaf_window.hpp"
 #include "runtime/eval/ops.hpp"
+#include "runtime/eval/rank.hpp"
 
 namespace signalbox::eval {
 namespace {
@@ -60,6 +64,22 @@ ColumnView gather(const Column& input, const Alignment::Source& source, Evidence
   return {into.value.data(), into.evidence.data(), 1};
 }
 
+// Labels that more than one row with a value has: Prometheus answers no such thing.
+void find_twins(const Column& column, std::vector<std::string>& faults) {
+  std::unordered_set<Labels, LabelsHash> seen;
+  for (std::size_t row = 0; row < column.size(); ++row)
+    if (column.evidence[row] == 0 && !seen.insert((*column.rows)[row]).second)
+      return faults.push_back(
+          fmt::format("more than one row has the labels {}", to_string((*column.rows)[row])));
+}
+
+double only_value(const Column& column) {
+  std::size_t found = 0, at = 0;
+  for (std::size_t row = 0; row < column.size(); ++row)
+    if (column.evidence[row] == 0 && ++found == 1) at = row;
+  return found == 1 ? column.value[at] : std::numeric_limits<double>::quiet_NaN();
+}
+
 }  // namespace
 
 Rows no_rows() {
@@ -70,6 +90,11 @@ Rows no_rows() {
 Rows one_row() {
   static const Rows rows = std::make_shared<const std::vector<Labels>>(1);
   return rows;
+}
+
+bool keeps_name(const plan::Leaf& leaf) {
+  return leaf.fn == plan::LeafFn::sample ||
+         (leaf.fn == plan::LeafFn::range && leaf.range_fn == RangeFn::last_over_time);
 }
 
 std::shared_ptr<EvalCache> make_eval_cache() {
@@ -132,15 +157,16 @@ const Column& Evaluation::column(plan::Index wanted) {
       continue;
     }
     const std::size_t before = open.size();
-    // The slices' condition is asked for at other instants, never at this one.
-    if (context_.plan->nodes[node].kind != NodeKind::slices) {
-      for (const plan::Index input : context_.plan->nodes[node].inputs)
-        if (memo_.count(input) == 0) open.push_back(input);
-    }
+    const Node& n = context_.plan->nodes[node];
+    // What slices and subqueries look at is asked for at other instants, never at this one.
+    const bool elsewhere = n.kind == NodeKind::slices || n.kind == NodeKind::subquery;
+    for (std::size_t i = elsewhere ? 1 : 0; i < n.inputs.size(); ++i)
+      if (memo_.count(n.inputs[i]) == 0) open.push_back(n.inputs[i]);
     if (open.size() != before) continue;
     open.pop_back();
     Column computed = compute(node);
     canonicalise(computed);
+    if (context_.faults != nullptr) find_twins(computed, *context_.faults);
     memo_.emplace(node, std::move(computed));
   }
   return memo_.at(wanted);
@@ -154,7 +180,7 @@ Column Evaluation::compute(plan::Index index) {
     case NodeKind::time:
       return scalar(context_.at.unix_seconds());
     case NodeKind::leaf:
-      return read_leaf(context_.plan->leaves[node.index]);
+      return read_leaf(node);
     case NodeKind::map:
       return run_map(index);
     case NodeKind::aggregate:
@@ -164,17 +190,44 @@ Column Evaluation::compute(plan::Index index) {
     case NodeKind::quantile:
       return group(index);
     case NodeKind::absent:
-      return absent_column(*context_.plan, node, memo_.at(node.inputs[0]));
+      return absent_column(node, memo_.at(node.inputs[0]));
     case NodeKind::hold:
       return hold(index);
     case NodeKind::slices:
       return slices(index);
+    case NodeKind::set:
+      return set(index);
+    case NodeKind::to_scalar:
+      return scalar(only_value(memo_.at(node.inputs[0])));
+    case NodeKind::sort:
+      return sorted(memo_.at(node.inputs[0]), node.descending);
+    case NodeKind::relabel:
+      return relabel(index);
+    case NodeKind::subquery:
+      return subquery(index);
   }
   return {};
 }
 
-Column Evaluation::read_leaf(const plan::Leaf& leaf) {
-  const LeafWindow window = resolve(leaf, context_);
+std::optional<Evidence> Evaluation::read_args(const Node& node, std::size_t first, RangeFn fn,
+                                              store::RangeArgs& args) {
+  args.now = context_.at;
+  for (std::size_t i = first; i < node.inputs.size(); ++i) {
+    const Column& column = memo_.at(node.inputs[i]);
+    if (column.size() != 1 || column.evidence[0] != 0) return Evidence::no_data;
+    args.params[i - first] = column.value[0];
+  }
+  if (auto bad = store::bad_params(fn, args)) {
+    fault(*std::move(bad));
+    return Evidence::invalid;
+  }
+  return std::nullopt;
+}
+
+Column Evaluation::read_leaf(const Node& node) {
+  const plan::Leaf& leaf = context_.plan->leaves[node.index];
+  LeafWindow window = resolve(leaf, context_);
+  if (const auto bad = read_args(node, 0, leaf.range_fn, window.query.args)) window.instead = *bad;
   if (window.instead != Evidence::value)
     return all_of(context_.leaves->known(leaf, context_.at), window.instead);
   return context_.leaves->read(window.query);
@@ -197,12 +250,37 @@ Column Evaluation::run_map(plan::Index index) {
     views[i] = gather(*inputs[i], alignment->sources[i], is_scalar ? Evidence::no_data : node.matching.absent,
                       gathered[i]);
   }
+  const double nothing = 0.0;
+  const auto absent = static_cast<std::uint8_t>(node.matching.absent);
   Column out = all_of(alignment->rows, Evidence::value);
   context_.shapes->run(node.index, node.params.data(), views.data(), out.value.data(), out.evidence.data(),
                        out.size());
-  for (const std::uint32_t row : alignment->ambiguous) {
-    out.value[row] = 0.0;
-    out.evidence[row] = static_cast<std::uint8_t>(Evidence::invalid);
+  const auto has_value = [&](std::size_t input, std::uint32_t row) {
+    return inputs[input]->evidence[row] == 0;
+  };
+  std::vector<std::uint32_t> pick;
+  for (const Contest& contest : alignment->contests) {
+    const bool settled = settle(*alignment, contest, has_value, pick);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (pick[i] != Alignment::absent) {
+        views[i] = {inputs[i]->value.data() + pick[i], inputs[i]->evidence.data() + pick[i], 0};
+      } else if (!alignment->sources[i].broadcast) {
+        views[i] = {&nothing, &absent, 0};
+      }
+    }
+    double& value = out.value[contest.row];
+    std::uint8_t& evidence = out.evidence[contest.row];
+    context_.shapes->run(node.index, node.params.data(), views.data(), &value, &evidence, 1);
+    if (settled) continue;
+    fault(fmt::format("more than one row has a value where one is matched: {}",
+                      to_string((*alignment->rows)[contest.row])));
+    value = 0.0;
+    evidence = static_cast<std::uint8_t>(Evidence::invalid);
+  }
+  for (std::size_t i = 0; context_.faults != nullptr && i < alignment->rivals.size(); ++i) {
+    const Rivals& rivals = alignment->rivals[i];
+    if (rivals.needed_or_not && clash(*alignment, rivals, has_value))
+      fault("more than one row of the \"one\" side has a value in one place of a match");
   }
   return out;
 }
@@ -242,6 +320,15 @@ Column Evaluation::group(plan::Index index) {
       grouped(*context_.plan, *context_.cache, index, input.rows);
   switch (node.kind) {
     case NodeKind::aggregate:
+      if (node.aggregate == plan::Aggregate::count_values) return count_values(node, input);
+      if (plan::takes_parameter(node.aggregate)) {
+        const Column& parameter = memo_.at(node.inputs[1]);
+        if (parameter.size() != 1 || parameter.evidence[0] != 0)
+          return all_of(grouping->rows, Evidence::no_data);
+        return node.aggregate == plan::Aggregate::quantile
+                   ? quantile_of(parameter.value[0], input, *grouping)
+                   : top(node.aggregate == plan::Aggregate::bottomk, parameter.value[0], input, *grouping);
+      }
       return aggregate(node.aggregate, input, *grouping, context_.semantics);
     case NodeKind::count_true:
       return count_true(input, *grouping);
@@ -254,21 +341,13 @@ Column Evaluation::group(plan::Index index) {
   }
 }
 
-Column absent_column(const plan::Plan& plan, const Node& node, const Column& input) {
+Column absent_column(const Node& node, const Column& input) {
   const bool found = std::find(input.evidence.begin(), input.evidence.end(),
                                static_cast<std::uint8_t>(Evidence::value)) != input.evidence.end();
-  Labels labels;
-  const Node& of = plan.nodes[node.inputs[0]];
-  // A selector itself says what is absent; a function of one does not.
-  if (of.kind == NodeKind::leaf && plan.leaves[of.index].fn == plan::LeafFn::sample) {
-    const std::vector<Matcher>& matchers = plan.leaves[of.index].matchers;
-    for (const Matcher& matcher : matchers) {
-      const auto uses = std::count_if(matchers.begin(), matchers.end(),
-                                      [&](const Matcher& other) { return other.label == matcher.label; });
-      if (uses == 1 && matcher.op == MatchOp::equal && matcher.label != metric_name_label)
-        labels = labels.with(matcher.label, matcher.value);
-    }
-  }
+  std::vector<Labels::Pair> pairs;
+  for (std::size_t i = 0; i + 1 < node.labels.size(); i += 2)
+    pairs.emplace_back(node.labels[i], node.labels[i + 1]);
+  const Labels labels(std::move(pairs));
   Column out = scalar(1.0);
   if (!labels.empty()) out.rows = std::make_shared<const std::vector<Labels>>(1, labels);
   if (found) {

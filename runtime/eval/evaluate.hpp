@@ -14,6 +14,7 @@
 #include "runtime/base/time.hpp"
 #include "runtime/eval/kernel.hpp"
 #include "runtime/plan/plan.hpp"
+#include "runtime/store/window.hpp"
 
 namespace signalbox::eval {
 
@@ -37,9 +38,13 @@ struct LeafQuery {
   Instant at;  // the instant of evaluation, the leaf's offset already taken off
   Duration lookback;
   Semantics semantics = Semantics::prometheus2;
+  store::RangeArgs args;  // parameters of its function, and the instant of evaluation
   // raw_increase: closed pieces; increments that lie whole in one of them are added. Never empty for it.
   std::vector<std::pair<Instant, Instant>> pieces;
 };
+
+// As in Prometheus: a sample is still one of its metric.
+bool keeps_name(const plan::Leaf& leaf);
 
 // Where leaves come from: the local store, a Prometheus, a host's function.
 class LeafProvider {
@@ -48,7 +53,7 @@ class LeafProvider {
   // A row for each series that the selector finds among those known at `at` (first sample not later than it),
   // in an order that depends on the data alone. Evidence: `stale` when there are samples but none recent
   // enough or the series has ended, `no_data` when there are too few for the function. Rows keep __name__
-  // only for LeafFn::sample.
+  // where keeps_name() says so.
   virtual Column read(const LeafQuery& query) = 0;
   // Every series the selector finds at `at`, whatever its state, with the labels that read() would give: the
   // rows of a window that is `outside`.
@@ -151,6 +156,9 @@ class Evaluation {
     const HoldTable* holds_before = nullptr;  // as they were when the tick began, for records
     // Columns that are given instead of worked out: those of a record.
     std::shared_ptr<const std::map<plan::Index, Column>> given = nullptr;
+    // Where not null, what Prometheus would refuse to answer is told here, and not only by rows that are
+    // `invalid`: labels that several rows have, matches that are not unique, parameters out of range.
+    std::vector<std::string>* faults = nullptr;
   };
   explicit Evaluation(Context context);
   // Valid as long as the evaluation.
@@ -159,11 +167,21 @@ class Evaluation {
 
  private:
   Column compute(plan::Index node);
-  Column read_leaf(const plan::Leaf& leaf);
+  Column read_leaf(const plan::Node& node);
   Column run_map(plan::Index node);
   Column group(plan::Index node);
   Column hold(plan::Index node);
   Column slices(plan::Index node);
+  Column set(plan::Index node);
+  Column relabel(plan::Index node);
+  Column subquery(plan::Index node);
+
+  // Parameters of a range function, from scalar inputs `first` on; why they are none.
+  std::optional<plan::Evidence> read_args(const plan::Node& node, std::size_t first, RangeFn fn,
+                                          store::RangeArgs& args);
+  void fault(std::string what) {
+    if (context_.faults != nullptr) context_.faults->push_back(std::move(what));
+  }
 
   Context context_;
   std::map<plan::Index, Column> memo_;

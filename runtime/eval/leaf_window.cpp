@@ -40,10 +40,10 @@ LeafWindow resolve(const plan::Leaf& leaf, const Evaluation::Context& context) {
   const bool happened = deploy && deploy->at && *deploy->at <= context.at;
   switch (window.kind) {
     case WindowKind::instant:
-      query.at = context.at - window.offset;
+      query.at = window.at.value_or(context.at) - window.offset;
       break;
     case WindowKind::trailing:
-      query.at = context.at - window.offset;
+      query.at = window.at.value_or(context.at) - window.offset;
       query.pieces = {{query.at - window.length, query.at}};
       break;
     case WindowKind::since:

@@ -66,18 +66,24 @@ inline Signal apply_op(ShapeOp op, Signal a, Signal b, Signal c) {
       return a.evidence == Evidence::value ? Signal{-a.value, a.evidence} : a;
     case ShapeOp::abs:
       return a.evidence == Evidence::value ? Signal{std::fabs(a.value), a.evidence} : a;
-    // NaN stays NaN, as in Prometheus; the limit wins only where it is strictly inside. Of two zeros −0 is
-    // the lesser.
-    case ShapeOp::clamp_min:
-      return arithmetic(a.value < b.value || std::isnan(b.value) ||
-                                (a.value == b.value && !std::signbit(b.value))
+    // As Go's Max and Min, and so Prometheus: an infinity that nothing can pass stays, then NaN does; of two
+    // zeros −0 is the lesser.
+    case ShapeOp::clamp_min: {
+      constexpr double infinity = std::numeric_limits<double>::infinity();
+      return arithmetic(a.value != infinity &&
+                                (a.value < b.value || b.value == infinity || std::isnan(b.value) ||
+                                 (a.value == b.value && !std::signbit(b.value)))
                             ? b.value
                             : a.value);
-    case ShapeOp::clamp_max:
-      return arithmetic(a.value > b.value || std::isnan(b.value) ||
-                                (a.value == b.value && std::signbit(b.value))
+    }
+    case ShapeOp::clamp_max: {
+      constexpr double infinity = std::numeric_limits<double>::infinity();
+      return arithmetic(a.value != -infinity &&
+                                (a.value > b.value || b.value == -infinity || std::isnan(b.value) ||
+                                 (a.value == b.value && std::signbit(b.value)))
                             ? b.value
                             : a.value);
+    }
     case ShapeOp::fallback:
       return a.evidence == Evidence::value ? a : b;
     case ShapeOp::ratio: {
@@ -127,6 +133,34 @@ inline Signal apply_op(ShapeOp op, Signal a, Signal b, Signal c) {
     }
     case ShapeOp::negate:
       return a.evidence == Evidence::value ? truth(a.value == 0.0) : a;
+    case ShapeOp::is_gt:
+      return arithmetic(a.value > b.value ? 1.0 : 0.0);
+    case ShapeOp::is_ge:
+      return arithmetic(a.value >= b.value ? 1.0 : 0.0);
+    case ShapeOp::is_lt:
+      return arithmetic(a.value < b.value ? 1.0 : 0.0);
+    case ShapeOp::is_le:
+      return arithmetic(a.value <= b.value ? 1.0 : 0.0);
+    case ShapeOp::is_eq:
+      return arithmetic(a.value == b.value ? 1.0 : 0.0);
+    case ShapeOp::is_ne:
+      return arithmetic(a.value != b.value ? 1.0 : 0.0);
+    case ShapeOp::keep: {
+      const Evidence e = worse(a.evidence, b.evidence);
+      if (e != Evidence::value) return unknown(e);
+      return b.value != 0.0 ? a : unknown(Evidence::no_data);
+    }
+    case ShapeOp::where:
+      return arithmetic(a.value);
+    case ShapeOp::atan2:
+      return arithmetic(math_atan2(a.value, b.value));
+    case ShapeOp::round:
+      return arithmetic(math_round(a.value, b.value));
+#define FN(name, text, arity, condition) \
+  case ShapeOp::name:                    \
+    return a.evidence == Evidence::value ? Signal{math_##name(a.value), a.evidence} : a;
+      SIGNALBOX_MATH_FUNCTIONS(FN)
+#undef FN
   }
   return unknown(Evidence::invalid);
 }

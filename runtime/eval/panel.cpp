@@ -31,11 +31,29 @@ std::vector<bool> panel_nodes(const plan::Plan& plan) {
   out.reserve(plan.nodes.size());
   for (const Node& node : plan.nodes) {
     bool able = std::all_of(node.inputs.begin(), node.inputs.end(), [&](plan::Index in) { return out[in]; });
-    if (node.kind == NodeKind::hold || node.kind == NodeKind::slices) able = false;
+    switch (node.kind) {
+      case NodeKind::hold:
+      case NodeKind::slices:
+      case NodeKind::set:
+      case NodeKind::to_scalar:
+      case NodeKind::sort:
+      case NodeKind::relabel:
+      case NodeKind::subquery:
+        able = false;
+        break;
+      case NodeKind::aggregate:
+        able = able && !plan::takes_parameter(node.aggregate) && !plan::chooses_rows(node.aggregate);
+        break;
+      default:
+        break;
+    }
     if (node.kind == NodeKind::leaf) {
       const plan::Leaf& leaf = plan.leaves[node.index];
       const plan::WindowKind kind = leaf.window.kind;
-      able = leaf.fn != plan::LeafFn::raw_increase &&
+      const bool reads =
+          leaf.fn == plan::LeafFn::raw_increase || leaf.fn == plan::LeafFn::timestamp ||
+          (leaf.fn == plan::LeafFn::range && range_fn_reads(leaf.range_fn) == RangeReads::samples);
+      able = !reads && !leaf.window.at &&
              (kind == plan::WindowKind::instant || kind == plan::WindowKind::trailing);
     }
     out.push_back(able);
@@ -135,8 +153,7 @@ Panel PanelEvaluation::compute(plan::Index index) {
       return run_map(index);
     case NodeKind::absent: {
       const Panel& input = memo_.at(node.inputs[0]);
-      return each_tick(ticks_,
-                       [&](std::size_t t) { return absent_column(*context_.plan, node, input.at(t)); });
+      return each_tick(ticks_, [&](std::size_t t) { return absent_column(node, input.at(t)); });
     }
     default:
       return group(index);
@@ -187,10 +204,33 @@ Panel PanelEvaluation::run_map(plan::Index index) {
     context_.shapes->run(node.index, node.params.data(), views.data(), out.value.data() + row * out.ticks,
                          out.evidence.data() + row * out.ticks, out.ticks);
   }
-  for (const std::uint32_t row : alignment->ambiguous) {
-    std::fill_n(out.value.begin() + static_cast<std::ptrdiff_t>(row * out.ticks), out.ticks, 0.0);
-    std::fill_n(out.evidence.begin() + static_cast<std::ptrdiff_t>(row * out.ticks), out.ticks,
-                static_cast<std::uint8_t>(Evidence::invalid));
+  // Contested rows change hands from tick to tick.
+  std::vector<std::uint32_t> pick;
+  for (const Contest& contest : alignment->contests) {
+    for (std::size_t t = 0; t < ticks_; ++t) {
+      const auto at = [&](std::size_t i, std::uint32_t r) {
+        return r * inputs[i]->stride() + (inputs[i]->steady ? 0 : t);
+      };
+      const bool settled = settle(
+          *alignment, contest,
+          [&](std::size_t i, std::uint32_t r) { return inputs[i]->evidence[at(i, r)] == 0; }, pick);
+      for (std::size_t i = 0; i < inputs.size(); ++i) {
+        const Alignment::Source& source = alignment->sources[i];
+        if (source.broadcast ? inputs[i]->rows->empty() : pick[i] == Alignment::absent) {
+          const bool scalar = context_.plan->nodes[node.inputs[i]].scalar;
+          views[i] = {&nothing, scalar ? &no_data : &absent, 0};
+          continue;
+        }
+        const std::size_t cell = at(i, source.broadcast ? 0 : pick[i]);
+        views[i] = {inputs[i]->value.data() + cell, inputs[i]->evidence.data() + cell, 0};
+      }
+      double* value = out.value.data() + contest.row * out.ticks + t;
+      std::uint8_t* evidence = out.evidence.data() + contest.row * out.ticks + t;
+      context_.shapes->run(node.index, node.params.data(), views.data(), value, evidence, 1);
+      if (settled) continue;
+      *value = 0.0;
+      *evidence = static_cast<std::uint8_t>(Evidence::invalid);
+    }
   }
   return out;
 }

@@ -22,10 +22,16 @@ Signal latest_value(store::Cursor& series, const LeafQuery& query) {
                                                        : unknown(Evidence::stale);
 }
 
+Signal taken_at(store::Cursor& series, const LeafQuery& query) {
+  const store::InstantValue at = store::instant_value(series, query.at, query.lookback, query.semantics);
+  return at.state == store::InstantValue::State::value ? Signal{at.time.unix_seconds(), Evidence::value}
+                                                       : unknown(Evidence::stale);
+}
+
 Signal range_value(store::Cursor& series, const LeafQuery& query, store::Samples& samples) {
   const Duration length = query.leaf->window.length;
-  const auto value =
-      store::window_value(series, query.leaf->range_fn, query.at, length, query.semantics, samples);
+  const auto value = store::window_value(series, query.leaf->range_fn, query.at, length, query.semantics,
+                                         samples, query.args);
   if (value) return {*value, Evidence::value};
   const auto latest = series.at_or_before(query.at);
   if (!latest || Instant{latest->time} < store::window_start(query.at, length, query.semantics))
@@ -100,13 +106,13 @@ const StoreProvider::Known& StoreProvider::known_at(const std::vector<Matcher>& 
 
 Rows StoreProvider::known(const plan::Leaf& leaf, Instant at) {
   const Known& known = known_at(leaf.matchers, at);
-  return leaf.fn == LeafFn::sample ? known.named : known.unnamed;
+  return keeps_name(leaf) ? known.named : known.unnamed;
 }
 
 Column StoreProvider::read(const LeafQuery& query) {
   const Known& known = known_at(query.leaf->matchers, query.at);
   Column out;
-  out.rows = query.leaf->fn == LeafFn::sample ? known.named : known.unnamed;
+  out.rows = keeps_name(*query.leaf) ? known.named : known.unnamed;
   out.value.reserve(known.ids.size());
   out.evidence.reserve(known.ids.size());
   for (const store::SeriesId id : known.ids) {
@@ -124,6 +130,9 @@ Column StoreProvider::read(const LeafQuery& query) {
         break;
       case LeafFn::coverage:
         signal = covered(series_, query);
+        break;
+      case LeafFn::timestamp:
+        signal = taken_at(series_, query);
         break;
     }
     out.value.push_back(signal.value);
@@ -160,7 +169,7 @@ void StoreProvider::read_panel(const PanelQuery& query, Panel& out) {
   const plan::Leaf& leaf = *query.leaf;
   const plan::Window& window = leaf.window;
   const Known& known = known_at(leaf.matchers, query.from - window.offset);
-  out.resize(leaf.fn == LeafFn::sample ? known.named : known.unnamed, query.ticks);
+  out.resize(keeps_name(leaf) ? known.named : known.unnamed, query.ticks);
   states_.resize(query.ticks);
   const auto first = static_cast<std::size_t>((query.from - grid_.from).ms / grid_.step.ms);
   // As read() says it of the same states.

@@ -60,7 +60,7 @@ class Emitter {
   Value* magnitude(Value* v) { return b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, v); }
   Value* is_finite(Value* v) { return b_.CreateFCmpOLT(magnitude(v), infinity()); }
   Value* is_nan(Value* v) { return b_.CreateFCmpUNO(v, v); }
-  Value* call(const char* name, Value* a, Value* b);
+  Value* call(const char* name, std::initializer_list<Value*> arguments);
 
   Value* evidence(Evidence e) { return b_.getInt8(static_cast<std::uint8_t>(e)); }
   Value* real(double v) { return llvm::ConstantFP::get(f64_, v); }
@@ -248,14 +248,15 @@ Value* Emitter::is_zero(const Cell& c) {
   return c.truth != nullptr ? b_.CreateNot(c.truth) : b_.CreateFCmpOEQ(c.number, real(0.0));
 }
 
-Value* Emitter::call(const char* name, Value* a, Value* b) {
+Value* Emitter::call(const char* name, std::initializer_list<Value*> arguments) {
+  const std::vector<llvm::Type*> types(arguments.size(), f64_);
   llvm::FunctionCallee callee =
-      module_.getOrInsertFunction(name, llvm::FunctionType::get(f64_, {f64_, f64_}, false));
+      module_.getOrInsertFunction(name, llvm::FunctionType::get(f64_, types, false));
   auto* function = llvm::cast<llvm::Function>(callee.getCallee());
   function->setDoesNotThrow();
   function->setDoesNotAccessMemory();  // errno is nobody's business here
   function->setWillReturn();
-  return b_.CreateCall(callee, {a, b});
+  return b_.CreateCall(callee, arguments);
 }
 
 Cell Emitter::cell(const ShapeInstr& in) {
@@ -264,15 +265,21 @@ Cell Emitter::cell(const ShapeInstr& in) {
   Cell& a = arity > 0 ? cells_[in.a] : none;
   Cell& b = arity > 1 ? cells_[in.b] : none;
   Cell& c = arity > 2 ? cells_[in.c] : none;
-  // Of two zeros −0 is the lesser: of equals the limit wins when its sign is `negative`.
+  // As apply_op() has it: of equals the limit wins when its sign is `negative`.
   const auto limit = [&](llvm::CmpInst::Predicate inside, bool negative) {
     Value *x = number(a), *bound = number(b);
     Value* bits = b_.CreateBitCast(bound, b_.getInt64Ty());
     Value* zero = b_.getInt64(0);
     Value* sign = negative ? b_.CreateICmpSLT(bits, zero) : b_.CreateICmpSGE(bits, zero);
     Value* equal = b_.CreateAnd(b_.CreateFCmpOEQ(x, bound), sign);
-    Value* wins = b_.CreateOr(b_.CreateOr(b_.CreateFCmp(inside, x, bound), is_nan(bound)), equal);
+    Value* furthest = llvm::ConstantFP::getInfinity(f64_, negative);
+    Value* wins = b_.CreateOr(b_.CreateOr(b_.CreateFCmp(inside, x, bound), is_nan(bound)),
+                              b_.CreateOr(equal, b_.CreateFCmpOEQ(bound, furthest)));
+    wins = b_.CreateAnd(wins, b_.CreateFCmpUNE(x, furthest));
     return combine(a, b, b_.CreateSelect(wins, bound, x));
+  };
+  const auto holds = [&](llvm::CmpInst::Predicate predicate) {
+    return Cell{nullptr, b_.CreateFCmp(predicate, number(a), number(b)), worst(a, b)};
   };
   switch (in.op) {
     case ShapeOp::input:
@@ -288,9 +295,9 @@ Cell Emitter::cell(const ShapeInstr& in) {
     case ShapeOp::div:
       return combine(a, b, b_.CreateFDiv(number(a), number(b)));
     case ShapeOp::mod:
-      return combine(a, b, call(mod_symbol, number(a), number(b)));
+      return combine(a, b, call(mod_symbol, {number(a), number(b)}));
     case ShapeOp::pow:
-      return combine(a, b, call(pow_symbol, number(a), number(b)));
+      return combine(a, b, call(pow_symbol, {number(a), number(b)}));
     case ShapeOp::neg:
       return {b_.CreateFNeg(number(a)), nullptr, a.evidence};
     case ShapeOp::abs:
@@ -330,6 +337,34 @@ Cell Emitter::cell(const ShapeInstr& in) {
       return kleene(a, b, true);
     case ShapeOp::negate:
       return {nullptr, is_zero(a), a.evidence};
+    case ShapeOp::is_gt:
+      return holds(llvm::CmpInst::FCMP_OGT);
+    case ShapeOp::is_ge:
+      return holds(llvm::CmpInst::FCMP_OGE);
+    case ShapeOp::is_lt:
+      return holds(llvm::CmpInst::FCMP_OLT);
+    case ShapeOp::is_le:
+      return holds(llvm::CmpInst::FCMP_OLE);
+    case ShapeOp::is_eq:
+      return holds(llvm::CmpInst::FCMP_OEQ);
+    case ShapeOp::is_ne:
+      return holds(llvm::CmpInst::FCMP_UNE);
+    case ShapeOp::keep: {
+      Value* worse = worst(a, b);
+      Value* stays = b_.CreateOr(b_.CreateICmpNE(worse, evidence(Evidence::value)), b_.CreateNot(is_zero(b)));
+      return {a.number, a.truth, b_.CreateSelect(stays, worse, evidence(Evidence::no_data))};
+    }
+    case ShapeOp::where:
+      return {a.number, a.truth, worst(a, b)};
+    case ShapeOp::atan2:
+      return combine(a, b, call("signalbox_atan2", {number(a), number(b)}));
+    case ShapeOp::round:
+      return combine(a, b, call("signalbox_round", {number(a), number(b)}));
+#define FN(name, text, arity, condition) \
+  case ShapeOp::name:                    \
+    return {call("signalbox_" text, {number(a)}), nullptr, a.evidence};
+      SIGNALBOX_MATH_FUNCTIONS(FN)
+#undef FN
   }
   return none;  // not reached: the shape is well formed
 }

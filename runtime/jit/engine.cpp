@@ -49,7 +49,12 @@ orc::SymbolMap reachable(orc::LLJIT& jit) {
           {jit.mangleAndIntern("memset"), at<void*(void*, int, std::size_t)>(std::memset)},
           {jit.mangleAndIntern(mod_symbol), at(math_mod)},
           {jit.mangleAndIntern(pow_symbol), at(math_pow)},
-          {jit.mangleAndIntern(place_symbol), at(place)}};
+          {jit.mangleAndIntern("signalbox_atan2"), at(math_atan2)},
+          {jit.mangleAndIntern("signalbox_round"), at(math_round)},
+#define FN(name, text, arity, condition) {jit.mangleAndIntern("signalbox_" text), at(math_##name)},
+          SIGNALBOX_MATH_FUNCTIONS(FN)
+#undef FN
+              {jit.mangleAndIntern(place_symbol), at(place)}};
 }
 
 // Without a handler of ours LLVM prints a context's errors and leaves the process.

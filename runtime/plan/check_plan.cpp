@@ -19,10 +19,17 @@ class FieldCheck {
   void operator()(const T&... fields) {
     (field(fields), ...);
   }
+  template <class... T>
+  void since(std::uint64_t, const T&... fields) {
+    (field(fields), ...);
+  }
   void origin(Index at) { ok_ = ok_ && (at == none || at < origins_); }
   void origins(const std::vector<Origin>&) {}
 
  private:
+  void field(const std::optional<Instant>& t) {
+    ok_ = ok_ && (!t || (earliest_instant <= *t && *t <= latest_instant));
+  }
   void field(Duration d) { ok_ = ok_ && d <= longest_duration && longest_duration * -1 <= d; }
   template <class T>
   void field(const std::vector<T>& items) {
@@ -81,7 +88,8 @@ class Check {
     const bool of_deploy = window.kind == WindowKind::since || window.kind == WindowKind::before;
     if (of_deploy || window.target != none) must(window.target, plan_.targets, "a target");
     hold(window.length.ms >= 0, "a window is shorter than nothing");
-    const bool fits = leaf.fn == LeafFn::sample         ? window.kind == WindowKind::instant
+    const bool fits = leaf.fn == LeafFn::sample || leaf.fn == LeafFn::timestamp
+                          ? window.kind == WindowKind::instant
                       : leaf.fn == LeafFn::raw_increase ? window.kind != WindowKind::instant
                                                         : window.kind == WindowKind::trailing;
     hold(fits, "a leaf has a window that its function does not read");
@@ -101,8 +109,9 @@ class Check {
         inputs = 0;
         break;
       case NodeKind::leaf:
-        inputs = 0;
         must(n.index, plan_.leaves, "a leaf");
+        if (!fault_.empty()) return;
+        inputs = parameters(plan_.leaves[n.index]);
         break;
       case NodeKind::map:
         must(n.index, plan_.shapes, "a shape");
@@ -117,10 +126,27 @@ class Check {
         params = 2;
         break;
       case NodeKind::aggregate:
+        inputs = takes_parameter(n.aggregate) ? 2 : 1;
+        break;
+      case NodeKind::set:
+        inputs = 2;
+        break;
+      case NodeKind::subquery:
+        inputs = 1 + static_cast<std::size_t>(range_fn_params(n.subquery.range_fn));
+        check(n.subquery);
+        break;
+      case NodeKind::relabel:
+        hold(n.relabel.kind != Relabel::Kind::replace || n.relabel.from.size() == 1,
+             "a relabelling reads other than one label");
+        break;
+      case NodeKind::absent:
+        hold(n.labels.size() % 2 == 0, "a label has no value");
+        break;
       case NodeKind::count_true:
       case NodeKind::any:
       case NodeKind::all:
-      case NodeKind::absent:
+      case NodeKind::to_scalar:
+      case NodeKind::sort:
       case NodeKind::hold:
         break;
     }
@@ -131,6 +157,16 @@ class Check {
       hold(n.hold.of >= 1 && n.hold.of <= 64, "a hold looks back over more than 64 ticks");
       hold(n.hold.time.ms >= 0, "a hold is shorter than nothing");
     }
+  }
+
+  static std::size_t parameters(const Leaf& leaf) {
+    return leaf.fn == LeafFn::range ? static_cast<std::size_t>(range_fn_params(leaf.range_fn)) : 0;
+  }
+  void check(const Subquery& q) {
+    hold(q.window.kind == WindowKind::trailing && q.window.length.ms >= 0 && q.step.ms > 0,
+         "a subquery has no instants");
+    if (fault_.empty())
+      hold(q.window.length.ms / q.step.ms <= most_subquery_steps, "a subquery has too many instants");
   }
 
   void check_slices(double length, double window) {

@@ -16,5 +16,9 @@ std::optional<std::string> find_fault(const Plan& plan);
 inline constexpr Duration longest_duration = days(365 * 1000);
 // Evaluations that one window of slices may ask for.
 inline constexpr double most_slices = 10'000'000;
+// Instants of one subquery, for the same reason: Prometheus has its limit in samples.
+inline constexpr std::int64_t most_subquery_steps = 10'000'000;
+// What `@` may name, in milliseconds: sums with a few durations never overflow.
+inline constexpr Instant earliest_instant{-(std::int64_t{1} << 60)}, latest_instant{std::int64_t{1} << 60};
 
 }  // namespace signalbox::plan

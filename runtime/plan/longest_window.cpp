@@ -59,6 +59,8 @@ Duration longest_window(const Plan& plan) {
   for (const Node& node : plan.nodes) {
     Duration need = node.kind == NodeKind::leaf ? of_leaf[node.index] : Duration{};
     for (const Index input : node.inputs) need = std::max(need, of_node[input]);
+    if (node.kind == NodeKind::subquery)
+      need = need + node.subquery.window.length + node.subquery.window.offset;
     if (node.kind == NodeKind::slices) need = need + Duration{static_cast<std::int64_t>(node.params[1])};
     of_node.push_back(bounded(need));
     longest = std::max(longest, of_node.back());

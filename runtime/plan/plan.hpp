@@ -40,8 +40,9 @@ enum class WindowKind : std::uint8_t {
 struct Window {
   WindowKind kind = WindowKind::instant;
   Duration length;
-  Duration offset;      // instant and trailing only; into the past
-  Index target = none;  // since and before: whose deploy
+  Duration offset;            // instant and trailing only; into the past
+  Index target = none;        // since and before: whose deploy
+  std::optional<Instant> at;  // instant and trailing only: looked at from here instead of from the tick
   bool operator==(const Window&) const = default;
 };
 
@@ -50,6 +51,7 @@ enum class LeafFn : std::uint8_t {
   range,         // `range_fn` over a trailing window, as Prometheus
   raw_increase,  // reset-corrected raw increments inside the closed window
   coverage,      // how much of a trailing window lies between its first and last sample, 0 to 1
+  timestamp,     // when the instant selector's sample was taken, in seconds
 };
 // One leaf is one column: a row for each series that the selector finds.
 struct Leaf {
@@ -74,25 +76,67 @@ struct Matching {
   enum class Group : std::uint8_t { one_to_one, left, right } group = Group::one_to_one;
   std::vector<std::string> include;     // taken over from the "one" side
   Evidence absent = Evidence::no_data;  // of an absent side, for `unite`
+  bool keep_name = false;               // rows keep the name of the first family, as PromQL's filters do
   bool operator==(const Matching&) const = default;
 };
 
 enum class NodeKind : std::uint8_t {
-  constant,    // params[0]
-  time,        // the tick's instant in seconds
-  leaf,        // leaf `index`
-  map,         // shape `index` with `params` over the inputs, joined by `matching`
-  aggregate,   // `aggregate` of input 0 by (or without) `labels`
+  constant,   // params[0]
+  time,       // the tick's instant in seconds
+  leaf,       // leaf `index`; inputs are the parameters of its function, scalars
+  map,        // shape `index` with `params` over the inputs, joined by `matching`
+  aggregate,  // `aggregate` of input 0 by (or without) `labels`; input 1 is its parameter, where it takes one
   count_true,  // how many rows of condition 0 are true, by (or without) `labels`
   any,         // Kleene or of condition 0 over `labels`: they are gone from the result
   all,         // Kleene and, likewise
   quantile,    // histogram_quantile(input 0, input 1)
-  absent,      // 1 with the labels of the equality matchers when input 0 finds nothing
+  absent,      // 1 when input 0 finds nothing; `labels` are the row's: name, value, name, value, …
   hold,        // condition 0 held: `hold`
   slices,      // how many of the slices of params[0] ms in the last params[1] ms were true (or known) in
                // condition 0
+  // Of PromQL. What has no value there is absent, whatever its evidence.
+  set,        // `set` of families 0 and 1, matched by `matching`
+  to_scalar,  // the value of family 0 when it has one row, else NaN
+  sort,       // family 0 with its rows in order of value
+  relabel,    // family 0 with labels rewritten by `relabel`
+  subquery,   // `range_fn` over input 0 at the instants of `subquery`; further inputs are its parameters
 };
-enum class Aggregate : std::uint8_t { sum, avg, min, max, count };
+enum class Aggregate : std::uint8_t {
+  sum,
+  avg,
+  min,
+  max,
+  count,
+  group,
+  stddev,
+  stdvar,
+  quantile,  // of input 1, interpolated
+  topk,      // the rows of the input 1 largest, with their own labels, largest first
+  bottomk,
+  count_values,  // a row for each value, which becomes label `relabel.to`
+};
+constexpr bool takes_parameter(Aggregate a) {
+  return a == Aggregate::quantile || a == Aggregate::topk || a == Aggregate::bottomk;
+}
+// Whose rows depend on values, and not on the rows of the input alone.
+constexpr bool chooses_rows(Aggregate a) {
+  return a == Aggregate::topk || a == Aggregate::bottomk || a == Aggregate::count_values;
+}
+enum class SetOp : std::uint8_t { both, either, unless };
+// label_replace(…, to, with, from[0], regex), or label_join(…, to, with, from…).
+struct Relabel {
+  enum class Kind : std::uint8_t { replace, join } kind = Kind::replace;
+  std::string to, with, regex;
+  std::vector<std::string> from;
+  bool operator==(const Relabel&) const = default;
+};
+// The instants of a subquery: multiples of `step` since the epoch in `window`.
+struct Subquery {
+  RangeFn range_fn = RangeFn::rate;
+  Window window;
+  Duration step;
+  bool operator==(const Subquery&) const = default;
+};
 struct Hold {
   enum class Kind : std::uint8_t { ticks, time, of } kind = Kind::ticks;
   std::uint32_t count = 1;            // ticks that must be true
@@ -113,6 +157,10 @@ struct Node {
   bool known_only = false;  // slices: count the known ones instead of the true ones
   std::vector<std::string> labels;
   Hold hold;
+  SetOp set = SetOp::both;
+  bool descending = false;  // sort
+  Relabel relabel;
+  Subquery subquery;
   // What the rows look like. A scalar has one row without labels and always a value; a closed family has
   // exactly `rows` for labels, an open one at least some.
   bool scalar = false;
@@ -284,6 +332,9 @@ struct Plan {
 // Canonical bytes: equal plans have equal bytes. With `origins` they carry what explanations need; the digest
 // is the SHA-256 of the bytes without, so that comments and formatting do not change it.
 std::string to_bytes(const Plan& plan, bool origins);
+// Equal up to origin: equal bytes.
+std::string to_bytes(const Node& node);
+std::string to_bytes(const Leaf& leaf);
 // Errors: `unsupported` for a newer version, `malformed` for anything that is not a plan (all indices are
 // checked).
 Result<Plan> from_bytes(std::string_view bytes);

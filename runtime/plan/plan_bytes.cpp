@@ -12,7 +12,7 @@ namespace signalbox::plan {
 namespace {
 
 constexpr std::string_view magic = "SBPL";
-constexpr std::uint64_t format_version = 1;
+constexpr std::uint64_t format_version = 2;
 
 class Writer {
  public:
@@ -22,6 +22,10 @@ class Writer {
 
   template <class... T>
   void operator()(const T&... fields) {
+    (field(fields), ...);
+  }
+  template <class... T>
+  void since(std::uint64_t, const T&... fields) {
     (field(fields), ...);
   }
   void origin(Index at) {
@@ -37,6 +41,10 @@ class Writer {
   void field(double v) { out_.real(v); }
   void field(const std::string& v) { out_.text(v); }
   void field(Duration v) { out_.sint(v.ms); }
+  void field(const std::optional<Instant>& v) {
+    out_.boolean(v.has_value());
+    if (v) out_.sint(v->ms);
+  }
   void field(const Shape& v) { write(out_, v); }
   void field(const Rational& v) {
     for (const Int128 part : {v.num(), v.den()}) {
@@ -65,13 +73,17 @@ class Writer {
 
 class Reader {
  public:
-  explicit Reader(ByteReader& in) : in_(in) {}
+  Reader(ByteReader& in, std::uint64_t version) : in_(in), version_(version) {}
   bool ok() const { return !bad_ && in_.ok(); }
   void expect_origins(bool origins) { origins_ = origins; }
 
   template <class... T>
   void operator()(T&... fields) {
     (field(fields), ...);
+  }
+  template <class... T>
+  void since(std::uint64_t version, T&... fields) {
+    if (version_ >= version) (field(fields), ...);
   }
   void origin(Index& at) {
     if (origins_) field(at);
@@ -90,6 +102,9 @@ class Reader {
   void field(double& v) { v = in_.real(); }
   void field(std::string& v) { v = in_.text(); }
   void field(Duration& v) { v.ms = in_.sint(); }
+  void field(std::optional<Instant>& v) {
+    if (in_.boolean()) v = Instant{in_.sint()};
+  }
   void field(Shape& v) {
     v = read_shape(in_);
     bad_ = bad_ || !well_formed(v);
@@ -128,6 +143,7 @@ class Reader {
   }
 
   ByteReader& in_;
+  std::uint64_t version_;
   bool origins_ = false;
   bool bad_ = false;
 };
@@ -158,7 +174,7 @@ Result<Plan> from_bytes(std::string_view bytes) {
         "compile the program again, or run it with the newer version"};
   }
   const bool origins = in.boolean();
-  Reader reader(in);
+  Reader reader(in, version);
   reader.expect_origins(origins);
   Plan plan;
   reader(plan);
@@ -166,7 +182,8 @@ Result<Plan> from_bytes(std::string_view bytes) {
   if (!in.done()) return malformed("something follows its end");
   if (const auto fault = find_fault(plan)) return malformed(*fault);
   // One plan has one encoding: a digest of bytes is then a digest of the plan.
-  if (to_bytes(plan, origins) != bytes) return malformed("they are not in the canonical form");
+  if (version == format_version && to_bytes(plan, origins) != bytes)
+    return malformed("they are not in the canonical form");
   return plan;
 }
 
@@ -174,12 +191,21 @@ std::string digest(const Plan& plan) {
   return sha256_hex(to_bytes(plan, false));
 }
 
+std::string to_bytes(const Node& node) {
+  Writer out(false);
+  out(node);
+  return std::move(out).bytes();
+}
+
+std::string to_bytes(const Leaf& leaf) {
+  Writer out(false);
+  out(leaf);
+  return std::move(out).bytes();
+}
+
 bool Node::same_as(const Node& other) const {
   if (kind != other.kind || index != other.index || inputs != other.inputs) return false;
-  Writer mine(false), theirs(false);
-  mine(*this);
-  theirs(other);
-  return std::move(mine).bytes() == std::move(theirs).bytes();
+  return to_bytes(*this) == to_bytes(other);
 }
 
 }  // namespace signalbox::plan

@@ -1,6 +1,6 @@
 // The fields of every struct of the plan, in their declared order, once: what writes a plan and what reads it
 // both walk these lists, so that they cannot drift apart. An `Io` is called with fields and with
-// io.origin(…).
+// io.origin(…), and with io.since(version, …) for fields that later formats added.
 #pragma once
 
 #include "runtime/plan/plan.hpp"
@@ -15,19 +15,23 @@ inline constexpr Evidence last_of<Evidence> = Evidence::invalid;
 template <>
 inline constexpr MatchOp last_of<MatchOp> = MatchOp::not_regex;
 template <>
-inline constexpr RangeFn last_of<RangeFn> = RangeFn::count_over_time;
+inline constexpr RangeFn last_of<RangeFn> = RangeFn::holt_winters;
 template <>
 inline constexpr WindowKind last_of<WindowKind> = WindowKind::since_done;
 template <>
-inline constexpr LeafFn last_of<LeafFn> = LeafFn::coverage;
+inline constexpr LeafFn last_of<LeafFn> = LeafFn::timestamp;
 template <>
 inline constexpr Join last_of<Join> = Join::ignoring;
 template <>
 inline constexpr Matching::Group last_of<Matching::Group> = Matching::Group::right;
 template <>
-inline constexpr NodeKind last_of<NodeKind> = NodeKind::slices;
+inline constexpr NodeKind last_of<NodeKind> = NodeKind::subquery;
 template <>
-inline constexpr Aggregate last_of<Aggregate> = Aggregate::count;
+inline constexpr Aggregate last_of<Aggregate> = Aggregate::count_values;
+template <>
+inline constexpr SetOp last_of<SetOp> = SetOp::unless;
+template <>
+inline constexpr Relabel::Kind last_of<Relabel::Kind> = Relabel::Kind::join;
 template <>
 inline constexpr Hold::Kind last_of<Hold::Kind> = Hold::Kind::of;
 template <>
@@ -56,7 +60,10 @@ struct Fields<Matcher> {
 };
 template <>
 struct Fields<Window> {
-  static void visit(auto& io, auto& w) { io(w.kind, w.length, w.offset, w.target); }
+  static void visit(auto& io, auto& w) {
+    io(w.kind, w.length, w.offset, w.target);
+    io.since(2, w.at);
+  }
 };
 template <>
 struct Fields<Leaf> {
@@ -64,17 +71,29 @@ struct Fields<Leaf> {
 };
 template <>
 struct Fields<Matching> {
-  static void visit(auto& io, auto& m) { io(m.join, m.labels, m.group, m.include, m.absent); }
+  static void visit(auto& io, auto& m) {
+    io(m.join, m.labels, m.group, m.include, m.absent);
+    io.since(2, m.keep_name);
+  }
 };
 template <>
 struct Fields<Hold> {
   static void visit(auto& io, auto& h) { io(h.kind, h.count, h.of, h.time, h.unknown_at_most); }
 };
 template <>
+struct Fields<Relabel> {
+  static void visit(auto& io, auto& r) { io(r.kind, r.to, r.with, r.regex, r.from); }
+};
+template <>
+struct Fields<Subquery> {
+  static void visit(auto& io, auto& s) { io(s.range_fn, s.window, s.step); }
+};
+template <>
 struct Fields<Node> {
   static void visit(auto& io, auto& n) {
     io(n.kind, n.index, n.inputs, n.params, n.matching, n.aggregate, n.without, n.known_only, n.labels,
        n.hold, n.scalar, n.closed, n.rows, n.condition);
+    io.since(2, n.set, n.descending, n.relabel, n.subquery);
     io.origin(n.origin);
   }
 };

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/base/bytes.hpp"
+#include "runtime/base/math_table.hpp"
 
 namespace signalbox::plan {
 
@@ -54,14 +55,26 @@ std::string_view evidence_name(Evidence e);
   OP(ne, "!=", 2, true)                                                                             \
   OP(both, "and", 2, true) /* Kleene */                                                             \
   OP(either, "or", 2, true)                                                                         \
-  OP(negate, "not", 1, true)
+  OP(negate, "not", 1, true)                                                                        \
+  /* PromQL's comparisons: of any doubles, 1 or 0 */                                                \
+  OP(is_gt, "> bool", 2, false)                                                                     \
+  OP(is_ge, ">= bool", 2, false)                                                                    \
+  OP(is_lt, "< bool", 2, false)                                                                     \
+  OP(is_le, "<= bool", 2, false)                                                                    \
+  OP(is_eq, "== bool", 2, false)                                                                    \
+  OP(is_ne, "!= bool", 2, false)                                                                    \
+  OP(keep, "keep", 2, false)   /* the first where the second is not 0, else no data */              \
+  OP(where, "where", 2, false) /* the first where the second has a value */                         \
+  OP(atan2, "atan2", 2, false)                                                                      \
+  OP(round, "round", 2, false)                                                                      \
+  SIGNALBOX_MATH_FUNCTIONS(OP)
 
 enum class ShapeOp : std::uint8_t {
 #define OP(name, text, arity, condition) name,
   SIGNALBOX_SHAPE_OPS(OP)
 #undef OP
 };
-inline constexpr int shape_op_count = static_cast<int>(ShapeOp::negate) + 1;
+inline constexpr int shape_op_count = static_cast<int>(ShapeOp::year) + 1;
 std::string_view shape_op_name(ShapeOp op);
 int shape_op_arity(ShapeOp op);
 bool shape_op_is_condition(ShapeOp op);

@@ -47,7 +47,7 @@ std::optional<std::string> leaf_text(const plan::Leaf& leaf) {
   const plan::Window& window = leaf.window;
   const bool sample = leaf.fn == plan::LeafFn::sample && window.kind == plan::WindowKind::instant;
   const bool range = leaf.fn == plan::LeafFn::range && window.kind == plan::WindowKind::trailing;
-  if (!sample && !range) return std::nullopt;
+  if ((!sample && !range) || window.at || (range && range_fn_params(leaf.range_fn) > 0)) return std::nullopt;
   std::string text = selector_text(leaf.matchers);
   if (range) text += "[" + duration_text(window.length) + "]";
   if (window.offset.ms != 0) text += " offset " + duration_text(window.offset);

@@ -82,7 +82,7 @@ void PrometheusLeaves::next(const std::shared_ptr<Load>& load) {
 Result<void> PrometheusLeaves::take(const plan::Leaf& leaf, Table& table,
                                     const formats::QueryAnswer& answer) {
   for (const formats::QuerySeries& one : answer.series) {
-    const Labels labels = leaf.fn == plan::LeafFn::sample ? one.labels : one.labels.without_name();
+    const Labels labels = eval::keeps_name(leaf) ? one.labels : one.labels.without_name();
     Series& series = table.series[in_order_of(leaf, labels)];
     for (std::size_t i = 0; i < one.times.size(); ++i) {
       const std::int64_t since = one.times[i] - from_.ms;

@@ -216,6 +216,10 @@ bool MovingWindows::range(const Range& range, std::size_t first, std::size_t n, 
       for (std::size_t i = 0; i < n; ++i)
         if (state[i] == WindowState::value) value[i] = static_cast<double>(last_[i] - first_[i]);
       return all;
+    case RangeFn::present_over_time:
+      for (std::size_t i = 0; i < n; ++i)
+        if (state[i] == WindowState::value) value[i] = 1.0;
+      return all;
     case RangeFn::resets:
       for (std::size_t i = 0; i < n; ++i) {
         if (state[i] != WindowState::value) continue;
@@ -243,11 +247,18 @@ bool MovingWindows::range(const Range& range, std::size_t first, std::size_t n, 
       return all;
     case RangeFn::avg_over_time:
     case RangeFn::sum_over_time:
+    case RangeFn::stddev_over_time:
+    case RangeFn::stdvar_over_time:
       // Compensated sums are sums in order: each window is summed anew.
       for (std::size_t i = 0; i < n; ++i)
         if (state[i] == WindowState::value)
-          value[i] = over_samples(range.fn, {values + first_[i], last_[i] - first_[i]}, range.semantics);
+          value[i] = over_values(range.fn, {values + first_[i], last_[i] - first_[i]}, range.semantics);
       return all;
+    case RangeFn::quantile_over_time:
+    case RangeFn::deriv:
+    case RangeFn::predict_linear:
+    case RangeFn::holt_winters:
+      assert(range_fn_reads(range.fn) != RangeReads::samples);
   }
   return all;
 }

@@ -1,8 +1,12 @@
 #include "runtime/store/window.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <string_view>
 
 #include "runtime/store/extrapolate.hpp"
 
@@ -80,6 +84,19 @@ double mean_of_sum(std::span<const double> values) {
   return running ? state.value() : state.sum / count + state.compensation / count;
 }
 
+// Welford's recurrence, with both running values compensated.
+double variance(std::span<const double> values) {
+  CompensatedSum mean, squares;
+  double count = 0;
+  for (const double value : values) {
+    ++count;
+    const double delta = value - mean.value();
+    mean.add(delta / count);
+    squares.add(delta * (value - mean.value()));
+  }
+  return squares.value() / count;
+}
+
 template <class Better>
 double extreme(std::span<const double> values, Better better) {
   double best = values[0];
@@ -135,7 +152,7 @@ double extrapolated(RangeFn fn, double change, const WindowEnds& ends, Instant e
   return change * factor;
 }
 
-double over_samples(RangeFn fn, std::span<const double> values, Semantics semantics) {
+double over_values(RangeFn fn, std::span<const double> values, Semantics semantics) {
   switch (fn) {
     case RangeFn::changes:
       return changes(values);
@@ -143,6 +160,10 @@ double over_samples(RangeFn fn, std::span<const double> values, Semantics semant
       return semantics == Semantics::prometheus2 ? running_mean(values) : mean_of_sum(values);
     case RangeFn::sum_over_time:
       return sum_of(values);
+    case RangeFn::stdvar_over_time:
+      return variance(values);
+    case RangeFn::stddev_over_time:
+      return std::sqrt(variance(values));
     case RangeFn::min_over_time:
       return extreme(values, [](double value, double best) { return value < best; });
     default:
@@ -151,8 +172,130 @@ double over_samples(RangeFn fn, std::span<const double> values, Semantics semant
   }
 }
 
+namespace {
+
+struct Line {
+  double slope, intercept;  // the latter at `origin`
+};
+// Least squares through the samples, their times in seconds from `origin`. Samples that are all equal lie on
+// a level line, whatever rounding would make of it.
+Line regression(const Samples& samples, std::int64_t origin) {
+  const double first = samples.values[0];
+  if (std::all_of(samples.values.begin(), samples.values.end(), [&](double v) { return v == first; })) {
+    constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+    return std::isinf(first) ? Line{nan, nan} : Line{0, first};
+  }
+  CompensatedSum x, y, xy, xx;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const double at = ms_to_seconds(samples.times[i] - origin), value = samples.values[i];
+    x.add(at);
+    y.add(value);
+    xy.add(at * value);
+    xx.add(at * at);
+  }
+  const auto n = static_cast<double>(samples.size());
+  const double covariance = xy.value() - x.value() * y.value() / n;
+  const double slope = covariance / (xx.value() - x.value() * x.value() / n);
+  return {slope, y.value() / n - slope * x.value() / n};
+}
+
+// Double exponential smoothing: level by params[0], trend by params[1].
+double smoothed(std::span<const double> values, double level, double trend) {
+  double before = 0, now = values[0], slope = values[1] - values[0];
+  for (std::size_t i = 1; i < values.size(); ++i) {
+    if (i > 1) slope = trend * (now - before) + (1 - trend) * slope;
+    const double next = level * values[i] + (1 - level) * (now + slope);
+    before = now;
+    now = next;
+  }
+  return now;
+}
+
+double over_samples(RangeFn fn, const Samples& samples, const RangeArgs& args) {
+  switch (fn) {
+    case RangeFn::quantile_over_time:
+      return quantile(args.params[0], samples.values);
+    case RangeFn::deriv:
+      return regression(samples, samples.times[0]).slope;
+    case RangeFn::predict_linear: {
+      const Line line = regression(samples, args.now.ms);
+      return line.slope * args.params[0] + line.intercept;
+    }
+    default:
+      assert(fn == RangeFn::holt_winters);
+      return smoothed(samples.values, args.params[0], args.params[1]);
+  }
+}
+
+}  // namespace
+
+double quantile(double q, std::vector<double> values) {
+  if (values.empty() || std::isnan(q)) return std::numeric_limits<double>::quiet_NaN();
+  if (q < 0) return -std::numeric_limits<double>::infinity();
+  if (q > 1) return std::numeric_limits<double>::infinity();
+  std::sort(values.begin(), values.end(),
+            [](double a, double b) { return std::isnan(a) ? !std::isnan(b) : a < b; });
+  const double rank = q * static_cast<double>(values.size() - 1), whole = std::floor(rank);
+  const auto lower = static_cast<std::size_t>(whole);
+  const std::size_t upper = std::min(lower + 1, values.size() - 1);
+  const double weight = rank - whole;
+  return values[lower] * (1 - weight) + values[upper] * weight;
+}
+
+std::optional<std::string> bad_params(RangeFn fn, const RangeArgs& args) {
+  if (fn != RangeFn::holt_winters) return std::nullopt;
+  constexpr std::string_view names[] = {"smoothing", "trend"};
+  for (std::size_t i = 0; i < 2; ++i)
+    if (!(args.params[i] > 0 && args.params[i] < 1))
+      return fmt::format("the {} factor of holt_winters is between 0 and 1, not {}", names[i],
+                         args.params[i]);
+  return std::nullopt;
+}
+
+std::optional<double> window_value(const Samples& samples, RangeFn fn, Instant end, Duration length,
+                                   Semantics semantics, const RangeArgs& args) {
+  const std::vector<double>& values = samples.values;
+  const std::size_t n = values.size();
+  if (n < static_cast<std::size_t>(range_fn_needs(fn))) return std::nullopt;
+  const auto falls = [&](auto each) {
+    for (std::size_t i = 1; i < n; ++i)
+      if (values[i] < values[i - 1]) each(values[i - 1]);
+  };
+  switch (fn) {
+    case RangeFn::rate:
+    case RangeFn::increase:
+    case RangeFn::delta: {
+      double change = values.back() - values.front();
+      if (fn != RangeFn::delta) falls([&](double before) { change += before; });
+      return extrapolated(fn, change, {samples.times.front(), samples.times.back(), values.front(), n - 1},
+                          end, length, semantics);
+    }
+    case RangeFn::irate:
+    case RangeFn::idelta: {
+      const double last = values[n - 1], previous = values[n - 2];
+      if (fn == RangeFn::idelta) return last - previous;
+      const double change = last < previous ? last : last - previous;
+      return change / ms_to_seconds(samples.times[n - 1] - samples.times[n - 2]);
+    }
+    case RangeFn::resets: {
+      double count = 0;
+      falls([&](double) { ++count; });
+      return count;
+    }
+    case RangeFn::last_over_time:
+      return values.back();
+    case RangeFn::count_over_time:
+      return static_cast<double>(n);
+    case RangeFn::present_over_time:
+      return 1.0;
+    default:
+      return range_fn_reads(fn) == RangeReads::samples ? over_samples(fn, samples, args)
+                                                       : over_values(fn, values, semantics);
+  }
+}
+
 std::optional<double> window_value(Cursor& series, RangeFn fn, Instant end, Duration length,
-                                   Semantics semantics, Samples& scratch) {
+                                   Semantics semantics, Samples& scratch, const RangeArgs& args) {
   const Instant start = window_start(end, length, semantics);
   const auto last = series.at_or_before(end);
   if (!last || last->time < start.ms) return std::nullopt;
@@ -181,10 +324,12 @@ std::optional<double> window_value(Cursor& series, RangeFn fn, Instant end, Dura
       return last->value;
     case RangeFn::count_over_time:
       return static_cast<double>(steps + 1);
+    case RangeFn::present_over_time:
+      return 1.0;
     default:
       scratch.clear();
       series.read(start, end, scratch);
-      return over_samples(fn, scratch.values, semantics);
+      return window_value(scratch, fn, end, length, semantics, args);
   }
 }
 

@@ -1,8 +1,10 @@
 // Functions over a range, with Prometheus' values to the bit: same formulas, same order of operations.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "runtime/base/promql_terms.hpp"
 #include "runtime/base/time.hpp"
@@ -13,12 +15,24 @@ namespace signalbox::store {
 // The first instant of a range of `length` ending at `end`: closed in Prometheus 2, left-open in 3.
 Instant window_start(Instant end, Duration length, Semantics semantics);
 
+// What some functions want beside the range.
+struct RangeArgs {
+  Instant now;  // the instant of evaluation, from which predict_linear looks ahead
+  std::array<double, most_range_fn_params> params{};
+};
+
+// Whether the function takes these parameters; the message of one that does not.
+std::optional<std::string> bad_params(RangeFn fn, const RangeArgs& args);
+
 // The function's value over the samples of the cursor's series in the range of `length` ending at `end`, or
 // nothing where Prometheus gives nothing. What needs only the ends of the range and the resets in it (rate,
 // increase, delta, irate, idelta, last, count, resets) costs two searches, however long it is; the others
-// read every sample, in order, into `scratch`.
+// read every sample, in order, into `scratch`. Parameters are good ones.
 std::optional<double> window_value(Cursor& series, RangeFn fn, Instant end, Duration length,
-                                   Semantics semantics, Samples& scratch);
+                                   Semantics semantics, Samples& scratch, const RangeArgs& args = {});
+// The same over samples that are at hand: all of those in the range.
+std::optional<double> window_value(const Samples& samples, RangeFn fn, Instant end, Duration length,
+                                   Semantics semantics, const RangeArgs& args);
 
 // rate, increase or delta of a window whose ends are known. `change` is last − first, plus the value before
 // each reset in turn where counters are asked about.
@@ -29,8 +43,11 @@ struct WindowEnds {
 };
 double extrapolated(RangeFn fn, double change, const WindowEnds& ends, Instant end, Duration length,
                     Semantics semantics);
-// The same of all samples of the window, for functions that look at each.
-double over_samples(RangeFn fn, std::span<const double> values, Semantics semantics);
+// Functions that read every value of a window (RangeReads::values).
+double over_values(RangeFn fn, std::span<const double> values, Semantics semantics);
+
+// The φ-quantile of values in any order, interpolated; −infinity below 0, infinity above 1. NaN sorts first.
+double quantile(double q, std::vector<double> values);
 
 // The instant selector's value at `at`: the latest sample no older than `lookback` that is not a stale
 // marker.

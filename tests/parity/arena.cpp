@@ -48,9 +48,8 @@ std::string open_metrics(World& world) {
 
 }  // namespace
 
-std::unique_ptr<Arena> Arena::start(std::uint64_t seed, std::string& error, bool known_faults,
-                                    Sabotage sabotage) {
-  std::unique_ptr<Arena> arena(new Arena(seed, known_faults));
+std::unique_ptr<Arena> Arena::start(std::uint64_t seed, std::string& error, Sabotage sabotage) {
+  std::unique_ptr<Arena> arena(new Arena(seed));
   if (!arena->load(sabotage, error)) return nullptr;
   return arena;
 }

@@ -61,7 +61,6 @@ ExpressionPtr magnitude(const ExpressionPtr& e);
 // Likewise the sign of a zero, where 0 and -0 are the least of a group.
 bool zero_has_any_sign(const Expression& e);
 
-// `known_faults`: with what is known to differ, and is left out otherwise (docs/parity.md names it).
-ExpressionPtr make_expression(Rng& rng, bool known_faults);
+ExpressionPtr make_expression(Rng& rng);
 
 }  // namespace signalbox::parity

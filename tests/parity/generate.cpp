@@ -26,7 +26,7 @@ struct Made {
 
 class Generator {
  public:
-  Generator(Rng& rng, bool known_faults) : rng_(rng), known_faults_(known_faults) {}
+  explicit Generator(Rng& rng) : rng_(rng) {}
 
   ExpressionPtr make() {
     const auto any = static_cast<Feature>(below(rng_, static_cast<std::int64_t>(feature_count)));
@@ -186,7 +186,6 @@ class Generator {
     if (f == Feature::clamp) {
       static constexpr std::pair<double, double> bounds[] = {{0, 1}, {-5, 100}, {2, 2}, {0.001, 1e9}};
       std::tie(out->number, out->second) = one_of(rng_, bounds);
-      if (!known_faults_ && out->number == 0) out->number = 0.25;
     }
     if (f == Feature::clamp_min || f == Feature::clamp_max)
       out->args.push_back(chance(rng_, 10) ? time() : bound());
@@ -307,7 +306,7 @@ class Generator {
       out->labels = buckets ? histogram_key : plain_key;
       // A series and the one that replaced it meet the same partner, one after the other.
       // Fault: the old one is in the way also when it has ended.
-      if (known_faults_ && !buckets && chance(rng_, 15)) std::erase(out->labels, "version");
+      if (!buckets && chance(rng_, 15)) std::erase(out->labels, "version");
       return {out, out->labels, true};
     }
     out->labels = {"zone"};
@@ -437,14 +436,13 @@ class Generator {
   }
 
   Rng& rng_;
-  const bool known_faults_;
   std::optional<Feature> forced_;
 };
 
 }  // namespace
 
-ExpressionPtr make_expression(Rng& rng, bool known_faults) {
-  return Generator(rng, known_faults).make();
+ExpressionPtr make_expression(Rng& rng) {
+  return Generator(rng).make();
 }
 
 }  // namespace signalbox::parity

@@ -1,4 +1,4 @@
-// parity [--seed N] [--cases N] [--expression N] [--with-known-faults] [--write-table FILE]
+// parity [--seed N] [--cases N] [--expression N] [--write-table FILE]
 //
 // Compares generated expressions over generated series with a real Prometheus. Fails on a mismatch, and with
 // --write-table also when a cell of the table has too few cases.
@@ -18,14 +18,12 @@ namespace {
 struct Arguments {
   std::uint64_t seed = 1, cases = 1'000'000;
   std::string table;
-  bool one = false, known_faults = false;
+  bool one = false;
   std::uint64_t expression = 0;
 };
 
 [[noreturn]] void usage() {
-  fmt::print(
-      stderr,
-      "usage: parity [--seed N] [--cases N] [--expression N] [--with-known-faults] [--write-table FILE]\n");
+  fmt::print(stderr, "usage: parity [--seed N] [--cases N] [--expression N] [--write-table FILE]\n");
   std::exit(2);
 }
 
@@ -33,10 +31,6 @@ Arguments parse(int argc, char** argv) {
   Arguments out;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
-    if (word == "--with-known-faults") {
-      out.known_faults = true;
-      continue;
-    }
     if (i + 1 == argc) usage();
     const std::string value = argv[++i];
     if (word == "--write-table") {
@@ -65,10 +59,9 @@ int main(int argc, char** argv) {
   std::string error;
   Tally tally;
   if (arguments.one) {
-    if (const auto arena = Arena::start(arguments.seed, error, arguments.known_faults))
-      arena->run(arguments.expression, tally);
+    if (const auto arena = Arena::start(arguments.seed, error)) arena->run(arguments.expression, tally);
   } else {
-    tally = run_parity(arguments.seed, arguments.cases, arguments.known_faults, error);
+    tally = run_parity(arguments.seed, arguments.cases, error);
   }
   for (const std::string& report : tally.reports) fmt::print(stderr, "{}", report);
   if (!error.empty()) fmt::print(stderr, "parity: {}\n", error);

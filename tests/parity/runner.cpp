@@ -197,7 +197,7 @@ std::optional<Arena::Answer> Arena::evaluate(const std::string& text, const Time
 
 void Arena::run(std::uint64_t number, Tally& tally) {
   Rng rng(seed_ * 1'000'003 + number);
-  const ExpressionPtr e = make_expression(rng, known_faults_);
+  const ExpressionPtr e = make_expression(rng);
   const Epoch& epoch = epochs_[number % 2];
   const Times times = times_for(rng, epoch, *e);
   const std::string text = text_of(*e, Dialect::signalbox);
@@ -313,8 +313,7 @@ void Arena::compare(std::uint64_t number, const ExpressionPtr& e, const Epoch& e
 }
 
 std::string Arena::again(std::uint64_t number) const {
-  return fmt::format("  again: ./dev parity --seed {} --expression {}{}\n", seed_, number,
-                     known_faults_ ? " --with-known-faults" : "");
+  return fmt::format("  again: ./dev parity --seed {} --expression {}\n", seed_, number);
 }
 
 std::string Arena::report(std::uint64_t number, const Expression& e, const Epoch& epoch, std::int64_t at,
@@ -343,10 +342,10 @@ std::string Arena::report(std::uint64_t number, const Expression& e, const Epoch
   return out;
 }
 
-Tally run_parity(std::uint64_t seed, std::uint64_t cases, bool known_faults, std::string& error) {
+Tally run_parity(std::uint64_t seed, std::uint64_t cases, std::string& error) {
   Tally tally;
   for (; tally.counted < cases && tally.reports.size() < reports_kept; ++seed) {
-    const std::unique_ptr<Arena> arena = Arena::start(seed, error, known_faults);
+    const std::unique_ptr<Arena> arena = Arena::start(seed, error);
     if (!arena) break;
     for (std::uint64_t number = 0; number < expressions_of_a_world && tally.counted < cases; ++number)
       arena->run(number, tally);

@@ -34,9 +34,8 @@ enum class Sabotage { nothing, later_semantics, last_bit };
 
 class Arena {
  public:
-  // Null with an error when there is no Prometheus 2.42 to compare with. With `known_faults` expressions are
-  // asked too that are known to differ.
-  static std::unique_ptr<Arena> start(std::uint64_t seed, std::string& error, bool known_faults = false,
+  // Null with an error when there is no Prometheus 2.42 to compare with.
+  static std::unique_ptr<Arena> start(std::uint64_t seed, std::string& error,
                                       Sabotage sabotage = Sabotage::nothing);
   // The expression of this number: what it is, and when it is asked, follow from the seed and the number.
   void run(std::uint64_t number, Tally& tally);
@@ -59,7 +58,7 @@ class Arena {
     std::vector<Known> known;
   };
 
-  Arena(std::uint64_t seed, bool known_faults) : seed_(seed), known_faults_(known_faults) {}
+  explicit Arena(std::uint64_t seed) : seed_(seed) {}
   bool load(Sabotage sabotage, std::string& error);
   bool write_remotely(const World& world, std::string& error);
   bool fill_store(const World& world, Sabotage sabotage, std::string& error);
@@ -73,7 +72,6 @@ class Arena {
                      const Labels& row, std::optional<double> theirs, std::optional<double> ours) const;
 
   std::uint64_t seed_;
-  bool known_faults_;
   Semantics semantics_ = Semantics::prometheus2;
   Epoch epochs_[2];
   std::unique_ptr<store::SeriesStore> store_;
@@ -81,7 +79,7 @@ class Arena {
 };
 
 // Worlds of rising seeds until so many cases are counted; the first error ends it.
-Tally run_parity(std::uint64_t seed, std::uint64_t cases, bool known_faults, std::string& error);
+Tally run_parity(std::uint64_t seed, std::uint64_t cases, std::string& error);
 inline constexpr std::uint64_t expressions_of_a_world = 400;
 
 }  // namespace signalbox::parity

@@ -76,6 +76,7 @@ TEST(MovingWindows, EqualTheWindowsOneByOne) {
     std::vector<double> got(count);
     std::vector<WindowState> states(count);
     for (int f = 0; f < range_fn_count; ++f) {
+      if (range_fn_reads(static_cast<RangeFn>(f)) == RangeReads::samples) continue;
       const MovingWindows::Range range{
           static_cast<RangeFn>(f),
           chance(rng, 60) ? step * (1 + below(rng, 60)) : Duration{1 + below(rng, 1'500'000)},

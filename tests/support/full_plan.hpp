@@ -27,12 +27,12 @@ inline plan::Plan full_plan() {
   Leaf range = sample;
   range.fn = LeafFn::range;
   range.range_fn = RangeFn::max_over_time;
-  range.window = {WindowKind::trailing, hours(1), minutes(2), none};
+  range.window = {WindowKind::trailing, hours(1), minutes(2), none, {}};
   Leaf since = sample;
   since.fn = LeafFn::raw_increase;
-  since.window = {WindowKind::since, minutes(15), {}, 0};
+  since.window = {WindowKind::since, minutes(15), {}, 0, {}};
   Leaf before = since;
-  before.window = {WindowKind::before, minutes(30), {}, 0};
+  before.window = {WindowKind::before, minutes(30), {}, 0, {}};
   p.leaves = {sample, range, since, before};
 
   const auto add = [&](NodeKind kind, std::vector<Index> inputs) -> Node& {

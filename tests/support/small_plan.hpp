@@ -84,7 +84,7 @@ struct SmallPlan {
     plan::Leaf of;
     of.matchers = {{std::string(metric_name_label), MatchOp::equal, name}};
     of.fn = plan::LeafFn::raw_increase;
-    of.window = {kind, length, {}, target};
+    of.window = {kind, length, {}, target, {}};
     return leaf(std::move(of));
   }
   // `op` over as many inputs as it has operands.

@@ -197,7 +197,7 @@ TEST(Detection, SharedConditionsAreReadOnce) {
   plan.shapes = {above, both};
   plan.leaves.resize(1);
   plan.leaves[0].fn = plan::LeafFn::range;
-  plan.leaves[0].window = {plan::WindowKind::trailing, minutes(5), {}, plan::none};
+  plan.leaves[0].window = {plan::WindowKind::trailing, minutes(5), {}, plan::none, {}};
   plan.nodes.resize(2);
   plan.nodes[0].kind = plan::NodeKind::leaf;
   plan.nodes[0].index = 0;

@@ -95,7 +95,7 @@ TEST(Range, TooFewSamplesAreNoDataAndOldOnesStale) {
   leaf.matchers = {{std::string(metric_name_label), MatchOp::equal, "m"}};
   leaf.fn = plan::LeafFn::range;
   leaf.range_fn = RangeFn::increase;
-  leaf.window = {WindowKind::trailing, seconds(60), {}, plan::none};
+  leaf.window = {WindowKind::trailing, seconds(60), {}, plan::none, {}};
   const Index increase = p.leaf(leaf);
   EXPECT_EQ(p.at(110, increase), Shown{"{} no_data"});
   EXPECT_EQ(p.at(200, increase), Shown{"{} stale"});
@@ -110,7 +110,7 @@ TEST(Coverage, IsTheSampledShareOfTheWindow) {
   plan::Leaf leaf;
   leaf.matchers = {{std::string(metric_name_label), MatchOp::equal, "m"}};
   leaf.fn = plan::LeafFn::coverage;
-  leaf.window = {WindowKind::trailing, seconds(80), {}, plan::none};
+  leaf.window = {WindowKind::trailing, seconds(80), {}, plan::none, {}};
   const Index coverage = p.leaf(leaf);
   EXPECT_EQ(p.at(120, coverage), Shown{"{} 0.75"});
   EXPECT_EQ(p.at(150, coverage), Shown{"{} 0"});

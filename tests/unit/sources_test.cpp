@@ -397,7 +397,7 @@ class Histories : public testing::Test {
     plan::Leaf leaf;
     leaf.matchers = {{"__name__", MatchOp::equal, "a"}};
     leaf.fn = plan::LeafFn::range;
-    leaf.window = {plan::WindowKind::trailing, minutes(5), {}, plan::none};
+    leaf.window = {plan::WindowKind::trailing, minutes(5), {}, plan::none, {}};
     plan.leaves = {leaf, leaf};
     std::optional<Result<PrometheusReport>> out;
     history.load(plan, from, to, store, {}, [&](Result<PrometheusReport> r) { out = std::move(r); });

@@ -110,12 +110,12 @@ TEST(Pushable, OnlyWhatPrometheusSaysOfItself) {
   plan.lookback = minutes(5);
   plan::Leaf leaf;
   leaf.matchers = {{"__name__", MatchOp::equal, "a"}, {"b", MatchOp::not_regex, "c\"\\d\n"}};
-  leaf.window = {plan::WindowKind::instant, {}, hours(2), plan::none};
+  leaf.window = {plan::WindowKind::instant, {}, hours(2), plan::none, {}};
   EXPECT_EQ(promql::leaf_text(leaf), "a{b!~\"c\\\"\\\\d\\n\"} offset 2h");
   plan.leaves.push_back(leaf);
   leaf.fn = plan::LeafFn::range;
   leaf.range_fn = RangeFn::increase;
-  leaf.window = {plan::WindowKind::trailing, minutes(90), {}, plan::none};
+  leaf.window = {plan::WindowKind::trailing, minutes(90), {}, plan::none, {}};
   EXPECT_EQ(promql::leaf_text(leaf), "increase(a{b!~\"c\\\"\\\\d\\n\"}[1h30m])");
   plan.leaves.push_back(leaf);
   plan.leaves.push_back(leaf);  // read by slices

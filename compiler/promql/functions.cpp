@@ -1,0 +1,113 @@
+#include "compiler/promql/functions.hpp"
+
+#include <algorithm>
+
+namespace signalbox::promql_text {
+namespace {
+
+constexpr Function table[] = {
+    {"abs", "v", Sort::vector},
+    {"absent", "v", Sort::vector},
+    {"absent_over_time", "m", Sort::vector},
+    {"acos", "v", Sort::vector},
+    {"acosh", "v", Sort::vector},
+    {"asin", "v", Sort::vector},
+    {"asinh", "v", Sort::vector},
+    {"atan", "v", Sort::vector},
+    {"atanh", "v", Sort::vector},
+    {"avg_over_time", "m", Sort::vector},
+    {"ceil", "v", Sort::vector},
+    {"changes", "m", Sort::vector},
+    {"clamp", "vss", Sort::vector},
+    {"clamp_max", "vs", Sort::vector},
+    {"clamp_min", "vs", Sort::vector},
+    {"cos", "v", Sort::vector},
+    {"cosh", "v", Sort::vector},
+    {"count_over_time", "m", Sort::vector},
+    {"day_of_month", "?v", Sort::vector},
+    {"day_of_week", "?v", Sort::vector},
+    {"day_of_year", "?v", Sort::vector},
+    {"days_in_month", "?v", Sort::vector},
+    {"deg", "v", Sort::vector},
+    {"delta", "m", Sort::vector},
+    {"deriv", "m", Sort::vector},
+    {"exp", "v", Sort::vector},
+    {"floor", "v", Sort::vector},
+    {"histogram_avg", "v", Sort::vector},
+    {"histogram_count", "v", Sort::vector},
+    {"histogram_fraction", "ssv", Sort::vector},
+    {"histogram_quantile", "sv", Sort::vector},
+    {"histogram_stddev", "v", Sort::vector},
+    {"histogram_stdvar", "v", Sort::vector},
+    {"histogram_sum", "v", Sort::vector},
+    {"holt_winters", "mss", Sort::vector},
+    {"hour", "?v", Sort::vector},
+    {"idelta", "m", Sort::vector},
+    {"increase", "m", Sort::vector},
+    {"irate", "m", Sort::vector},
+    {"label_join", "vttt*", Sort::vector},
+    {"label_replace", "vtttt", Sort::vector},
+    {"last_over_time", "m", Sort::vector},
+    {"ln", "v", Sort::vector},
+    {"log10", "v", Sort::vector},
+    {"log2", "v", Sort::vector},
+    {"max_over_time", "m", Sort::vector},
+    {"min_over_time", "m", Sort::vector},
+    {"minute", "?v", Sort::vector},
+    {"month", "?v", Sort::vector},
+    {"pi", "", Sort::scalar},
+    {"predict_linear", "ms", Sort::vector},
+    {"present_over_time", "m", Sort::vector},
+    {"quantile_over_time", "sm", Sort::vector},
+    {"rad", "v", Sort::vector},
+    {"rate", "m", Sort::vector},
+    {"resets", "m", Sort::vector},
+    {"round", "v?s", Sort::vector},
+    {"scalar", "v", Sort::scalar},
+    {"sgn", "v", Sort::vector},
+    {"sin", "v", Sort::vector},
+    {"sinh", "v", Sort::vector},
+    {"sort", "v", Sort::vector},
+    {"sort_desc", "v", Sort::vector},
+    {"sqrt", "v", Sort::vector},
+    {"stddev_over_time", "m", Sort::vector},
+    {"stdvar_over_time", "m", Sort::vector},
+    {"sum_over_time", "m", Sort::vector},
+    {"tan", "v", Sort::vector},
+    {"tanh", "v", Sort::vector},
+    {"time", "", Sort::scalar},
+    {"timestamp", "v", Sort::vector},
+    {"vector", "s", Sort::vector},
+    {"year", "?v", Sort::vector},
+};
+
+constexpr std::string_view aggregation_table[] = {"avg",    "bottomk", "count", "count_values",
+                                                  "group",  "max",     "min",   "quantile",
+                                                  "stddev", "stdvar",  "sum",   "topk"};
+
+}  // namespace
+
+std::span<const Function> functions() {
+  return table;
+}
+
+const Function* find_function(std::string_view name) {
+  const auto* at = std::lower_bound(std::begin(table), std::end(table), name,
+                                    [](const Function& f, std::string_view n) { return f.name < n; });
+  return at != std::end(table) && at->name == name ? at : nullptr;
+}
+
+std::span<const std::string_view> aggregations() {
+  return aggregation_table;
+}
+
+bool is_aggregation(std::string_view name) {
+  return std::binary_search(std::begin(aggregation_table), std::end(aggregation_table), name);
+}
+
+char aggregation_parameter(std::string_view name) {
+  if (name == "count_values") return 't';
+  return name == "topk" || name == "bottomk" || name == "quantile" ? 's' : 0;
+}
+
+}  // namespace signalbox::promql_text
