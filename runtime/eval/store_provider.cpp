@@ -175,9 +175,10 @@ void StoreProvider::read_panel(const PanelQuery& query, Panel& out) {
       windows.latest(query.lookback, window.offset, query.semantics, first, query.ticks, value,
                      states_.data());
     } else if (leaf.fn == LeafFn::range) {
-      const bool all = windows.range({leaf.range_fn, window.length, window.offset, query.semantics}, first,
-                                     query.ticks, value, states_.data());
-      if (all) {
+      const store::MovingWindows::Seen seen =
+          windows.range({leaf.range_fn, window.length, window.offset, query.semantics}, first, query.ticks,
+                        value, states_.data());
+      if (seen.all) {
         std::fill_n(evidence, query.ticks, static_cast<std::uint8_t>(Evidence::value));
         continue;
       }
