@@ -32,10 +32,9 @@ class ChangeFinder {
   Changes find(plan::Index slo);
 
  private:
-  std::vector<const plan::Leaf*> leaves_below(const std::vector<plan::Index>& roots) const;
+  std::vector<plan::Index> leaves_below(const std::vector<plan::Index>& roots) const;
 
   const plan::Plan& plan_;
-  eval::StoreProvider& leaves_;
   ReplayTicks ticks_;
   std::vector<bool> able_;
   eval::PanelEvaluation panels_;
