@@ -18,6 +18,7 @@ function(signalbox_test file)
 endfunction()
 
 signalbox_test(unit/base_test.cpp sb_base)
+signalbox_test(property/interpret_test.cpp sb_eval)
 
 if(TARGET signalbox_jit)
   find_package(benchmark REQUIRED)
