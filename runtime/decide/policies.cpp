@@ -5,6 +5,7 @@
 
 #include "runtime/decide/explain.hpp"
 #include "runtime/decide/record.hpp"
+#include "runtime/eval/eval_cache.hpp"
 
 namespace signalbox::decide {
 
@@ -56,6 +57,15 @@ RowValue row_of(const eval::Column& column, const Labels& labels) {
       return {column.value[i], static_cast<Evidence>(column.evidence[i])};
   }
   return {};
+}
+
+RowValue row_of(const eval::Column& column, const Labels& labels, eval::EvalCache& cache) {
+  constexpr std::size_t few = 8;
+  if (column.size() <= few) return row_of(column, labels);
+  const eval::RowIndex& index = eval::row_index(cache, column.rows);
+  const auto at = index.place.find(labels);
+  if (at == index.place.end()) return {};
+  return {column.value[at->second], static_cast<Evidence>(column.evidence[at->second])};
 }
 
 std::vector<Labels> Decider::satisfied_rows(Index index, const Labels& instance,
@@ -130,7 +140,7 @@ void Decider::decide_policy(Index index, const Labels& instance, double value, E
   const bool known = evidence == Evidence::value;
   const bool holds = known && value != 0.0;
   std::optional<State> before;  // for the record of what a verify decides
-  if (p.episode && p.episode->state == EpisodeState::verifying) before = out_.state;
+  if (p.episode && p.episode->state == EpisodeState::verifying) before = small_tables(out_.state);
   missing_rule(index, p, evidence, evaluate);
 
   if (p.episode && p.episode->state == EpisodeState::executing)
@@ -277,7 +287,7 @@ Record Decider::about(std::string id, std::string kind, const std::string& decla
 void Decider::propose(Index index, PolicyState& p, Instant identity, eval::Evaluation& evaluation) {
   const plan::Policy& policy = plan_.policies[index];
   const bool again = p.episode && p.episode->state == EpisodeState::refused;
-  const State before = out_.state;
+  const State before = small_tables(out_.state);
   if (!again) {
     Episode e;
     e.id = episode_id(policy.name, plan_.targets[policy.target].name, p.instance, identity);
@@ -552,6 +562,7 @@ void Decider::answered(const std::string& policy_name, const Labels& instance, c
 void Decider::delivered(const std::string& id, bool accepted, const std::string& text) {
   const auto it = out_.state.messages.find(id);
   if (it == out_.state.messages.end()) return;
+  out_.touched.messages.insert(id);
   Message& m = it->second;
   if (accepted) {
     // A receiver that a reload took away: what it was to be told is not lost without a word.

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "runtime/eval/aggregate.hpp"
@@ -20,6 +21,12 @@ struct SliceStates {
   std::vector<Truth> states;
 };
 
+// Where labels stand among rows; the first place where they stand twice.
+struct RowIndex {
+  Rows rows;
+  std::unordered_map<Labels, std::uint32_t, LabelsHash> place;
+};
+
 struct EvalCache {
   struct Aligned {
     std::vector<Rows> inputs;
@@ -32,6 +39,7 @@ struct EvalCache {
   std::map<plan::Index, Aligned> alignments;                     // by node
   std::map<plan::Index, Grouped> groupings;                      // by node
   std::map<plan::Index, std::map<Instant, SliceStates>> slices;  // by slices node and slice end
+  std::map<const void*, RowIndex> row_indexes;                   // by the rows' address, which they hold
   std::vector<bool> anchored;  // by node: depends on anchors, which move; filled on first need
 };
 
@@ -41,6 +49,9 @@ std::shared_ptr<const Alignment> aligned(const plan::Plan& plan, EvalCache& cach
                                          const std::vector<Rows>& rows);
 std::shared_ptr<const Grouping> grouped(const plan::Plan& plan, EvalCache& cache, plan::Index node,
                                         const Rows& input);
+
+// Valid until it is asked about other rows.
+const RowIndex& row_index(EvalCache& cache, const Rows& rows);
 
 // A closed family without labels: one row {} at most.
 bool is_bare(const plan::Node& node);
