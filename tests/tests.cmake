@@ -154,16 +154,40 @@ target_link_libraries(exposition_bench PRIVATE sb_formats benchmark::benchmark s
 add_executable(bench_data EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/bench/bench_data.cpp)
 target_link_libraries(bench_data PRIVATE fmt::fmt signalbox_warnings)
 set_target_properties(exposition_bench bench_data PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-add_executable(replay_bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/bench/replay_bench.cpp
-  ${PROJECT_SOURCE_DIR}/tests/bench/opponents/two_ended.cpp)
+# Opponents get the best of both compilers, and the faster one counts. signalbox_opponent(TARGET FILE): an object
+# of each, whose function has the compiler's name behind it.
+find_program(OPPONENT_GNU NAMES g++-12 g++)
+find_program(OPPONENT_CLANG NAMES clang++-19 clang++)
+function(signalbox_opponent target file)
+  foreach(compiler GNU CLANG)
+    string(TOLOWER ${compiler} suffix)
+    set(object ${CMAKE_CURRENT_BINARY_DIR}/${file}_${suffix}.o)
+    add_custom_command(OUTPUT ${object} DEPENDS ${PROJECT_SOURCE_DIR}/tests/bench/opponents/${file}.cpp
+      ${PROJECT_SOURCE_DIR}/tests/bench/opponents/${file}.hpp
+      COMMAND ${OPPONENT_${compiler}} -std=c++20 -O3 -march=native -ffp-contract=off -fno-trapping-math -fno-math-errno
+        -DSIGNALBOX_OPPONENT=${suffix} -I${PROJECT_SOURCE_DIR}
+        -c ${PROJECT_SOURCE_DIR}/tests/bench/opponents/${file}.cpp -o ${object}
+      COMMENT "Opponent ${file} by ${OPPONENT_${compiler}}")
+    target_sources(${target} PRIVATE ${object})
+  endforeach()
+endfunction()
+add_executable(replay_bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/bench/replay_bench.cpp)
 target_link_libraries(replay_bench PRIVATE sb_loop sb_lower signalbox_warnings)
-# The opponent gets the compiler's best.
-set_source_files_properties(${PROJECT_SOURCE_DIR}/tests/bench/opponents/two_ended.cpp PROPERTIES COMPILE_OPTIONS "-O3;-march=native")
+signalbox_opponent(replay_bench two_ended)
 set_target_properties(replay_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+if(TARGET signalbox_jit)
+  add_executable(tick_bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/bench/tick_bench.cpp)
+  target_link_libraries(tick_bench PRIVATE sb_loop sb_lower signalbox_warnings)
+  foreach(bench replay_bench tick_bench)
+    target_compile_definitions(${bench} PRIVATE SIGNALBOX_JIT_PATH="$<TARGET_FILE:signalbox_jit>")
+    add_dependencies(${bench} signalbox_jit)
+  endforeach()
+  set_target_properties(tick_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+endif()
 add_custom_target(benches DEPENDS exposition_bench bench_data replay_bench)
 if(TARGET kernel_bench)
   set_target_properties(kernel_bench PROPERTIES EXCLUDE_FROM_ALL ON)
-  add_dependencies(benches kernel_bench)
+  add_dependencies(benches kernel_bench tick_bench)
 endif()
 signalbox_program_test(wire/run_replay_test.cpp)
 target_sources(run_replay_test PRIVATE ${PROJECT_SOURCE_DIR}/tests/wire/prometheus_server.cpp)
