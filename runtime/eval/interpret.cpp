@@ -33,10 +33,9 @@ bool all_values(const std::uint8_t* evidence, std::size_t n) {
 // every result has a value too; if not, the results are of no use.
 template <ShapeOp op>
 inline __attribute__((always_inline)) bool apply_values(const double* a, const double* b, const double* c,
-                                                        std::size_t n, double* value) {
+                                                        std::size_t n, double* __restrict value) {
   // As wide as values, so that both are made in one go.
   std::uint64_t why[stretch];
-  SIGNALBOX_NO_ALIASES
   for (std::size_t i = 0; i < n; ++i) {
     const Signal s = apply_op(op, {a[i], Evidence::value}, {b[i], Evidence::value}, {c[i], Evidence::value});
     value[i] = s.value;

@@ -15,17 +15,15 @@ inline std::string five_shapes(int slos) {
   for (int i = 0; i < slos; ++i) {
     const auto series = [&](const char* name) { return fmt::format("{}{{svc=\"i{}\"}}", name, i); };
     const std::string bad = series("bad_total"), all = series("req_total");
-    const std::string indicators[] = {
-        fmt::format("bad {} of {}", bad, all), fmt::format("good {} of {}", bad, all),
-        fmt::format("bad {} of {}", bad, all), fmt::format("good {} of {}", bad, all),
-        fmt::format("bad {} of {}", bad, all),
-    };
-    const std::string floors[] = {"", "", "floor 10 bad", "floor 10 bad", ""};
+    // Good events are all of them, so that nothing burns.
+    const std::string indicators[] = {fmt::format("bad {} of {}", bad, all),
+                                      fmt::format("good {} of {}", all, all)};
+    const std::string burns[] = {"page {} over 1h & 5m  ticket 2 over 6h & 30m", "page {} over 2h & 10m"};
+    const std::string floors[] = {"", "", "floor 10 bad", "floor 10 bad", "floor 25 bad"};
     out += fmt::format(
-        "slo s{0} {{ indicator {1}  objective {2}% over 30d  burn {{ page {3} over 1h & 5m  ticket 2 over 6h "
-        "& "
-        "30m }}  {4}  page r  ticket r }}\n",
-        i, indicators[i % 5], 98 + 0.01 * (i % 190), 5 + i % 7, floors[i % 5]);
+        "slo s{} {{ indicator {}  objective {}% over 30d  burn {{ {} }}  {}  page r  ticket r }}\n", i,
+        indicators[i % 2], 98 + 0.01 * (i % 190),
+        fmt::format(fmt::runtime(burns[i % 3 == 0 ? 1 : 0]), 5 + i % 7), floors[i % 5]);
   }
   return out;
 }
