@@ -72,6 +72,8 @@ class PanelLeaves {
   // For leaves that look at an instant or a trailing window and are no raw increments. The rows are those
   // known at the first tick; NaNs are the one that columns carry.
   virtual void read_panel(const PanelQuery& query, PanelMemory& memory, Panel& out) = 0;
+  // Panels asked for from now on have to do with each other and not, as a rule, with those before.
+  virtual void next_panels() = 0;
   // Until when, exclusively, the rows of a selector stay those known at `at`.
   virtual Instant same_rows_until(std::size_t selector, Instant at) = 0;
 };

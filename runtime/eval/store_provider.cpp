@@ -151,15 +151,23 @@ store::MovingWindows& StoreProvider::windows_of(store::SeriesId id) {
       std::find_if(moving_.begin(), moving_.end(), [&](const Moving& m) { return m.id == id; });
   if (known != moving_.end()) {
     known->used = ++uses_;
+    known->round = round_;
     return known->windows;
   }
-  std::size_t held = 0;
-  for (const Moving& m : moving_) held += m.windows.bytes();
-  if (held < kept_bytes) moving_.emplace_back();
-  const auto oldest = std::min_element(moving_.begin(), moving_.end(),
-                                       [](const Moving& a, const Moving& b) { return a.used < b.used; });
+  const auto least_used = [&] {
+    return std::min_element(moving_.begin(), moving_.end(),
+                            [](const Moving& a, const Moving& b) { return a.used < b.used; });
+  };
+  auto oldest = least_used();
+  if (oldest == moving_.end() || oldest->round == round_) {
+    std::size_t held = 0;
+    for (const Moving& m : moving_) held += m.windows.bytes();
+    if (held < kept_bytes) moving_.emplace_back();
+    oldest = least_used();
+  }
   oldest->id = id;
   oldest->used = ++uses_;
+  oldest->round = round_;
   series_.open(id);
   oldest->windows.load(series_, grid_.from, grid_.step, grid_.ticks, grid_.reach);
   return oldest->windows;

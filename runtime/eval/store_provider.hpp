@@ -23,6 +23,9 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
   // The instants for which panels will be asked: what a series has at them is then worked out once for all of
   // its windows, for the series last asked about. `reach`: how far before an instant a leaf may look.
   void expect_panels(Instant from, Duration step, std::size_t ticks, Duration reach);
+  // What is asked about from now on has other series, as a rule: memory of those asked about before is used
+  // for them.
+  void next_panels() override { ++round_; }
   std::size_t selector(const plan::Leaf& leaf) override;
   void read_panel(const PanelQuery& query, PanelMemory& memory, Panel& out) override;
   Instant same_rows_until(std::size_t selector, Instant at) override;
@@ -66,11 +69,11 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
   } grid_;
   struct Moving {
     store::SeriesId id = 0;
-    std::uint64_t used = 0;
+    std::uint64_t used = 0, round = 0;
     store::MovingWindows windows;
   };
   std::vector<Moving> moving_;  // of the series last asked about
-  std::uint64_t uses_ = 0;
+  std::uint64_t uses_ = 0, round_ = 0;
   std::vector<store::WindowState> states_;
 };
 

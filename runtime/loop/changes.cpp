@@ -53,6 +53,7 @@ void mark(const eval::Panel& panel, bool with_values, Shown& shown, std::vector<
 ChangeFinder::ChangeFinder(const plan::Plan& plan, eval::StoreProvider& leaves, eval::ShapeRunner& shapes,
                            Semantics semantics, ReplayTicks ticks)
     : plan_(plan),
+      leaves_(leaves),
       ticks_(ticks),
       able_(eval::panel_nodes(plan)),
       panels_({&plan, &leaves, &shapes, semantics, eval::make_eval_cache()}) {
@@ -83,6 +84,7 @@ Changes ChangeFinder::find(Index index) {
   if (out.every_tick) return out;
   const std::vector<Index> leaves = leaves_below(roots);
   std::vector<Shown> shown(roots.size());
+  leaves_.next_panels();
   std::vector<std::uint8_t> changed;
   for (std::size_t first = 0; first < ticks_.count;) {
     const Instant from = ticks_.at(plan_, first);

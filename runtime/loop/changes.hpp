@@ -35,6 +35,7 @@ class ChangeFinder {
   std::vector<plan::Index> leaves_below(const std::vector<plan::Index>& roots) const;
 
   const plan::Plan& plan_;
+  eval::StoreProvider& leaves_;
   ReplayTicks ticks_;
   std::vector<bool> able_;
   eval::PanelEvaluation panels_;

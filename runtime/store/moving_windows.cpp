@@ -105,7 +105,7 @@ MovingWindows::Alike MovingWindows::alike(Duration length, Duration offset, Sema
 }
 
 void MovingWindows::make_tables() {
-  if (tables_) return;
+  if (tables_ || stride_ > 0) return;
   tables_ = true;
   ms_.resize(samples_.size());
   for (std::size_t i = 0; i < samples_.size(); ++i)
@@ -123,7 +123,7 @@ void MovingWindows::make_tables() {
 
 const std::uint32_t* MovingWindows::count_until(Duration shift, bool closed, std::size_t first, std::size_t n,
                                                 Places& out) const {
-  if (shift.ms % step_.ms == 0) {
+  if (tables_ && shift.ms % step_.ms == 0) {
     const Places& counts = closed ? up_to_ : before_;
     const auto back = static_cast<std::size_t>(shift.ms / step_.ms);
     if (first + grid_before_ >= back) return counts.data() + (first + grid_before_ - back);
@@ -211,9 +211,11 @@ void MovingWindows::extrapolated_all(const Range& range, std::size_t first, std:
   const double step = static_cast<double>(step_.ms), length = static_cast<double>(range.length.ms);
   const auto fill = [&](std::size_t i, std::size_t a, std::size_t b) {
     const double end = end_of_first + step * static_cast<double>(i);
-    first_gap[i] = ms_[a] - (end - length);
-    last_gap[i] = end - ms_[b];
-    sampled[i] = ms_[b] - ms_[a];
+    const double from = static_cast<double>(samples_.times[a] - samples_from_.ms),
+                 to = static_cast<double>(samples_.times[b] - samples_from_.ms);
+    first_gap[i] = from - (end - length);
+    last_gap[i] = end - to;
+    sampled[i] = to - from;
     steps[i] = static_cast<double>(b - a);
     firsts[i] = values[a];
     value[i] = values[b] - values[a];
@@ -229,7 +231,7 @@ void MovingWindows::extrapolated_all(const Range& range, std::size_t first, std:
     // order.
     std::size_t run = i + 1;
     while (run < n && first_[run] == first_[run - 1] + 1 && last_[run] == last_[run - 1] + 1) ++run;
-    if (run - i < 8) {
+    if (run - i < 8 || !tables_) {
       for (std::size_t k = i; k < run; ++k) fill(k, first_[k], last_[k] - 1);
     } else {
       read_run({ms_.data() + first_[i], ms_.data() + (last_[i] - 1), values + first_[i],

@@ -89,8 +89,8 @@ class MovingWindows {
   Duration spacing_;
   std::uint32_t stride_ = 0;
   Places breaks_;
-  // Counts at the grid's instants, made on first need, from `reach` before the first on: shared by windows of
-  // whole steps.
+  // Counts at the grid's instants, made on first need where samples come anyhow, from `reach` before the
+  // first on: shared by windows of whole steps.
   std::size_t grid_before_ = 0;
   bool tables_ = false;
   Places up_to_, before_;
