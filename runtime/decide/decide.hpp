@@ -76,7 +76,9 @@ struct RowValue {
   plan::Evidence evidence = plan::Evidence::no_data;
 };
 RowValue row_of(const eval::Column& column, const Labels& labels);
-// The same for one of many rows, which are looked for once for all ticks.
+// Where `labels` stand among the rows. Many rows are indexed once for all ticks.
+std::optional<std::size_t> place_of(const eval::Column& column, const Labels& labels, eval::EvalCache& cache);
+// row_of with such an index.
 RowValue row_of(const eval::Column& column, const Labels& labels, eval::EvalCache& cache);
 
 struct Record;

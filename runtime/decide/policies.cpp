@@ -59,13 +59,31 @@ RowValue row_of(const eval::Column& column, const Labels& labels) {
   return {};
 }
 
-RowValue row_of(const eval::Column& column, const Labels& labels, eval::EvalCache& cache) {
-  constexpr std::size_t few = 8;
-  if (column.size() <= few) return row_of(column, labels);
+namespace {
+
+// So few rows are looked through as fast as an index is asked.
+constexpr std::size_t few_rows = 8;
+
+}  // namespace
+
+std::optional<std::size_t> place_of(const eval::Column& column, const Labels& labels,
+                                    eval::EvalCache& cache) {
+  if (column.size() <= few_rows) {
+    const auto at = std::find(column.rows->begin(), column.rows->end(), labels);
+    if (at == column.rows->end()) return std::nullopt;
+    return static_cast<std::size_t>(at - column.rows->begin());
+  }
   const eval::RowIndex& index = eval::row_index(cache, column.rows);
   const auto at = index.place.find(labels);
-  if (at == index.place.end()) return {};
-  return {column.value[at->second], static_cast<Evidence>(column.evidence[at->second])};
+  if (at == index.place.end()) return std::nullopt;
+  return at->second;
+}
+
+RowValue row_of(const eval::Column& column, const Labels& labels, eval::EvalCache& cache) {
+  if (column.size() <= few_rows) return row_of(column, labels);
+  const auto row = place_of(column, labels, cache);
+  if (!row) return {};
+  return {column.value[*row], static_cast<Evidence>(column.evidence[*row])};
 }
 
 std::vector<Labels> Decider::satisfied_rows(Index index, const Labels& instance,

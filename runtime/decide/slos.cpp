@@ -79,13 +79,11 @@ void Decider::watch_instances(const plan::Slo& slo, const eval::Column& universe
   };
   // Without `per` there is one instance, also before anything was seen of it.
   if (slo.per.empty()) watch(Labels{});
-  const eval::RowIndex& index = eval::row_index(cache, universe.rows);
   std::vector<bool> watched(universe.size(), false);
   std::size_t instances = 0;
   for (auto at = slos.lower_bound({slo.name, Labels{}}); at != slos.end() && at->first.first == slo.name;
        ++at, ++instances) {
-    const auto row = index.place.find(at->first.second);
-    if (row != index.place.end()) watched[row->second] = true;
+    if (const auto row = place_of(universe, at->first.second, cache)) watched[*row] = true;
   }
   std::uint64_t unwatched = 0;
   for (std::size_t r = 0; r < universe.size(); ++r) {

@@ -40,6 +40,7 @@ struct EvalCache {
   std::map<plan::Index, Grouped> groupings;                      // by node
   std::map<plan::Index, std::map<Instant, SliceStates>> slices;  // by slices node and slice end
   std::map<const void*, RowIndex> row_indexes;                   // by the rows' address, which they hold
+  std::size_t row_indexes_to_sweep = 16;
   std::vector<bool> anchored;  // by node: depends on anchors, which move; filled on first need
 };
 

@@ -37,11 +37,11 @@ class Quiet : public loop::EngineObserver {
 constexpr Instant start{1'700'000'040'000};
 constexpr int minutes_before = 6 * 60;
 
-void fill(store::SeriesStore& store, const std::string& label, int count, int ticks) {
+void fill(store::SeriesStore& store, int count, int ticks) {
   for (int i = 0; i < count; ++i) {
     const auto series = [&](const char* name) {
       return *store.series(
-          Labels(std::vector<Labels::Pair>{{"__name__", name}, {label, fmt::format("i{}", i)}}));
+          Labels(std::vector<Labels::Pair>{{"__name__", name}, {"svc", fmt::format("i{}", i)}}));
     };
     const auto bad = series("bad_total"), all = series("req_total");
     double failed = 0, requests = 0;
@@ -54,12 +54,12 @@ void fill(store::SeriesStore& store, const std::string& label, int count, int ti
   }
 }
 
-int run(const std::string& text, const std::string& label, int count) {
+int run(const std::string& text, int count) {
   constexpr int ticks = 11;
   Limits limits;
   limits.store_bytes = std::size_t{8} << 30;
   store::SeriesStore store{limits};
-  fill(store, label, count, ticks);
+  fill(store, count, ticks);
   double begin = cpu();
   const lower::Compiled program = lower::compile({{"bench.slo", text}}, {});
   if (!program.plan) {
@@ -101,23 +101,26 @@ int run(const std::string& text, const std::string& label, int count) {
   return 0;
 }
 
+int of_instances(int count) {
+  return run(
+      fmt::format(
+          "tick 1m\nsource s is scrape {{ url \"http://127.0.0.1:1/metrics\" every 1m  semantics 2 }}\n"
+          "use std.burn\nmetric bad_total is counter with (svc)\nmetric req_total is counter with (svc)\n"
+          "receiver r is log {{ }}\n"
+          "slo web per (svc) max {} {{ indicator bad bad_total of req_total  objective 99.9% over 30d  "
+          "burn std.burn.google  page r  ticket r }}\n",
+          count),
+      count);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::string_view what = argc > 2 ? argv[1] : "";
   const int count = argc > 2 ? std::atoi(argv[2]) : 0;
-  if (what == "instances" && count > 0) {
-    return run(
-        fmt::format(
-            "tick 1m\nsource s is scrape {{ url \"http://127.0.0.1:1/metrics\" every 1m  semantics 2 }}\n"
-            "use std.burn\nmetric bad_total is counter with (svc)\nmetric req_total is counter with (svc)\n"
-            "receiver r is log {{ }}\n"
-            "slo web per (svc) max {} {{ indicator bad bad_total of req_total  objective 99.9% over 30d  "
-            "burn std.burn.google  page r  ticket r }}\n",
-            count),
-        "svc", count);
-  }
-  if (what == "slos" && count > 0) return run(tests::five_shapes(count), "svc", count);
-  fmt::print(stderr, "usage: tick_bench instances N | slos N\n");
+  if (what == "instances" && count > 0) return of_instances(count);
+  if (what == "slos" && count > 0) return run(tests::five_shapes(count), count);
+  if (argc == 1) return of_instances(10'000) + run(tests::five_shapes(1000), 1000);
+  fmt::print(stderr, "usage: tick_bench [instances N | slos N]\n");
   return 2;
 }
