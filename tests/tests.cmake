@@ -18,6 +18,7 @@ function(signalbox_test file)
 endfunction()
 
 signalbox_test(unit/base_test.cpp sb_base)
+signalbox_test(property/interpret_test.cpp sb_eval)
 
 if(TARGET signalbox_jit)
   find_package(benchmark REQUIRED)
@@ -156,16 +157,43 @@ target_link_libraries(exposition_bench PRIVATE sb_formats benchmark::benchmark s
 add_executable(bench_data EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/bench/bench_data.cpp)
 target_link_libraries(bench_data PRIVATE fmt::fmt signalbox_warnings)
 set_target_properties(exposition_bench bench_data PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-add_executable(replay_bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/bench/replay_bench.cpp
-  ${PROJECT_SOURCE_DIR}/tests/bench/opponents/two_ended.cpp)
+# Opponents get the best of both compilers, and the faster one counts. signalbox_opponent(TARGET FILE): an object
+# of each, whose function has the compiler's name behind it.
+find_program(OPPONENT_GNU NAMES g++-12 g++)
+find_program(OPPONENT_CLANG NAMES clang++-19 clang++)
+function(signalbox_opponent target file)
+  foreach(compiler GNU CLANG)
+    string(TOLOWER ${compiler} suffix)
+    set(object ${CMAKE_CURRENT_BINARY_DIR}/${file}_${suffix}.o)
+    add_custom_command(OUTPUT ${object} DEPENDS ${PROJECT_SOURCE_DIR}/tests/bench/opponents/${file}.cpp
+      ${PROJECT_SOURCE_DIR}/tests/bench/opponents/${file}.hpp
+      COMMAND ${OPPONENT_${compiler}} -std=c++20 -O3 -march=native -ffp-contract=off -fno-trapping-math -fno-math-errno
+        -DSIGNALBOX_OPPONENT=${suffix} -I${PROJECT_SOURCE_DIR}
+        -c ${PROJECT_SOURCE_DIR}/tests/bench/opponents/${file}.cpp -o ${object}
+      COMMENT "Opponent ${file} by ${OPPONENT_${compiler}}")
+    target_sources(${target} PRIVATE ${object})
+  endforeach()
+endfunction()
+add_executable(replay_bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/bench/replay_bench.cpp)
 target_link_libraries(replay_bench PRIVATE sb_loop sb_lower signalbox_warnings)
-# The opponent gets the compiler's best.
-set_source_files_properties(${PROJECT_SOURCE_DIR}/tests/bench/opponents/two_ended.cpp PROPERTIES COMPILE_OPTIONS "-O3;-march=native")
+signalbox_opponent(replay_bench two_ended)
 set_target_properties(replay_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+if(TARGET signalbox_jit)
+  add_executable(tick_bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/bench/tick_bench.cpp)
+  target_link_libraries(tick_bench PRIVATE sb_loop sb_lower signalbox_warnings)
+  add_executable(burn_bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/bench/burn_bench.cpp)
+  target_link_libraries(burn_bench PRIVATE sb_lower sb_eval signalbox_warnings)
+  signalbox_opponent(burn_bench burn_condition)
+  foreach(bench replay_bench tick_bench burn_bench)
+    target_compile_definitions(${bench} PRIVATE SIGNALBOX_JIT_PATH="$<TARGET_FILE:signalbox_jit>")
+    add_dependencies(${bench} signalbox_jit)
+  endforeach()
+  set_target_properties(tick_bench burn_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+endif()
 add_custom_target(benches DEPENDS exposition_bench bench_data replay_bench)
 if(TARGET kernel_bench)
   set_target_properties(kernel_bench PROPERTIES EXCLUDE_FROM_ALL ON)
-  add_dependencies(benches kernel_bench)
+  add_dependencies(benches kernel_bench tick_bench burn_bench)
 endif()
 signalbox_program_test(wire/run_replay_test.cpp)
 target_sources(run_replay_test PRIVATE ${PROJECT_SOURCE_DIR}/tests/wire/prometheus_server.cpp)
@@ -176,6 +204,11 @@ signalbox_test(unit/decide_answers_test.cpp sb_decide sb_lower)
 signalbox_test(unit/decide_slo_test.cpp sb_decide sb_lower)
 signalbox_test(unit/engine_test.cpp sb_loop sb_lower)
 signalbox_test(property/replay_equality_test.cpp sb_loop sb_lower)
+if(TARGET signalbox_jit)
+  signalbox_test(unit/compiled_shapes_test.cpp sb_loop sb_lower)
+  target_compile_definitions(compiled_shapes_test PRIVATE SIGNALBOX_JIT_PATH="$<TARGET_FILE:signalbox_jit>")
+  add_dependencies(compiled_shapes_test signalbox_jit)
+endif()
 
 # The whole engine in virtual time under seeded faults: build/tests/sim and build/tests/study.
 add_library(sb_sim STATIC ${PROJECT_SOURCE_DIR}/tests/sim/program.cpp ${PROJECT_SOURCE_DIR}/tests/sim/scenario.cpp

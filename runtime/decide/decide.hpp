@@ -59,6 +59,7 @@ using Evaluate = std::function<eval::Evaluation&(const std::string& scope, std::
 
 struct Decision {
   State state;
+  Touched touched;  // of `state`, since the one before
   std::vector<Event> events;
   std::vector<Effect> effects;
   struct Recorded {  // what the journal keeps: see record.hpp
@@ -75,6 +76,10 @@ struct RowValue {
   plan::Evidence evidence = plan::Evidence::no_data;
 };
 RowValue row_of(const eval::Column& column, const Labels& labels);
+// Where `labels` stand among the rows. Many rows are indexed once for all ticks.
+std::optional<std::size_t> place_of(const eval::Column& column, const Labels& labels, eval::EvalCache& cache);
+// row_of with such an index.
+RowValue row_of(const eval::Column& column, const Labels& labels, eval::EvalCache& cache);
 
 struct Record;
 
@@ -105,7 +110,6 @@ class Decider {
 
   Decision take() && { return std::move(out_); }
   const State& state() const { return out_.state; }
-  State& state() { return out_.state; }
 
  private:
   void say(std::string kind, const std::string& declaration, const Labels& labels, std::string severity,
@@ -147,7 +151,14 @@ class Decider {
 
   // slos.cpp
   void decide_slo(plan::Index index, const Evaluate& evaluate);
-  RowValue row_now(plan::Index index, SloState& s, std::size_t row, const Evaluate& evaluate);
+  void watch_instances(const plan::Slo& slo, const eval::Column& universe, eval::EvalCache& cache);
+  struct Columns {  // what an SLO reads at this tick
+    const eval::Column& universe;
+    std::vector<const eval::Column*> conditions;  // by row
+    eval::EvalCache& cache;
+  };
+  bool decide_instance(plan::Index index, SloState& s, const Columns& columns, const Evaluate& evaluate);
+  RowValue row_now(plan::Index index, SloState& s, std::size_t row, RowValue now, const Evaluate& evaluate);
   void decide_row(plan::Index index, SloState& s, std::size_t row, RowValue now, const Evaluate& evaluate);
   void tell_row(plan::Index index, SloState& s, std::size_t row, const RowState& before,
                 const Evaluate& evaluate);

@@ -5,6 +5,7 @@
 
 #include "runtime/decide/explain.hpp"
 #include "runtime/decide/record.hpp"
+#include "runtime/eval/eval_cache.hpp"
 
 namespace signalbox::decide {
 
@@ -56,6 +57,33 @@ RowValue row_of(const eval::Column& column, const Labels& labels) {
       return {column.value[i], static_cast<Evidence>(column.evidence[i])};
   }
   return {};
+}
+
+namespace {
+
+// So few rows are looked through as fast as an index is asked.
+constexpr std::size_t few_rows = 8;
+
+}  // namespace
+
+std::optional<std::size_t> place_of(const eval::Column& column, const Labels& labels,
+                                    eval::EvalCache& cache) {
+  if (column.size() <= few_rows) {
+    const auto at = std::find(column.rows->begin(), column.rows->end(), labels);
+    if (at == column.rows->end()) return std::nullopt;
+    return static_cast<std::size_t>(at - column.rows->begin());
+  }
+  const eval::RowIndex& index = eval::row_index(cache, column.rows);
+  const auto at = index.place.find(labels);
+  if (at == index.place.end()) return std::nullopt;
+  return at->second;
+}
+
+RowValue row_of(const eval::Column& column, const Labels& labels, eval::EvalCache& cache) {
+  if (column.size() <= few_rows) return row_of(column, labels);
+  const auto row = place_of(column, labels, cache);
+  if (!row) return {};
+  return {column.value[*row], static_cast<Evidence>(column.evidence[*row])};
 }
 
 std::vector<Labels> Decider::satisfied_rows(Index index, const Labels& instance,
@@ -130,7 +158,7 @@ void Decider::decide_policy(Index index, const Labels& instance, double value, E
   const bool known = evidence == Evidence::value;
   const bool holds = known && value != 0.0;
   std::optional<State> before;  // for the record of what a verify decides
-  if (p.episode && p.episode->state == EpisodeState::verifying) before = out_.state;
+  if (p.episode && p.episode->state == EpisodeState::verifying) before = small_tables(out_.state);
   missing_rule(index, p, evidence, evaluate);
 
   if (p.episode && p.episode->state == EpisodeState::executing)
@@ -277,7 +305,7 @@ Record Decider::about(std::string id, std::string kind, const std::string& decla
 void Decider::propose(Index index, PolicyState& p, Instant identity, eval::Evaluation& evaluation) {
   const plan::Policy& policy = plan_.policies[index];
   const bool again = p.episode && p.episode->state == EpisodeState::refused;
-  const State before = out_.state;
+  const State before = small_tables(out_.state);
   if (!again) {
     Episode e;
     e.id = episode_id(policy.name, plan_.targets[policy.target].name, p.instance, identity);
@@ -552,6 +580,7 @@ void Decider::answered(const std::string& policy_name, const Labels& instance, c
 void Decider::delivered(const std::string& id, bool accepted, const std::string& text) {
   const auto it = out_.state.messages.find(id);
   if (it == out_.state.messages.end()) return;
+  out_.touched.messages.insert(id);
   Message& m = it->second;
   if (accepted) {
     // A receiver that a reload took away: what it was to be told is not lost without a word.

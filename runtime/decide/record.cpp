@@ -236,14 +236,7 @@ Decision::Recorded complete_record(const plan::Plan& plan, Record record, const 
   record.complete = true;
   record.observed = observed;
   record.deploys = inputs[0].evaluation->context().anchors.deploys;
-  // What the guards look at: every policy and target, and the effects of the last hour; of SLOs the one that
-  // tells.
-  State relevant = before;
-  std::erase_if(relevant.slos, [&](const auto& slo) {
-    return record.of != Record::Of::row || slo.first != std::pair(record.declaration, record.instance);
-  });
-  relevant.messages.clear();
-  record.state = to_entries(relevant);
+  record.state = to_entries(before);
   std::map<eval::HoldKey, eval::HoldCell> holds;
   for (const RecordedInputs& in : inputs) {
     eval::Evaluation& evaluation = *in.evaluation;

@@ -52,6 +52,8 @@ struct RecordedInputs {
   std::vector<plan::Index> roots;  // conditions that were read, in `evaluation`
   eval::Evaluation* evaluation = nullptr;
 };
+// `before`: what the guards look at, which is every policy and target and the effects of the last hour
+// (small_tables), and the SLO instance that tells.
 Decision::Recorded complete_record(const plan::Plan& plan, Record record, const State& before,
                                    const Observed& observed, const std::vector<RecordedInputs>& inputs);
 // What happened, without a decision of ours in it.

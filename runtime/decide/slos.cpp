@@ -6,6 +6,7 @@
 
 #include "runtime/decide/explain.hpp"
 #include "runtime/decide/record.hpp"
+#include "runtime/eval/eval_cache.hpp"
 
 namespace signalbox::decide {
 
@@ -67,84 +68,116 @@ bool Decider::inside_anchored_bound(Index slo) const {
   return false;
 }
 
+// What there is to watch: what was there before, gone or not, and what shows for the first time.
+void Decider::watch_instances(const plan::Slo& slo, const eval::Column& universe, eval::EvalCache& cache) {
+  auto& slos = out_.state.slos;
+  const auto watch = [&](const Labels& labels) {
+    const auto [at, fresh] = slos.try_emplace({slo.name, labels});
+    at->second.instance = labels;
+    if (fresh) out_.touched.slos.insert(at->first);
+    return fresh;
+  };
+  // Without `per` there is one instance, also before anything was seen of it.
+  if (slo.per.empty()) watch(Labels{});
+  std::vector<bool> watched(universe.size(), false);
+  std::size_t instances = 0;
+  for (auto at = slos.lower_bound({slo.name, Labels{}}); at != slos.end() && at->first.first == slo.name;
+       ++at, ++instances) {
+    if (const auto row = place_of(universe, at->first.second, cache)) watched[*row] = true;
+  }
+  std::uint64_t unwatched = 0;
+  for (std::size_t r = 0; r < universe.size(); ++r) {
+    // What has ended does not appear: a retired instance comes back with a sample.
+    if (watched[r] || lacks_data(static_cast<Evidence>(universe.evidence[r]))) continue;
+    const Labels& labels = (*universe.rows)[r];
+    if (instances < slo.max_instances)
+      instances += watch(labels) ? 1 : 0;
+    else if (slos.count({slo.name, labels}) == 0)
+      ++unwatched;
+  }
+  say_unwatched(slo.name, slo.max_instances, unwatched);
+}
+
 void Decider::decide_slo(Index index, const Evaluate& evaluate) {
   const plan::Slo& slo = plan_.slos[index];
   eval::Evaluation& evaluation = evaluate("", std::nullopt, nullptr, plan::none);
-  const eval::Column& universe = evaluation.column(slo.universe);
+  Columns columns{evaluation.column(slo.universe), {}, *evaluation.context().cache};
+  watch_instances(slo, columns.universe, columns.cache);
+  for (const plan::BurnRow& row : slo.rows) columns.conditions.push_back(&evaluation.column(row.condition));
+  auto& slos = out_.state.slos;
+  std::vector<RowState> rows;
+  for (auto at = slos.lower_bound({slo.name, Labels{}}); at != slos.end() && at->first.first == slo.name;) {
+    SloState& s = at->second;
+    rows = s.rows;
+    const auto missing_since = s.missing_since;
+    const bool told = s.missing_told, page = s.missing_page;
+    const bool stays = decide_instance(index, s, columns, evaluate);
+    if (!stays || rows != s.rows || missing_since != s.missing_since || told != s.missing_told ||
+        page != s.missing_page)
+      out_.touched.slos.insert(at->first);
+    at = stays ? std::next(at) : slos.erase(at);
+  }
+}
+
+// Says whether the instance is still to be remembered.
+bool Decider::decide_instance(Index index, SloState& s, const Columns& columns, const Evaluate& evaluate) {
+  const plan::Slo& slo = plan_.slos[index];
+  const Labels& labels = s.instance;
+  s.rows.resize(slo.rows.size());
   // What was there and is gone is missing, not healthy.
-  std::set<Labels> instances;
-  for (const auto& [key, s] : out_.state.slos)
-    if (key.first == slo.name) instances.insert(key.second);
-  // Without `per` there is one instance, also before anything was seen of it.
-  if (slo.per.empty()) instances.insert(Labels{});
-  std::uint64_t unwatched = 0;
-  for (std::size_t r = 0; r < universe.size(); ++r) {
-    const Labels& labels = (*universe.rows)[r];
-    // What has ended does not appear: a retired instance comes back with a sample.
-    if (instances.count(labels) != 0 || lacks_data(static_cast<Evidence>(universe.evidence[r]))) continue;
-    if (instances.size() >= slo.max_instances)
-      ++unwatched;
-    else
-      instances.insert(labels);
+  const RowValue alive = row_of(columns.universe, labels, columns.cache);
+  Evidence worst = alive.evidence;
+  for (std::size_t r = 0; r < slo.rows.size(); ++r) {
+    RowValue v = row_now(index, s, r, row_of(*columns.conditions[r], labels, columns.cache), evaluate);
+    // A window of slices does not know why its slices are unknown, nor whether there is data now; their
+    // condition does.
+    if (slo.slices && lacks_data(v.evidence) && alive.evidence == Evidence::no_traffic) v = alive;
+    if (!slo.slices && lacks_data(v.evidence)) worst = std::max(worst, v.evidence);
+    decide_row(index, s, r, v, evaluate);
   }
-  say_unwatched(slo.name, slo.max_instances, unwatched);
-  for (const Labels& labels : instances) {
-    SloState& s = out_.state.slos[{slo.name, labels}];
-    s.instance = labels;
-    s.rows.resize(slo.rows.size());
-    const RowValue alive = row_of(universe, labels);
-    Evidence worst = alive.evidence;
-    for (std::size_t r = 0; r < slo.rows.size(); ++r) {
-      RowValue v = row_now(index, s, r, evaluate);
-      // A window of slices does not know why its slices are unknown, nor whether there is data now; their
-      // condition does.
-      if (slo.slices && lacks_data(v.evidence) && alive.evidence == Evidence::no_traffic) v = alive;
-      if (!slo.slices && lacks_data(v.evidence)) worst = std::max(worst, v.evidence);
-      decide_row(index, s, r, v, evaluate);
+  if (!lacks_data(worst)) {
+    if (s.missing_told) {
+      const std::string why = fmt::format("{} has data again", slo.name);
+      const std::string id = episode_id(slo.name, "missing", labels, *s.missing_since);
+      say("resolved", slo.name, labels, "", id, why);
+      for (Index receiver : s.missing_page ? slo.page : slo.ticket)
+        tell(receiver, "resolved", slo.name, labels, id, why, slo.runbook);
     }
-    if (!lacks_data(worst)) {
-      if (s.missing_told) {
-        const std::string why = fmt::format("{} has data again", slo.name);
-        const std::string id = episode_id(slo.name, "missing", labels, *s.missing_since);
-        say("resolved", slo.name, labels, "", id, why);
-        for (Index receiver : s.missing_page ? slo.page : slo.ticket)
-          tell(receiver, "resolved", slo.name, labels, id, why, slo.runbook);
-      }
-      s.missing_since.reset();
-      s.missing_told = false;
-      continue;
-    }
-    if (!s.missing_since) s.missing_since = now_;
-    if (!slo.per.empty() && now_ - *s.missing_since >= slo.period) {
-      say("retired", slo.name, labels, "", "",
-          fmt::format("{} has had no data for its whole period of {}: it is forgotten", slo.name,
-                      to_string(slo.period)));
-      out_.state.slos.erase({slo.name, labels});
-      continue;
-    }
-    // A window that has too few samples yet is not a loss: only the instance's own data going away pages at
-    // once.
-    const bool at_once = lacks_data(alive.evidence) && !slo.slices && inside_anchored_bound(index);
-    if (s.missing_told || (!at_once && now_ - *s.missing_since < slo.missing_keep)) continue;
-    s.missing_told = true;
-    const plan::Severity severity = at_once ? plan::Severity::page : slo.missing;
-    s.missing_page = severity == plan::Severity::page;
-    const std::string why =
-        at_once
-            ? fmt::format("{} lost its data ({}) right after a deploy", slo.name, plan::evidence_name(worst))
-            : fmt::format("{} has had no usable data for {}: {}", slo.name,
-                          to_string(now_ - *s.missing_since), plan::evidence_name(worst)) +
-                  (worst == Evidence::invalid ? absent_bucket(plan_, slo.seen, evaluation) +
-                                                    absent_bucket(plan_, slo.spent, evaluation)
-                                              : "");
-    const std::string id = episode_id(slo.name, "missing", labels, *s.missing_since);
-    say("missing", slo.name, labels, word(severity), id, why);
-    const auto& receivers = severity == plan::Severity::page ? slo.page : slo.ticket;
-    for (Index receiver : receivers) tell(receiver, word(severity), slo.name, labels, id, why, slo.runbook);
-    Record record = about(id, "missing", slo.name, labels, why);
-    record.tree = condition_tree(plan_, slo.universe, evaluation);
-    out_.records.push_back(note(plan_, std::move(record), observed_));
+    s.missing_since.reset();
+    s.missing_told = false;
+    return true;
   }
+  if (!s.missing_since) s.missing_since = now_;
+  if (!slo.per.empty() && now_ - *s.missing_since >= slo.period) {
+    say("retired", slo.name, labels, "", "",
+        fmt::format("{} has had no data for its whole period of {}: it is forgotten", slo.name,
+                    to_string(slo.period)));
+    return false;
+  }
+  // A window that has too few samples yet is not a loss: only the instance's own data going away pages at
+  // once.
+  const bool at_once = lacks_data(alive.evidence) && !slo.slices && inside_anchored_bound(index);
+  if (s.missing_told || (!at_once && now_ - *s.missing_since < slo.missing_keep)) return true;
+  s.missing_told = true;
+  const plan::Severity severity = at_once ? plan::Severity::page : slo.missing;
+  s.missing_page = severity == plan::Severity::page;
+  eval::Evaluation& evaluation = evaluate("", std::nullopt, nullptr, plan::none);
+  const std::string why =
+      at_once
+          ? fmt::format("{} lost its data ({}) right after a deploy", slo.name, plan::evidence_name(worst))
+          : fmt::format("{} has had no usable data for {}: {}", slo.name, to_string(now_ - *s.missing_since),
+                        plan::evidence_name(worst)) +
+                (worst == Evidence::invalid ? absent_bucket(plan_, slo.seen, evaluation) +
+                                                  absent_bucket(plan_, slo.spent, evaluation)
+                                            : "");
+  const std::string id = episode_id(slo.name, "missing", labels, *s.missing_since);
+  say("missing", slo.name, labels, word(severity), id, why);
+  const auto& receivers = severity == plan::Severity::page ? slo.page : slo.ticket;
+  for (Index receiver : receivers) tell(receiver, word(severity), slo.name, labels, id, why, slo.runbook);
+  Record record = about(id, "missing", slo.name, labels, why);
+  record.tree = condition_tree(plan_, slo.universe, evaluation);
+  out_.records.push_back(note(plan_, std::move(record), observed_));
+  return true;
 }
 
 // Whether the row waits for a policy. `by_outcome`: the policy has ended well, and the row is judged on what
@@ -179,11 +212,10 @@ bool Decider::deferred(const plan::Slo& slo, const plan::BurnRow& row, RowState&
 }
 
 // The row's condition; where a policy has ended well, judged on what came after.
-RowValue Decider::row_now(Index index, SloState& s, std::size_t row_index, const Evaluate& evaluate) {
+RowValue Decider::row_now(Index index, SloState& s, std::size_t row_index, RowValue now,
+                          const Evaluate& evaluate) {
   const plan::BurnRow& row = plan_.slos[index].rows[row_index];
   RowState& r = s.rows[row_index];
-  const RowValue now =
-      row_of(evaluate("", std::nullopt, nullptr, plan::none).column(row.condition), s.instance);
   if (!r.clipped || row.clipped == plan::none) return now;
   if (now.evidence == Evidence::value && now.value == 0.0) {
     r.clipped = false;
@@ -263,8 +295,9 @@ void Decider::tell_row(Index index, SloState& s, std::size_t row_index, const Ro
   for (Index receiver : receivers_of(slo, row))
     tell(receiver, word(row.severity), slo.name, s.instance, id, sentence, slo.runbook);
 
-  State state = out_.state;
-  state.slos[{slo.name, s.instance}].rows[row_index] = before;
+  State state = small_tables(out_.state);
+  SloState& told = state.slos[{slo.name, s.instance}] = s;
+  told.rows[row_index] = before;
   Record record = about(id, word(row.severity), slo.name, s.instance, sentence);
   record.of = Record::Of::row;
   record.row = static_cast<std::uint32_t>(row_index);
@@ -290,7 +323,10 @@ void Decider::decide_row_again(const Record& record, const Evaluate& evaluate) {
     SloState& s = out_.state.slos[{record.declaration, record.instance}];
     s.instance = record.instance;
     s.rows.resize(plan_.slos[i].rows.size());
-    decide_row(i, s, record.row, row_now(i, s, record.row, evaluate), evaluate);
+    const RowValue now = row_of(
+        evaluate("", std::nullopt, nullptr, plan::none).column(plan_.slos[i].rows[record.row].condition),
+        s.instance);
+    decide_row(i, s, record.row, row_now(i, s, record.row, now, evaluate), evaluate);
   }
 }
 

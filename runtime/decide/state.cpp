@@ -183,20 +183,61 @@ std::string episode_id(const std::string& policy, const std::string& target, con
   return sha256_hex(w.bytes()).substr(0, 12);
 }
 
+namespace {
+
+std::string slo_key(const std::pair<std::string, Labels>& instance) {
+  return fmt::format("slo/{}/{}", instance.first, instance_key(instance.second));
+}
+
+template <class Put>
+void put_small_tables(const State& state, Put put) {
+  for (const auto& [name, t] : state.targets) put("target/" + name, pack(t));
+  for (const auto& [key, p] : state.policies)
+    put(fmt::format("policy/{}/{}", key.first, instance_key(key.second)), pack(p));
+  put("engine/actions", pack(state.actions));
+  if (!state.unwatched.empty())
+    put("engine/unwatched", pack(std::vector<std::pair<std::string, std::uint64_t>>(state.unwatched.begin(),
+                                                                                    state.unwatched.end())));
+  put("engine/next", pack(state.next_record));
+}
+
+}  // namespace
+
 std::map<std::string, std::string> to_entries(const State& state) {
   std::map<std::string, std::string> out;
-  for (const auto& [name, t] : state.targets) out["target/" + name] = pack(t);
-  for (const auto& [key, p] : state.policies)
-    out[fmt::format("policy/{}/{}", key.first, instance_key(key.second))] = pack(p);
-  for (const auto& [key, s] : state.slos)
-    out[fmt::format("slo/{}/{}", key.first, instance_key(key.second))] = pack(s);
+  put_small_tables(state, [&](std::string key, std::string bytes) { out[key] = std::move(bytes); });
+  for (const auto& [key, s] : state.slos) out[slo_key(key)] = pack(s);
   for (const auto& [id, m] : state.messages) out["message/" + id] = pack(m);
-  out["engine/actions"] = pack(state.actions);
-  if (!state.unwatched.empty())
-    out["engine/unwatched"] = pack(
-        std::vector<std::pair<std::string, std::uint64_t>>(state.unwatched.begin(), state.unwatched.end()));
-  out["engine/next"] = pack(state.next_record);
   return out;
+}
+
+std::map<std::string, std::optional<std::string>> touched_entries(const State& state,
+                                                                  const Touched& touched) {
+  std::map<std::string, std::optional<std::string>> out;
+  put_small_tables(state, [&](std::string key, std::string bytes) { out[key] = std::move(bytes); });
+  for (const auto& key : touched.slos) {
+    const auto s = state.slos.find(key);
+    out[slo_key(key)] = s == state.slos.end() ? std::nullopt : std::optional(pack(s->second));
+  }
+  for (const std::string& id : touched.messages) {
+    const auto m = state.messages.find(id);
+    out["message/" + id] = m == state.messages.end() ? std::nullopt : std::optional(pack(m->second));
+  }
+  return out;
+}
+
+State small_tables(const State& state) {
+  State out;
+  out.targets = state.targets;
+  out.policies = state.policies;
+  out.actions = state.actions;
+  out.unwatched = state.unwatched;
+  out.next_record = state.next_record;
+  return out;
+}
+
+bool of_small_table(std::string_view key) {
+  return !key.starts_with("slo/") && !key.starts_with("message/");
 }
 
 Result<State> from_entries(const std::map<std::string, std::string>& entries) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -90,6 +91,7 @@ struct RowState {
   bool deferred = false;
   bool clipped = false;  // judged since `done` until it has been false once
   Instant since, clip_from;
+  bool operator==(const RowState&) const = default;
 };
 struct SloState {  // of one instance of an SLO
   Labels instance;
@@ -123,9 +125,23 @@ struct State {
   std::uint64_t next_record = 1;
 };
 
+// Instances and messages that a decision may have changed, added or removed. There are as many as the world
+// has; those of all other tables are few.
+struct Touched {
+  std::set<std::pair<std::string, Labels>> slos;
+  std::set<std::string> messages;
+};
+
 // One store entry per declaration instance, so that a decision's transaction holds what it changed and no
 // more.
 std::map<std::string, std::string> to_entries(const State& state);
+// What may have changed: every entry of the small tables, and what was touched of the others; without a value
+// where it is gone. What a small table has lost is not said.
+std::map<std::string, std::optional<std::string>> touched_entries(const State& state, const Touched& touched);
+// A copy of all but what there are many of.
+State small_tables(const State& state);
+// Whether the entry `key` is of a small table.
+bool of_small_table(std::string_view key);
 // Errors: `malformed` names the key; `unsupported` for entries of a newer version.
 Result<State> from_entries(const std::map<std::string, std::string>& entries);
 

@@ -48,7 +48,9 @@ void Decider::tell(plan::Index receiver, std::string kind, const std::string& de
     says.text(part);
   says.sint(now_.ms);
   m.id = sha256_hex(says.bytes()).substr(0, 16);
-  if (receiver != plan::none) out_.state.messages[m.id] = m;
+  if (receiver == plan::none) return;
+  out_.touched.messages.insert(m.id);
+  out_.state.messages[m.id] = m;
 }
 
 void Decider::say_unwatched(const std::string& declaration, std::uint32_t most, std::uint64_t unwatched) {

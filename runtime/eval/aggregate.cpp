@@ -213,54 +213,68 @@ Column aggregate(Aggregate fn, const Column& input, const Grouping& grouping, Se
 
 namespace {
 
-bool all_values(const Panel& panel, std::size_t row) {
-  const auto* evidence = panel.evidence.data() + row * panel.ticks;
-  return std::all_of(evidence, evidence + panel.ticks, [](std::uint8_t e) { return e == 0; });
+bool all_values(const Panel::Row& row, std::size_t ticks) {
+  return row.known ||
+         std::all_of(row.evidence, row.evidence + ticks, [](std::uint8_t evidence) { return evidence == 0; });
 }
 
 // A sum of 2.x is a sum in order, and a sum of one is that one; anything else is folded tick by tick.
-bool add_up(const Panel& input, const std::vector<std::size_t>& members, Semantics semantics, double* out) {
+bool add_up(const Panel& input, const std::vector<std::size_t>& members, Semantics semantics,
+            PanelMemory& memory, Panel::Row& out) {
   if (input.steady || (semantics != Semantics::prometheus2 && members.size() > 1)) return false;
-  if (!std::all_of(members.begin(), members.end(), [&](std::size_t row) { return all_values(input, row); }))
-    return false;
   const std::size_t ticks = input.ticks;
-  const double* first = input.value.data() + members[0] * ticks;
-  // Compensated, a sum ends by adding what was lost: of −0 that makes 0.
-  if (semantics == Semantics::prometheus2)
-    std::copy(first, first + ticks, out);
-  else
-    std::transform(first, first + ticks, out, [](double v) { return v + 0.0; });
-  for (std::size_t m = 1; m < members.size(); ++m) {
-    const double* next = input.value.data() + members[m] * ticks;
-    for (std::size_t t = 0; t < ticks; ++t) out[t] += next[t];
+  for (const std::size_t row : members)
+    if (!all_values(input.row[row], ticks)) return false;
+  const double* first = input.row[members[0]].value;
+  if (semantics == Semantics::prometheus2 && members.size() == 1) {
+    out = {first, memory.all_values(), true};
+    return true;
   }
+  double* value = memory.values();
+  out = {value, memory.all_values(), true};
+  // Compensated, a sum ends by adding what was lost: of −0 that makes 0.
+  if (semantics != Semantics::prometheus2) {
+    std::transform(first, first + ticks, value, [](double v) { return v + 0.0; });
+    return true;
+  }
+  const double* second = input.row[members[1]].value;
+  for (std::size_t t = 0; t < ticks; ++t) value[t] = first[t] + second[t];
+  for (std::size_t m = 2; m < members.size(); ++m) {
+    const double* next = input.row[members[m]].value;
+    for (std::size_t t = 0; t < ticks; ++t) value[t] += next[t];
+  }
+  bool nan = false;
+  for (std::size_t t = 0; t < ticks; ++t) nan |= value[t] != value[t];
+  for (std::size_t t = 0; nan && t < ticks; ++t)
+    if (std::isnan(value[t])) value[t] = std::numeric_limits<double>::quiet_NaN();
   return true;
 }
 
 }  // namespace
 
-void aggregate(Aggregate fn, const Panel& input, const Grouping& grouping, Semantics semantics, Panel& out) {
+void aggregate(Aggregate fn, const Panel& input, const Grouping& grouping, Semantics semantics,
+               PanelMemory& memory, Panel& out) {
   std::vector<std::vector<std::size_t>> members(grouping.rows->size());
-  for (std::size_t row = 0; row < input.rows->size(); ++row) members[grouping.group[row]].push_back(row);
+  for (std::size_t row = 0; row < input.row.size(); ++row) members[grouping.group[row]].push_back(row);
+  out.rows = grouping.rows;
+  out.row.resize(members.size());
   for (std::size_t group = 0; group < members.size(); ++group) {
-    double* value = out.value.data() + group * out.ticks;
-    std::uint8_t* evidence = out.evidence.data() + group * out.ticks;
-    if (fn == Aggregate::sum && add_up(input, members[group], semantics, value)) {
-      std::fill_n(evidence, out.ticks, static_cast<std::uint8_t>(Evidence::value));
-      continue;
-    }
+    if (fn == Aggregate::sum && add_up(input, members[group], semantics, memory, out.row[group])) continue;
+    double* value = memory.values();
+    std::uint8_t* evidence = memory.evidence();
+    out.row[group] = {value, evidence, false};
     for (std::size_t t = 0; t < out.ticks; ++t) {
       Fold fold;
       for (const std::size_t row : members[group]) {
-        const std::size_t at = row * input.stride() + (input.steady ? 0 : t);
-        const auto why = static_cast<Evidence>(input.evidence[at]);
+        const std::size_t cell = input.steady ? 0 : t;
+        const auto why = static_cast<Evidence>(input.row[row].evidence[cell]);
         if (why == Evidence::value)
-          fold.add(fn, input.value[at], semantics);
+          fold.add(fn, input.row[row].value[cell], semantics);
         else
           fold.worst = worse(fold.worst, why);
       }
       const Signal signal =
-          fold.count > 0 ? Signal{fold.result(fn, semantics), Evidence::value} : unknown(fold.worst);
+          fold.count > 0 ? canonical({fold.result(fn, semantics), Evidence::value}) : unknown(fold.worst);
       value[t] = signal.value;
       evidence[t] = static_cast<std::uint8_t>(signal.evidence);
     }

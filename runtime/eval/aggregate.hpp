@@ -9,6 +9,7 @@
 namespace signalbox::eval {
 
 struct Panel;
+class PanelMemory;
 
 // Which group each row belongs to. Depends on label sets alone.
 struct Grouping {
@@ -21,9 +22,9 @@ Grouping group_rows(const plan::Node& node, const std::vector<Labels>& rows);
 
 // A group without a row that has a value (that is known, for conditions) has the worst evidence of its rows.
 Column aggregate(plan::Aggregate fn, const Column& input, const Grouping& grouping, Semantics semantics);
-// The same at every tick; `out` has the groups' rows and the input's ticks.
+// The same at every tick. A sum of one row may be that row; NaNs are the one that columns carry.
 void aggregate(plan::Aggregate fn, const Panel& input, const Grouping& grouping, Semantics semantics,
-               Panel& out);
+               PanelMemory& memory, Panel& out);
 Column count_true(const Column& condition, const Grouping& grouping);
 // Kleene `or` (any) or `and` (all) of the rows of each group.
 Column quantify(bool all, const Column& condition, const Grouping& grouping);

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "runtime/eval/aggregate.hpp"
@@ -29,6 +30,12 @@ struct SetPlaces {
   std::vector<std::uint32_t> in_either;  // by row of the second
 };
 
+// Where labels stand among rows; the first place where they stand twice.
+struct RowIndex {
+  Rows rows;
+  std::unordered_map<Labels, std::uint32_t, LabelsHash> place;
+};
+
 struct EvalCache {
   struct Aligned {
     std::vector<Rows> inputs;
@@ -44,6 +51,8 @@ struct EvalCache {
   std::map<plan::Index, SetPlaces> sets;                         // by node
   std::map<plan::Index, std::pair<Rows, Rows>> relabelled;       // by node: input and result
   std::map<plan::Index, std::map<Instant, Column>> instants;     // by subquery node and instant of its input
+  std::map<const void*, RowIndex> row_indexes;                   // by the rows' address, which they hold
+  std::size_t row_indexes_to_sweep = 16;
   std::vector<bool> anchored;  // by node: depends on anchors, which move; filled on first need
 };
 
@@ -53,6 +62,9 @@ std::shared_ptr<const Alignment> aligned(const plan::Plan& plan, EvalCache& cach
                                          const std::vector<Rows>& rows);
 std::shared_ptr<const Grouping> grouped(const plan::Plan& plan, EvalCache& cache, plan::Index node,
                                         const Rows& input);
+
+// Valid until it is asked about other rows.
+const RowIndex& row_index(EvalCache& cache, const Rows& rows);
 
 // A closed family without labels: one row {} at most.
 bool is_bare(const plan::Node& node);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "runtime/base/vectors.hpp"
 #include "runtime/eval/kernel.hpp"
 #include "runtime/eval/ops.hpp"
 
@@ -28,22 +29,43 @@ bool all_values(const std::uint8_t* evidence, std::size_t n) {
   return any == has_value;
 }
 
-// Where every operand has a value, the compiler sees that and leaves out what cannot happen.
+// Where every operand has a value, the compiler sees that and leaves out what cannot happen. Says whether
+// every result has a value too; if not, the results are of no use.
+template <ShapeOp op>
+inline __attribute__((always_inline)) bool apply_values(const double* a, const double* b, const double* c,
+                                                        std::size_t n, double* __restrict value) {
+  // As wide as values, so that both are made in one go.
+  std::uint64_t why[stretch];
+  for (std::size_t i = 0; i < n; ++i) {
+    const Signal s = apply_op(op, {a[i], Evidence::value}, {b[i], Evidence::value}, {c[i], Evidence::value});
+    value[i] = s.value;
+    why[i] = static_cast<std::uint64_t>(s.evidence);
+  }
+  std::uint64_t any = has_value;
+  for (std::size_t i = 0; i < n; ++i) any |= why[i];
+  return any == has_value;
+}
+
+SIGNALBOX_VECTORS bool apply_values(ShapeOp op, const double* a, const double* b, const double* c,
+                                    std::size_t n, double* value) {
+  switch (op) {
+#define OP(name, text, arity, condition) \
+  case ShapeOp::name:                    \
+    return apply_values<ShapeOp::name>(a, b, c, n, value);
+    SIGNALBOX_SHAPE_OPS(OP)
+#undef OP
+  }
+  return false;
+}
+
 template <ShapeOp op>
 void apply(const Lane& a, const Lane& b, const Lane& c, std::size_t n, double* value,
            std::uint8_t* evidence) {
-  const bool all = a.values && b.values && c.values;
-  for (std::size_t i = 0; all && i < n; ++i) {
-    const Signal s = apply_op(op, {a.value[i], Evidence::value}, {b.value[i], Evidence::value},
-                              {c.value[i], Evidence::value});
-    value[i] = s.value;
-    evidence[i] = static_cast<std::uint8_t>(s.evidence);
-  }
-  for (std::size_t i = 0; !all && i < n; ++i) {
-    const auto signal = [i](const Lane& lane) {
-      return Signal{lane.value[i], static_cast<Evidence>(lane.evidence[i])};
-    };
-    const Signal s = apply_op(op, signal(a), signal(b), signal(c));
+  const auto signal = [](const Lane& lane, std::size_t i) {
+    return Signal{lane.value[i], static_cast<Evidence>(lane.evidence[i])};
+  };
+  for (std::size_t i = 0; i < n; ++i) {
+    const Signal s = apply_op(op, signal(a, i), signal(b, i), signal(c, i));
     value[i] = s.value;
     evidence[i] = static_cast<std::uint8_t>(s.evidence);
   }
@@ -63,41 +85,45 @@ void interpret(const plan::Shape& shape, const double* params, const ColumnView*
   const std::size_t size = shape.code.size(), wide = std::min(stretch, rows);
   const auto values = std::make_unique_for_overwrite<double[]>(size * wide);
   const auto evidences = std::make_unique_for_overwrite<std::uint8_t[]>(size * wide);
+  const std::vector<std::uint8_t> all(wide, has_value);
   std::vector<Lane> lanes(size);
   for (std::size_t first = 0; first < rows; first += wide) {
     const std::size_t n = std::min(wide, rows - first);
     for (std::size_t i = 0; i < size; ++i) {
       const plan::ShapeInstr& in = shape.code[i];
-      double* value = values.get() + i * wide;
-      std::uint8_t* evidence = evidences.get() + i * wide;
+      const bool last = i + 1 == size;
+      double* value = last ? out_value + first : values.get() + i * wide;
+      std::uint8_t* evidence = last ? out_evidence + first : evidences.get() + i * wide;
       if (in.op == ShapeOp::param) {
-        if (first > 0) continue;
-        std::fill_n(value, n, params[in.index]);
-        std::fill_n(evidence, n, has_value);
-        lanes[i] = {value, evidence, true};
-        continue;
-      }
-      if (in.op == ShapeOp::input) {
+        if (first == 0 || last) std::fill_n(value, n, params[in.index]);
+        lanes[i] = {value, all.data(), true};
+      } else if (in.op == ShapeOp::input) {
         const ColumnView& column = inputs[in.index];
         if (column.step == 1 && all_values(column.evidence + first, n)) {
-          lanes[i] = {column.value + first, column.evidence + first, true};
+          lanes[i] = {column.value + first, all.data(), true};
           continue;
         }
         for (std::size_t row = 0; row < n; ++row) {
           evidence[row] = column.evidence[(first + row) * column.step];
           value[row] = evidence[row] == has_value ? column.value[(first + row) * column.step] : 0.0;
         }
+        lanes[i] = {value, evidence, all_values(evidence, n)};
       } else {
-        applies[static_cast<std::size_t>(in.op)](lanes[in.a], lanes[in.b], lanes[in.c], n, value, evidence);
+        const Lane &a = lanes[in.a], &b = lanes[in.b], &c = lanes[in.c];
+        if (a.values && b.values && c.values && apply_values(in.op, a.value, b.value, c.value, n, value)) {
+          lanes[i] = {value, all.data(), true};
+          continue;
+        }
+        applies[static_cast<std::size_t>(in.op)](a, b, c, n, value, evidence);
+        lanes[i] = {value, evidence, all_values(evidence, n)};
       }
-      lanes[i] = {value, evidence, all_values(evidence, n)};
     }
-    for (std::size_t row = 0; row < n; ++row) {
-      const Signal result =
-          canonical({lanes.back().value[row], static_cast<Evidence>(lanes.back().evidence[row])});
-      out_value[first + row] = result.value;
-      out_evidence[first + row] = lanes.back().evidence[row];
-    }
+    const Lane& result = lanes.back();
+    if (result.value != out_value + first) std::copy_n(result.value, n, out_value + first);
+    if (result.evidence != out_evidence + first) std::copy_n(result.evidence, n, out_evidence + first);
+    if (shape.is_condition()) continue;
+    for (std::size_t row = first; row < first + n; ++row)
+      out_value[row] = canonical({out_value[row], Evidence::value}).value;
   }
 }
 

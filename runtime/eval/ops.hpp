@@ -89,11 +89,13 @@ inline Signal apply_op(ShapeOp op, Signal a, Signal b, Signal c) {
     case ShapeOp::ratio: {
       const Evidence e = worse(a.evidence, b.evidence);
       if (e != Evidence::value) return unknown(e);
-      if (b.value == 0.0) return unknown(Evidence::no_traffic);
-      if (!(b.value > 0.0) || !(a.value >= 0.0) || !std::isfinite(b.value) ||
-          !(a.value <= b.value * (1.0 + part_above_whole_tolerance)))
-        return unknown(Evidence::invalid);
-      return {a.value / b.value, Evidence::value};
+      // Without branches, for the sake of vector code.
+      const int usable = static_cast<int>(b.value > 0.0) & static_cast<int>(a.value >= 0.0) &
+                         static_cast<int>(std::fabs(b.value) <= DBL_MAX) &
+                         static_cast<int>(a.value <= b.value * (1.0 + part_above_whole_tolerance));
+      const double quotient = a.value / b.value;
+      const Evidence otherwise = b.value == 0.0 ? Evidence::no_traffic : Evidence::invalid;
+      return {usable != 0 ? quotient : 0.0, usable != 0 ? Evidence::value : otherwise};
     }
     case ShapeOp::at_least: {
       if (a.evidence != Evidence::value) return a;

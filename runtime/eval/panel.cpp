@@ -13,15 +13,25 @@ namespace signalbox::eval {
 using plan::Node;
 using plan::NodeKind;
 
+void PanelMemory::reset(std::size_t ticks) {
+  if (ticks > ticks_) {
+    ticks_ = ticks;
+    values_.pieces.clear();
+    evidence_.pieces.clear();
+    zeros_.assign(ticks, static_cast<std::uint8_t>(Evidence::value));
+  }
+  values_.used = evidence_.used = 0;
+}
+
 Column Panel::at(std::size_t tick) const {
   Column out;
   out.rows = rows;
-  const std::size_t offset = steady ? 0 : tick;
-  out.value.reserve(rows->size());
-  out.evidence.reserve(rows->size());
-  for (std::size_t row = 0; row < rows->size(); ++row) {
-    out.value.push_back(value[row * stride() + offset]);
-    out.evidence.push_back(evidence[row * stride() + offset]);
+  const std::size_t cell = steady ? 0 : tick;
+  out.value.reserve(row.size());
+  out.evidence.reserve(row.size());
+  for (const Row& r : row) {
+    out.value.push_back(r.value[cell]);
+    out.evidence.push_back(r.evidence[cell]);
   }
   return out;
 }
@@ -61,216 +71,215 @@ std::vector<bool> panel_nodes(const plan::Plan& plan) {
   return out;
 }
 
-namespace {
-
-Panel steady_scalar(double value, std::size_t ticks) {
-  Panel out;
-  out.rows = one_row();
-  out.ticks = ticks;
-  out.steady = true;
-  out.value = {value};
-  out.evidence = {static_cast<std::uint8_t>(Evidence::value)};
-  return out;
-}
-
-// Columns of each tick, all with the same rows.
-template <class At>
-Panel each_tick(std::size_t ticks, At at) {
-  Panel out;
-  for (std::size_t t = 0; t < ticks; ++t) {
-    const Column column = at(t);
-    if (t == 0) out.resize(column.rows, ticks);
-    for (std::size_t row = 0; row < column.size(); ++row) {
-      out.value[row * ticks + t] = column.value[row];
-      out.evidence[row * ticks + t] = column.evidence[row];
-    }
-  }
-  return out;
-}
-
-// Columns carry one NaN. Most have none, and looking is cheaper than writing.
-void canonicalise(Panel& panel) {
-  unsigned any = 0;
-  for (const double value : panel.value) any |= value != value ? 1u : 0u;
-  if (any == 0) return;
-  for (double& value : panel.value)
-    if (std::isnan(value)) value = std::numeric_limits<double>::quiet_NaN();
-}
-
-}  // namespace
+PanelEvaluation::PanelEvaluation(Context context)
+    : context_(std::move(context)),
+      slots_(context_.plan->nodes.size()),
+      selectors_(context_.plan->leaves.size(), 0) {}
 
 void PanelEvaluation::begin(Instant from, std::size_t ticks) {
   from_ = from;
   ticks_ = ticks;
-  for (auto& [node, panel] : memo_) spare_.push_back(std::move(panel));
-  memo_.clear();
+  ++run_;
+  memory_.reset(ticks);
 }
 
-Panel PanelEvaluation::fresh() {
-  if (spare_.empty()) return {};
-  Panel out = std::move(spare_.back());
-  spare_.pop_back();
-  return out;
+std::size_t PanelEvaluation::selector(plan::Index leaf) {
+  std::size_t& kept = selectors_[leaf];
+  if (kept == 0) kept = context_.leaves->selector(context_.plan->leaves[leaf]) + 1;
+  return kept - 1;
+}
+
+Instant PanelEvaluation::same_rows_until(plan::Index leaf, Instant at) {
+  const Duration offset = context_.plan->leaves[leaf].window.offset;
+  constexpr Instant always{std::numeric_limits<std::int64_t>::max()};
+  const Instant until = context_.leaves->same_rows_until(selector(leaf), at - offset);
+  return until == always ? always : until + offset;
 }
 
 const Panel& PanelEvaluation::panel(plan::Index wanted) {
   std::vector<plan::Index> open{wanted};
   while (!open.empty()) {
     const plan::Index node = open.back();
-    if (memo_.count(node) != 0) {
+    if (done(node)) {
       open.pop_back();
       continue;
     }
     const std::size_t before = open.size();
     for (const plan::Index input : context_.plan->nodes[node].inputs)
-      if (memo_.count(input) == 0) open.push_back(input);
+      if (!done(input)) open.push_back(input);
     if (open.size() != before) continue;
     open.pop_back();
-    Panel computed = compute(node);
-    // What runs shapes has done so already.
-    if (context_.plan->nodes[node].kind != NodeKind::map) canonicalise(computed);
-    memo_.emplace(node, std::move(computed));
+    Slot& slot = slots_[node];
+    slot.panel.ticks = ticks_;
+    slot.panel.steady = false;
+    slot.panel.row.clear();
+    compute(node, slot.panel);
+    slot.run = run_;
   }
-  return memo_.at(wanted);
+  return slots_[wanted].panel;
 }
 
-Panel PanelEvaluation::compute(plan::Index index) {
+void PanelEvaluation::compute(plan::Index index, Panel& out) {
   const Node& node = context_.plan->nodes[index];
   switch (node.kind) {
     case NodeKind::constant:
-      return steady_scalar(node.params[0], ticks_);
+      return steady_scalar(node.params[0], out);
     case NodeKind::time: {
-      Panel out = fresh();
-      out.resize(one_row(), ticks_);
+      double* value = memory_.values();
       for (std::size_t t = 0; t < ticks_; ++t)
-        out.value[t] = (from_ + context_.plan->tick * static_cast<std::int64_t>(t)).unix_seconds();
-      std::fill(out.evidence.begin(), out.evidence.end(), static_cast<std::uint8_t>(Evidence::value));
-      return out;
+        value[t] = (from_ + context_.plan->tick * static_cast<std::int64_t>(t)).unix_seconds();
+      out.rows = one_row();
+      out.row.push_back({value, memory_.all_values(), true});
+      return;
     }
     case NodeKind::leaf:
-      return read_leaf(context_.plan->leaves[node.index]);
+      return read_leaf(node.index, out);
     case NodeKind::map:
-      return run_map(index);
+      return run_map(index, out);
     case NodeKind::absent: {
-      const Panel& input = memo_.at(node.inputs[0]);
-      return each_tick(ticks_, [&](std::size_t t) { return absent_column(node, input.at(t)); });
+      const Panel& input = slots_[node.inputs[0]].panel;
+      return each_tick([&](std::size_t t) { return absent_column(node, input.at(t)); }, out);
     }
     default:
-      return group(index);
+      return group(index, out);
   }
 }
 
-Panel PanelEvaluation::read_leaf(const plan::Leaf& leaf) {
+void PanelEvaluation::steady_scalar(double value, Panel& out) {
+  double* cell = memory_.values();
+  *cell = std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : value;
+  out.rows = one_row();
+  out.steady = true;
+  out.row.push_back({cell, memory_.all_values(), true});
+}
+
+// Columns of each tick, all with the same rows.
+template <class At>
+void PanelEvaluation::each_tick(At at, Panel& out) {
+  std::vector<double*> value;
+  std::vector<std::uint8_t*> evidence;
+  for (std::size_t t = 0; t < ticks_; ++t) {
+    const Column column = at(t);
+    if (t == 0) {
+      out.rows = column.rows;
+      for (std::size_t row = 0; row < column.size(); ++row) {
+        value.push_back(memory_.values());
+        evidence.push_back(memory_.evidence());
+        out.row.push_back({value.back(), evidence.back(), false});
+      }
+    }
+    for (std::size_t row = 0; row < column.size(); ++row) {
+      const double v = column.value[row];
+      value[row][t] = std::isnan(v) ? std::numeric_limits<double>::quiet_NaN() : v;
+      evidence[row][t] = column.evidence[row];
+    }
+  }
+}
+
+void PanelEvaluation::read_leaf(plan::Index leaf, Panel& out) {
   PanelQuery query;
-  query.leaf = &leaf;
+  query.leaf = &context_.plan->leaves[leaf];
+  query.selector = selector(leaf);
   query.from = from_;
   query.step = context_.plan->tick;
   query.ticks = ticks_;
   query.lookback = context_.plan->lookback;
   query.semantics = context_.semantics;
-  Panel out = fresh();
-  context_.leaves->read_panel(query, out);
-  return out;
+  context_.leaves->read_panel(query, memory_, out);
 }
 
-Panel PanelEvaluation::run_map(plan::Index index) {
+void PanelEvaluation::run_map(plan::Index index, Panel& out) {
   const Node& node = context_.plan->nodes[index];
-  std::vector<const Panel*> inputs;
-  std::vector<Rows> rows;
+  inputs_.clear();
+  rows_.clear();
   for (const plan::Index input : node.inputs) {
-    inputs.push_back(&memo_.at(input));
-    rows.push_back(inputs.back()->rows);
+    inputs_.push_back(&slots_[input].panel);
+    rows_.push_back(inputs_.back()->rows);
   }
-  const std::shared_ptr<const Alignment> alignment = aligned(*context_.plan, *context_.cache, index, rows);
+  const std::shared_ptr<const Alignment> alignment = aligned(*context_.plan, *context_.cache, index, rows_);
   const double nothing = 0.0;
   const auto no_data = static_cast<std::uint8_t>(Evidence::no_data);
   const auto absent = static_cast<std::uint8_t>(node.matching.absent);
-  Panel out = fresh();
-  out.resize(alignment->rows, ticks_);
-  std::vector<ColumnView> views(inputs.size());
+  out.rows = alignment->rows;
+  views_.resize(inputs_.size());
   for (std::size_t row = 0; row < alignment->rows->size(); ++row) {
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
       const Alignment::Source& source = alignment->sources[i];
-      const Panel& in = *inputs[i];
-      std::size_t from = source.broadcast ? 0 : source.direct ? row : source.pick[row];
-      if (from == Alignment::absent || from >= in.rows->size()) {
+      const Panel& in = *inputs_[i];
+      const std::size_t from = source.broadcast ? 0 : source.direct ? row : source.pick[row];
+      if (from == Alignment::absent || from >= in.row.size()) {
         const bool scalar = context_.plan->nodes[node.inputs[i]].scalar;
-        views[i] = {&nothing, scalar ? &no_data : &absent, 0};
-        continue;
+        views_[i] = {&nothing, scalar ? &no_data : &absent, 0};
+      } else {
+        views_[i] = {in.row[from].value, in.row[from].evidence, in.steady ? 0u : 1u};
       }
-      from *= in.stride();
-      views[i] = {in.value.data() + from, in.evidence.data() + from, in.steady ? 0u : 1u};
     }
-    context_.shapes->run(node.index, node.params.data(), views.data(), out.value.data() + row * out.ticks,
-                         out.evidence.data() + row * out.ticks, out.ticks);
+    double* value = memory_.values();
+    std::uint8_t* evidence = memory_.evidence();
+    context_.shapes->run(node.index, node.params.data(), views_.data(), value, evidence, ticks_);
+    out.row.push_back({value, evidence, false});
   }
   // Contested rows change hands from tick to tick.
   std::vector<std::uint32_t> pick;
   for (const Contest& contest : alignment->contests) {
+    double* value = memory_.values();
+    std::uint8_t* evidence = memory_.evidence();
     for (std::size_t t = 0; t < ticks_; ++t) {
-      const auto at = [&](std::size_t i, std::uint32_t r) {
-        return r * inputs[i]->stride() + (inputs[i]->steady ? 0 : t);
+      const auto has_value = [&](std::size_t i, std::uint32_t r) {
+        return inputs_[i]->row[r].evidence[inputs_[i]->steady ? 0 : t] == 0;
       };
-      const bool settled = settle(
-          *alignment, contest,
-          [&](std::size_t i, std::uint32_t r) { return inputs[i]->evidence[at(i, r)] == 0; }, pick);
-      for (std::size_t i = 0; i < inputs.size(); ++i) {
-        const Alignment::Source& source = alignment->sources[i];
-        if (source.broadcast ? inputs[i]->rows->empty() : pick[i] == Alignment::absent) {
+      const bool settled = settle(*alignment, contest, has_value, pick);
+      for (std::size_t i = 0; i < inputs_.size(); ++i) {
+        const bool broadcast = alignment->sources[i].broadcast;
+        const Panel& in = *inputs_[i];
+        if (broadcast ? in.row.empty() : pick[i] == Alignment::absent) {
           const bool scalar = context_.plan->nodes[node.inputs[i]].scalar;
-          views[i] = {&nothing, scalar ? &no_data : &absent, 0};
+          views_[i] = {&nothing, scalar ? &no_data : &absent, 0};
           continue;
         }
-        const std::size_t cell = at(i, source.broadcast ? 0 : pick[i]);
-        views[i] = {inputs[i]->value.data() + cell, inputs[i]->evidence.data() + cell, 0};
+        const Panel::Row& from = in.row[broadcast ? 0 : pick[i]];
+        const std::size_t cell = in.steady ? 0 : t;
+        views_[i] = {from.value + cell, from.evidence + cell, 0};
       }
-      double* value = out.value.data() + contest.row * out.ticks + t;
-      std::uint8_t* evidence = out.evidence.data() + contest.row * out.ticks + t;
-      context_.shapes->run(node.index, node.params.data(), views.data(), value, evidence, 1);
+      context_.shapes->run(node.index, node.params.data(), views_.data(), value + t, evidence + t, 1);
       if (settled) continue;
-      *value = 0.0;
-      *evidence = static_cast<std::uint8_t>(Evidence::invalid);
+      value[t] = 0.0;
+      evidence[t] = static_cast<std::uint8_t>(Evidence::invalid);
     }
+    out.row[contest.row] = {value, evidence, false};
   }
-  return out;
 }
 
-Panel PanelEvaluation::group(plan::Index index) {
+void PanelEvaluation::group(plan::Index index, Panel& out) {
   const Node& node = context_.plan->nodes[index];
-  const Panel& input = memo_.at(node.inputs[node.kind == NodeKind::quantile ? 1 : 0]);
+  const Panel& input = slots_[node.inputs[node.kind == NodeKind::quantile ? 1 : 0]].panel;
   const bool quantified = node.kind == NodeKind::any || node.kind == NodeKind::all;
   if (quantified && input.rows->empty()) {
-    Panel out;
-    if (!is_bare(node)) {
-      out.ticks = ticks_;
-      return out;
-    }
-    out.resize(one_row(), ticks_);
-    std::fill(out.value.begin(), out.value.end(), 0.0);
-    std::fill(out.evidence.begin(), out.evidence.end(), static_cast<std::uint8_t>(Evidence::no_data));
-    return out;
+    out.rows = no_rows();
+    if (!is_bare(node)) return;
+    double* value = memory_.values();
+    std::uint8_t* evidence = memory_.evidence();
+    std::fill_n(value, ticks_, 0.0);
+    std::fill_n(evidence, ticks_, static_cast<std::uint8_t>(Evidence::no_data));
+    out.rows = one_row();
+    out.row.push_back({value, evidence, false});
+    return;
   }
   const std::shared_ptr<const Grouping> grouping =
       grouped(*context_.plan, *context_.cache, index, input.rows);
-  const std::size_t ticks = ticks_;
   switch (node.kind) {
-    case NodeKind::aggregate: {
-      Panel out = fresh();
-      out.resize(grouping->rows, ticks);
-      aggregate(node.aggregate, input, *grouping, context_.semantics, out);
-      return out;
-    }
+    case NodeKind::aggregate:
+      return aggregate(node.aggregate, input, *grouping, context_.semantics, memory_, out);
     case NodeKind::count_true:
-      return each_tick(ticks, [&](std::size_t t) { return count_true(input.at(t), *grouping); });
+      return each_tick([&](std::size_t t) { return count_true(input.at(t), *grouping); }, out);
     case NodeKind::quantile: {
-      const Panel& q = memo_.at(node.inputs[0]);
-      return each_tick(ticks, [&](std::size_t t) {
-        return quantiles(q.at(t), input.at(t), *grouping, context_.semantics);
-      });
+      const Panel& q = slots_[node.inputs[0]].panel;
+      return each_tick(
+          [&](std::size_t t) { return quantiles(q.at(t), input.at(t), *grouping, context_.semantics); }, out);
     }
     default:
       return each_tick(
-          ticks, [&](std::size_t t) { return quantify(node.kind == NodeKind::all, input.at(t), *grouping); });
+          [&](std::size_t t) { return quantify(node.kind == NodeKind::all, input.at(t), *grouping); }, out);
   }
 }
 

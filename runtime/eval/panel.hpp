@@ -2,7 +2,6 @@
 // tick, to the bit, worked out for a whole run of ticks at once.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <vector>
 
@@ -10,29 +9,53 @@
 
 namespace signalbox::eval {
 
-// Rows side by side, each with its ticks in a run: row r at tick t is value[r * stride() + (steady ? 0 : t)].
+// Where panels lie: pieces for one row's ticks each, used again from run to run. A page touched for the first
+// time costs more than what is computed in it.
+class PanelMemory {
+ public:
+  // Ends all that was given out; pieces have room for `ticks` cells from now on.
+  void reset(std::size_t ticks);
+  double* values() { return values_.take(ticks_); }
+  std::uint8_t* evidence() { return evidence_.take(ticks_); }
+  // The evidence of cells that all have a value.
+  const std::uint8_t* all_values() const { return zeros_.data(); }
+
+ private:
+  template <class T>
+  struct Pieces {
+    std::vector<std::unique_ptr<T[]>> pieces;
+    std::size_t used = 0;
+    T* take(std::size_t cells) {
+      if (used == pieces.size()) pieces.push_back(std::make_unique_for_overwrite<T[]>(cells));
+      return pieces[used++].get();
+    }
+  };
+  std::size_t ticks_ = 0;
+  Pieces<double> values_;
+  Pieces<std::uint8_t> evidence_;
+  std::vector<std::uint8_t> zeros_;
+};
+
+// Rows side by side, each with its ticks in a run. Rows of different panels may be the same memory.
 struct Panel {
+  struct Row {
+    const double* value = nullptr;  // +0.0 where evidence is not `value`
+    const std::uint8_t* evidence = nullptr;
+    bool known = false;  // says that every tick has a value; false says nothing
+  };
   Rows rows = no_rows();
   std::size_t ticks = 0;
-  bool steady = false;  // one value a row, for all ticks
-  std::vector<double> value;
-  std::vector<std::uint8_t> evidence;
+  bool steady = false;  // one cell a row, for all ticks
+  std::vector<Row> row;
 
-  std::size_t stride() const { return steady ? 1 : ticks; }
-  void resize(Rows of, std::size_t n) {
-    rows = std::move(of);
-    ticks = n;
-    steady = false;
-    value.resize(rows->size() * n);
-    evidence.resize(rows->size() * n);
-  }
   Column at(std::size_t tick) const;
 };
 
 // What a leaf is asked for a run of ticks: windows and instants as LeafQuery has them, from tick to tick.
 struct PanelQuery {
   const plan::Leaf* leaf = nullptr;
-  Instant from;  // of the first tick, the leaf's offset not yet taken off
+  std::size_t selector = 0;  // PanelLeaves::selector() of it
+  Instant from;              // of the first tick, the leaf's offset not yet taken off
   Duration step;
   std::size_t ticks = 0;
   Duration lookback;
@@ -43,11 +66,16 @@ struct PanelQuery {
 class PanelLeaves {
  public:
   virtual ~PanelLeaves() = default;
+  // The number of the leaf's selector, good as long as this is: what it finds need not be looked up by name
+  // again.
+  virtual std::size_t selector(const plan::Leaf& leaf) = 0;
   // For leaves that look at an instant or a trailing window and are no raw increments. The rows are those
-  // known at the first tick.
-  virtual void read_panel(const PanelQuery& query, Panel& out) = 0;
+  // known at the first tick; NaNs are the one that columns carry.
+  virtual void read_panel(const PanelQuery& query, PanelMemory& memory, Panel& out) = 0;
+  // Panels asked for from now on have to do with each other and not, as a rule, with those before.
+  virtual void next_panels() = 0;
   // Until when, exclusively, the rows of a selector stay those known at `at`.
-  virtual Instant same_rows_until(const plan::Leaf& leaf, Instant at) = 0;
+  virtual Instant same_rows_until(std::size_t selector, Instant at) = 0;
 };
 
 // Whether `node` and all below it can be worked out in panels: no holds, slices, anchored windows or raw
@@ -63,25 +91,40 @@ class PanelEvaluation {
     Semantics semantics = Semantics::prometheus2;
     std::shared_ptr<EvalCache> cache;
   };
-  explicit PanelEvaluation(Context context) : context_(std::move(context)) {}
+  explicit PanelEvaluation(Context context);
   // The ticks that panels are worked out for from now on: `ticks` of them, every plan->tick, in all of which
   // the leaves have the rows they have in the first. Ends all panels given out; their memory is used again.
   void begin(Instant from, std::size_t ticks);
   // `node` is one of panel_nodes().
   const Panel& panel(plan::Index node);
+  // Until when, exclusively, a leaf of the plan has the rows that it has at `at`.
+  Instant same_rows_until(plan::Index leaf, Instant at);
 
  private:
-  Panel fresh();
-  Panel compute(plan::Index node);
-  Panel read_leaf(const plan::Leaf& leaf);
-  Panel run_map(plan::Index node);
-  Panel group(plan::Index node);
+  struct Slot {
+    std::uint64_t run = 0;  // that the panel is of
+    Panel panel;
+  };
+  bool done(plan::Index node) const { return slots_[node].run == run_; }
+  std::size_t selector(plan::Index leaf);
+  void compute(plan::Index node, Panel& out);
+  void steady_scalar(double value, Panel& out);
+  void read_leaf(plan::Index leaf, Panel& out);
+  void run_map(plan::Index node, Panel& out);
+  void group(plan::Index node, Panel& out);
+  template <class At>
+  void each_tick(At at, Panel& out);
 
   Context context_;
   Instant from_;
   std::size_t ticks_ = 0;
-  std::map<plan::Index, Panel> memo_;
-  std::vector<Panel> spare_;
+  std::uint64_t run_ = 0;
+  std::vector<Slot> slots_;  // by node
+  PanelMemory memory_;
+  std::vector<std::size_t> selectors_;  // by leaf, plus one; 0 before the first need
+  std::vector<const Panel*> inputs_;
+  std::vector<Rows> rows_;
+  std::vector<ColumnView> views_;
 };
 
 }  // namespace signalbox::eval

@@ -1,6 +1,7 @@
 #include "runtime/eval/store_provider.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "runtime/eval/ops.hpp"
@@ -30,8 +31,8 @@ Signal taken_at(store::Cursor& series, const LeafQuery& query) {
 
 Signal range_value(store::Cursor& series, const LeafQuery& query, store::Samples& samples) {
   const Duration length = query.leaf->window.length;
-  const auto value = store::window_value(series, query.leaf->range_fn, query.at, length, query.semantics,
-                                         samples, query.args);
+  const auto value =
+      store::window_value(series, query.leaf->range_fn, query.at, length, query.semantics, samples, query.args);
   if (value) return {*value, Evidence::value};
   const auto latest = series.at_or_before(query.at);
   if (!latest || Instant{latest->time} < store::window_start(query.at, length, query.semantics))
@@ -62,9 +63,9 @@ Signal covered(store::Cursor& series, const LeafQuery& query) {
 
 }  // namespace
 
-void StoreProvider::select(const std::vector<Matcher>& matchers, Selection& into) const {
+void StoreProvider::select(Selection& into) const {
   std::vector<store::SeriesId> ids;
-  if (auto selected = store_.select(matchers)) ids = *std::move(selected);
+  if (auto selected = store_.select(into.matchers)) ids = *std::move(selected);
   // A series without samples is not known yet, and the next look may find it so.
   const auto empty = [&](store::SeriesId id) { return !store_.first_time(id); };
   const auto removed = std::erase_if(ids, empty);
@@ -72,19 +73,27 @@ void StoreProvider::select(const std::vector<Matcher>& matchers, Selection& into
             [&](store::SeriesId a, store::SeriesId b) { return store_.labels(a) < store_.labels(b); });
   into.generation = removed > 0 ? 0 : generation_;
   if (ids == into.ids) return;
-  into = {into.generation, std::move(ids), {}, {}, {}};
+  into.ids = std::move(ids);
+  into.first.clear();
+  into.known.clear();
   for (const store::SeriesId id : into.ids) into.first.push_back(*store_.first_time(id));
   into.births = into.first;
   std::sort(into.births.begin(), into.births.end());
 }
 
-const StoreProvider::Known& StoreProvider::known_at(const std::vector<Matcher>& matchers, Instant at) {
+std::size_t StoreProvider::selection_of(const std::vector<Matcher>& matchers) {
+  const auto [entry, fresh] = numbers_.try_emplace(matchers, selections_.size());
+  if (fresh) selections_.emplace_back().matchers = matchers;
+  return entry->second;
+}
+
+const StoreProvider::Known& StoreProvider::known_at(std::size_t selector, Instant at) {
   if (store_.series_count() != series_count_) {
     series_count_ = store_.series_count();
     ++generation_;
   }
-  Selection& selection = selections_[matchers];
-  if (selection.generation != generation_) select(matchers, selection);
+  Selection& selection = selections_[selector];
+  if (selection.generation != generation_) select(selection);
   const auto count = static_cast<std::size_t>(
       std::upper_bound(selection.births.begin(), selection.births.end(), at) - selection.births.begin());
   const auto found = selection.known.find(count);
@@ -105,12 +114,12 @@ const StoreProvider::Known& StoreProvider::known_at(const std::vector<Matcher>& 
 }
 
 Rows StoreProvider::known(const plan::Leaf& leaf, Instant at) {
-  const Known& known = known_at(leaf.matchers, at);
+  const Known& known = known_at(selection_of(leaf.matchers), at);
   return keeps_name(leaf) ? known.named : known.unnamed;
 }
 
 Column StoreProvider::read(const LeafQuery& query) {
-  const Known& known = known_at(query.leaf->matchers, query.at);
+  const Known& known = known_at(selection_of(query.leaf->matchers), query.at);
   Column out;
   out.rows = keeps_name(*query.leaf) ? known.named : known.unnamed;
   out.value.reserve(known.ids.size());
@@ -151,69 +160,87 @@ store::MovingWindows& StoreProvider::windows_of(store::SeriesId id) {
       std::find_if(moving_.begin(), moving_.end(), [&](const Moving& m) { return m.id == id; });
   if (known != moving_.end()) {
     known->used = ++uses_;
+    known->round = round_;
     return known->windows;
   }
-  std::size_t held = 0;
-  for (const Moving& m : moving_) held += m.windows.bytes();
-  if (held < kept_bytes) moving_.emplace_back();
-  const auto oldest = std::min_element(moving_.begin(), moving_.end(),
-                                       [](const Moving& a, const Moving& b) { return a.used < b.used; });
+  const auto least_used = [&] {
+    return std::min_element(moving_.begin(), moving_.end(),
+                            [](const Moving& a, const Moving& b) { return a.used < b.used; });
+  };
+  auto oldest = least_used();
+  if (oldest == moving_.end() || oldest->round == round_) {
+    std::size_t held = 0;
+    for (const Moving& m : moving_) held += m.windows.bytes();
+    if (held < kept_bytes) moving_.emplace_back();
+    oldest = least_used();
+  }
   oldest->id = id;
   oldest->used = ++uses_;
+  oldest->round = round_;
   series_.open(id);
   oldest->windows.load(series_, grid_.from, grid_.step, grid_.ticks, grid_.reach);
   return oldest->windows;
 }
 
-void StoreProvider::read_panel(const PanelQuery& query, Panel& out) {
+std::size_t StoreProvider::selector(const plan::Leaf& leaf) {
+  return selection_of(leaf.matchers);
+}
+
+void StoreProvider::read_panel(const PanelQuery& query, PanelMemory& memory, Panel& out) {
   const plan::Leaf& leaf = *query.leaf;
   const plan::Window& window = leaf.window;
-  const Known& known = known_at(leaf.matchers, query.from - window.offset);
-  out.resize(keeps_name(leaf) ? known.named : known.unnamed, query.ticks);
+  const Known& known = known_at(query.selector, query.from - window.offset);
+  out.rows = keeps_name(leaf) ? known.named : known.unnamed;
   states_.resize(query.ticks);
   const auto first = static_cast<std::size_t>((query.from - grid_.from).ms / grid_.step.ms);
-  // As read() says it of the same states.
-  constexpr std::uint8_t range_says[] = {static_cast<std::uint8_t>(Evidence::value),
-                                         static_cast<std::uint8_t>(Evidence::no_data),
-                                         static_cast<std::uint8_t>(Evidence::stale)};
-  for (std::size_t row = 0; row < known.ids.size(); ++row) {
-    store::MovingWindows& windows = windows_of(known.ids[row]);
-    double* value = out.value.data() + row * query.ticks;
-    std::uint8_t* evidence = out.evidence.data() + row * query.ticks;
-    if (leaf.fn == LeafFn::sample) {
-      windows.latest(query.lookback, window.offset, query.semantics, first, query.ticks, value,
-                     states_.data());
-    } else if (leaf.fn == LeafFn::range) {
-      const bool all = windows.range({leaf.range_fn, window.length, window.offset, query.semantics}, first,
-                                     query.ticks, value, states_.data());
-      if (all) {
-        std::fill_n(evidence, query.ticks, static_cast<std::uint8_t>(Evidence::value));
-        continue;
-      }
-    } else {
-      windows.reach(window.length, window.offset, first, query.ticks, value, states_.data());
-      for (std::size_t t = 0; t < query.ticks; ++t) {
-        const bool any = states_[t] == store::WindowState::value;
-        if (any)
-          value[t] = window.length.ms > 0
-                         ? std::clamp(value[t] / static_cast<double>(window.length.ms), 0.0, 1.0)
-                         : 1.0;
-        evidence[t] = static_cast<std::uint8_t>(any ? Evidence::value : Evidence::no_data);
-      }
+  for (const store::SeriesId id : known.ids) {
+    store::MovingWindows& windows = windows_of(id);
+    double* value = memory.values();
+    if (leaf.fn == LeafFn::coverage) {
+      out.row.push_back(coverage(windows, query, first, value, memory.evidence()));
       continue;
     }
-    for (std::size_t t = 0; t < query.ticks; ++t)
-      evidence[t] = range_says[static_cast<std::size_t>(states_[t])];
+    const store::MovingWindows::Seen seen =
+        leaf.fn == LeafFn::sample
+            ? windows.latest(query.lookback, window.offset, query.semantics, first, query.ticks, value,
+                             states_.data())
+            : windows.range({leaf.range_fn, window.length, window.offset, query.semantics}, first,
+                            query.ticks, value, states_.data());
+    for (std::size_t t = 0; seen.nan && t < query.ticks; ++t)
+      if (std::isnan(value[t])) value[t] = std::numeric_limits<double>::quiet_NaN();
+    if (seen.all) {
+      out.row.push_back({value, memory.all_values(), true});
+      continue;
+    }
+    // As read() says it of the same states.
+    constexpr std::uint8_t says[] = {static_cast<std::uint8_t>(Evidence::value),
+                                     static_cast<std::uint8_t>(Evidence::no_data),
+                                     static_cast<std::uint8_t>(Evidence::stale)};
+    std::uint8_t* evidence = memory.evidence();
+    for (std::size_t t = 0; t < query.ticks; ++t) evidence[t] = says[static_cast<std::size_t>(states_[t])];
+    out.row.push_back({value, evidence, false});
   }
 }
 
-Instant StoreProvider::same_rows_until(const plan::Leaf& leaf, Instant at) {
-  const Instant seen = at - leaf.window.offset;
-  known_at(leaf.matchers, seen);
-  const std::vector<Instant>& births = selections_[leaf.matchers].births;
-  const auto next = std::upper_bound(births.begin(), births.end(), seen);
-  return next == births.end() ? Instant{std::numeric_limits<std::int64_t>::max()}
-                              : *next + leaf.window.offset;
+Panel::Row StoreProvider::coverage(store::MovingWindows& windows, const PanelQuery& query, std::size_t first,
+                                   double* value, std::uint8_t* evidence) {
+  const plan::Window& window = query.leaf->window;
+  windows.reach(window.length, window.offset, first, query.ticks, value, states_.data());
+  for (std::size_t t = 0; t < query.ticks; ++t) {
+    const bool any = states_[t] == store::WindowState::value;
+    if (any)
+      value[t] =
+          window.length.ms > 0 ? std::clamp(value[t] / static_cast<double>(window.length.ms), 0.0, 1.0) : 1.0;
+    evidence[t] = static_cast<std::uint8_t>(any ? Evidence::value : Evidence::no_data);
+  }
+  return {value, evidence, false};
+}
+
+Instant StoreProvider::same_rows_until(std::size_t selector, Instant at) {
+  known_at(selector, at);
+  const std::vector<Instant>& births = selections_[selector].births;
+  const auto next = std::upper_bound(births.begin(), births.end(), at);
+  return next == births.end() ? Instant{std::numeric_limits<std::int64_t>::max()} : *next;
 }
 
 }  // namespace signalbox::eval

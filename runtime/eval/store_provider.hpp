@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <vector>
 
@@ -22,8 +23,12 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
   // The instants for which panels will be asked: what a series has at them is then worked out once for all of
   // its windows, for the series last asked about. `reach`: how far before an instant a leaf may look.
   void expect_panels(Instant from, Duration step, std::size_t ticks, Duration reach);
-  void read_panel(const PanelQuery& query, Panel& out) override;
-  Instant same_rows_until(const plan::Leaf& leaf, Instant at) override;
+  // What is asked about from now on has other series, as a rule: memory of those asked about before is used
+  // for them.
+  void next_panels() override { ++round_; }
+  std::size_t selector(const plan::Leaf& leaf) override;
+  void read_panel(const PanelQuery& query, PanelMemory& memory, Panel& out) override;
+  Instant same_rows_until(std::size_t selector, Instant at) override;
   // To be called after the store has dropped series (retain_from): which ones it holds cannot be told from
   // their number.
   void refresh() { ++generation_; }
@@ -34,21 +39,26 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
     Rows named, unnamed;
   };
   struct Selection {
+    std::vector<Matcher> matchers;
     std::uint64_t generation = 0;
     std::vector<store::SeriesId> ids;    // by labels
     std::vector<Instant> first;          // by id's place
     std::vector<Instant> births;         // the same, in rising time: how many are known at an instant
     std::map<std::size_t, Known> known;  // by that number, which says which ones
   };
-  const Known& known_at(const std::vector<Matcher>& matchers, Instant at);
-  void select(const std::vector<Matcher>& matchers, Selection& into) const;
+  std::size_t selection_of(const std::vector<Matcher>& matchers);
+  const Known& known_at(std::size_t selector, Instant at);
+  void select(Selection& into) const;
 
   store::MovingWindows& windows_of(store::SeriesId id);
+  Panel::Row coverage(store::MovingWindows& windows, const PanelQuery& query, std::size_t first,
+                      double* value, std::uint8_t* evidence);
 
   const store::SeriesStore& store_;
   std::uint64_t generation_ = 1;
   std::size_t series_count_ = 0;
-  std::map<std::vector<Matcher>, Selection> selections_;
+  std::map<std::vector<Matcher>, std::size_t> numbers_;
+  std::deque<Selection> selections_;  // by number
   store::Cursor series_;
   store::Samples samples_;
 
@@ -59,11 +69,11 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
   } grid_;
   struct Moving {
     store::SeriesId id = 0;
-    std::uint64_t used = 0;
+    std::uint64_t used = 0, round = 0;
     store::MovingWindows windows;
   };
   std::vector<Moving> moving_;  // of the series last asked about
-  std::uint64_t uses_ = 0;
+  std::uint64_t uses_ = 0, round_ = 0;
   std::vector<store::WindowState> states_;
 };
 

@@ -17,21 +17,34 @@ struct Shown {
   eval::Column last;
 };
 
+// Marks the ticks at which cells are not as they were a tick earlier. Most are: looking at many at a time is
+// cheaper.
+template <class T>
+void mark_cells(const T* cells, std::size_t ticks, std::vector<std::uint8_t>& changed) {
+  constexpr std::size_t many = 64;
+  for (std::size_t t = 1; t < ticks; t += many) {
+    const std::size_t end = std::min(ticks, t + many);
+    bool any = false;
+    for (std::size_t k = t; k < end; ++k) any |= cells[k] != cells[k - 1];
+    for (std::size_t k = t; any && k < end; ++k) changed[k] |= cells[k] != cells[k - 1] ? 1 : 0;
+  }
+}
+
 // Marks the ticks of a block at which a row is not as it was a tick earlier.
 void mark(const eval::Panel& panel, bool with_values, Shown& shown, std::vector<std::uint8_t>& changed) {
-  const bool same_rows = shown.rows == panel.rows;
-  for (std::size_t row = 0; row < panel.rows->size(); ++row) {
-    const std::uint8_t* evidence = panel.evidence.data() + row * panel.stride();
-    const double* value = panel.value.data() + row * panel.stride();
-    if (same_rows &&
-        (shown.last.evidence[row] != evidence[0] || (with_values && shown.last.value[row] != value[0])))
-      changed[0] = 1;
-    if (panel.steady) continue;
-    for (std::size_t t = 1; t < panel.ticks; ++t) changed[t] |= evidence[t] != evidence[t - 1] ? 1 : 0;
-    if (!with_values) continue;
-    for (std::size_t t = 1; t < panel.ticks; ++t) changed[t] |= value[t] != value[t - 1] ? 1 : 0;
+  if (shown.rows != panel.rows) {
+    changed[0] = 1;
+  } else {
+    for (std::size_t row = 0; row < panel.row.size(); ++row)
+      if (shown.last.evidence[row] != panel.row[row].evidence[0] ||
+          (with_values && shown.last.value[row] != panel.row[row].value[0]))
+        changed[0] = 1;
   }
-  if (!same_rows) changed[0] = 1;
+  for (const eval::Panel::Row& row : panel.row) {
+    if (panel.steady) continue;
+    if (!row.known) mark_cells(row.evidence, panel.ticks, changed);
+    if (with_values) mark_cells(row.value, panel.ticks, changed);
+  }
   shown = {panel.rows, panel.at(panel.ticks - 1)};
 }
 
@@ -44,19 +57,19 @@ ChangeFinder::ChangeFinder(const plan::Plan& plan, eval::StoreProvider& leaves, 
       ticks_(ticks),
       able_(eval::panel_nodes(plan)),
       panels_({&plan, &leaves, &shapes, semantics, eval::make_eval_cache()}) {
-  leaves_.expect_panels(ticks.from, plan.tick, ticks.count, plan::longest_window(plan));
+  leaves.expect_panels(ticks.from, plan.tick, ticks.count, plan::longest_window(plan));
 }
 
-std::vector<const plan::Leaf*> ChangeFinder::leaves_below(const std::vector<Index>& roots) const {
+std::vector<Index> ChangeFinder::leaves_below(const std::vector<Index>& roots) const {
   std::set<Index> seen;
   std::vector<Index> open = roots;
-  std::vector<const plan::Leaf*> out;
+  std::vector<Index> out;
   while (!open.empty()) {
     const Index at = open.back();
     open.pop_back();
     if (!seen.insert(at).second) continue;
     const plan::Node& node = plan_.nodes[at];
-    if (node.kind == plan::NodeKind::leaf) out.push_back(&plan_.leaves[node.index]);
+    if (node.kind == plan::NodeKind::leaf) out.push_back(node.index);
     open.insert(open.end(), node.inputs.begin(), node.inputs.end());
   }
   return out;
@@ -69,14 +82,15 @@ Changes ChangeFinder::find(Index index) {
   Changes out;
   out.every_tick = std::any_of(roots.begin(), roots.end(), [&](Index root) { return !able_[root]; });
   if (out.every_tick) return out;
-  const std::vector<const plan::Leaf*> leaves = leaves_below(roots);
+  const std::vector<Index> leaves = leaves_below(roots);
   std::vector<Shown> shown(roots.size());
+  leaves_.next_panels();
   std::vector<std::uint8_t> changed;
   for (std::size_t first = 0; first < ticks_.count;) {
     const Instant from = ticks_.at(plan_, first);
     std::size_t n = std::min(block, ticks_.count - first);
-    for (const plan::Leaf* leaf : leaves) {
-      const Instant until = leaves_.same_rows_until(*leaf, from);
+    for (const Index leaf : leaves) {
+      const Instant until = panels_.same_rows_until(leaf, from);
       if (until < ticks_.at(plan_, first + n))
         n = static_cast<std::size_t>(((until - from).ms + plan_.tick.ms - 1) / plan_.tick.ms);
     }

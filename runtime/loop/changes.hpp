@@ -32,7 +32,7 @@ class ChangeFinder {
   Changes find(plan::Index slo);
 
  private:
-  std::vector<const plan::Leaf*> leaves_below(const std::vector<plan::Index>& roots) const;
+  std::vector<plan::Index> leaves_below(const std::vector<plan::Index>& roots) const;
 
   const plan::Plan& plan_;
   eval::StoreProvider& leaves_;

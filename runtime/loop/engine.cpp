@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <list>
 
@@ -89,6 +90,7 @@ void Engine::read_state(std::function<void(Result<void>)> ready) {
                      Result<decide::State> state = decide::from_entries(named);
                      if (!state) return ready(state.error());
                      state_ = std::move(*state);
+                     all_touched_ = true;
                      if (options_.initial_versions) {
                        for (Index i = 0; i < plan_.targets.size(); ++i) {
                          decide::TargetState& t = state_.targets[plan_.targets[i].name];
@@ -166,7 +168,7 @@ void Engine::decide_tick(Instant at, std::vector<std::optional<std::string>> ver
                          std::function<void()> done) {
   ++status_.ticks;
   status_.last_tick = at;
-  decide::Decider decider(plan_, state_, observe(at, std::move(versions)));
+  decide::Decider decider(plan_, std::move(state_), observe(at, std::move(versions)));
   const eval::HoldTable before = holds_;
   std::list<std::pair<std::string, eval::Evaluation>> evaluations;
   eval::Evaluation::Context context;
@@ -214,7 +216,8 @@ void Engine::decide_arrivals() {
     in_flight_.erase(a.key);
     being_told_.erase(a.message);
   }
-  decide::Decider decider(plan_, state_, observe(std::max(host_.clock.now(), status_.last_tick), {}));
+  decide::Decider decider(plan_, std::move(state_),
+                          observe(std::max(host_.clock.now(), status_.last_tick), {}));
   for (const Arrival& a : arrivals) {
     if (!a.message.empty())
       decider.delivered(a.message, !a.refusal, a.refusal.value_or(""));
@@ -224,38 +227,67 @@ void Engine::decide_arrivals() {
   commit(std::move(decider).take(), [] {});
 }
 
+// What the store has to be told for it to have the state after the decision.
+std::vector<StoreTransaction::Put> Engine::changed_entries(const decide::Touched& touched) const {
+  std::vector<StoreTransaction::Put> out;
+  std::vector<std::string> gone;
+  const auto compare = [&](std::string key, std::optional<std::string> value) {
+    key = "state/" + key;
+    const auto known = entries_.find(key);
+    if (!value && known != entries_.end())
+      gone.push_back(std::move(key));
+    else if (value && (known == entries_.end() || known->second != *value))
+      out.push_back({std::move(key), std::move(value)});
+  };
+  std::map<std::string, std::optional<std::string>> after;
+  if (all_touched_) {
+    for (auto& [key, value] : decide::to_entries(state_)) after[key] = std::move(value);
+  } else {
+    after = decide::touched_entries(state_, touched);
+  }
+  for (auto& [key, value] : after) compare(key, std::move(value));
+  for (auto at = entries_.begin(); at != entries_.end();) {
+    const std::string_view key = std::string_view(at->first).substr(6);
+    // The large tables say what they have lost.
+    if (!all_touched_ && !decide::of_small_table(key)) {
+      const std::string after_table = at->first.substr(0, 6 + key.find('/')) + '0';  // '/' + 1
+      at = entries_.lower_bound(after_table);
+      continue;
+    }
+    if (after.find(std::string(key)) == after.end()) gone.push_back(at->first);
+    ++at;
+  }
+  std::sort(gone.begin(), gone.end());
+  for (std::string& key : gone) out.push_back({std::move(key), std::nullopt});
+  return out;
+}
+
 // The decision becomes ours when the store has it. Only what changed is written.
 void Engine::commit(Decision decision, std::function<void()> done) {
+  state_ = std::move(decision.state);
   StoreTransaction t;
   t.fence = fence_;
-  std::map<std::string, std::string> after;
-  for (auto& [key, value] : decide::to_entries(decision.state)) after["state/" + key] = value;
-  for (const auto& [key, value] : after) {
-    const auto known = entries_.find(key);
-    if (known == entries_.end() || known->second != value) t.puts.push_back({key, value});
-  }
-  for (const auto& [key, value] : entries_)
-    if (after.count(key) == 0) t.puts.push_back({key, std::nullopt});
+  t.puts = changed_entries(decision.touched);
+  auto entries = std::make_shared<const std::vector<StoreTransaction::Put>>(t.puts);
   for (const Decision::Recorded& r : decision.records)
     t.puts.push_back({fmt::format("record/{}/{:012}", r.id, r.number), r.bytes});
   if (!decision.records.empty()) {
     if (!plan_kept_) t.puts.push_back({"plan/" + digest_, plan::to_bytes(plan_, true)});
   }
-  if (t.puts.empty()) {
-    state_ = decision.state;
-    for (const decide::Event& e : decision.events) observer_.event(e);
-    start_effects(decision);
-    return finish(done);
-  }
+  if (t.puts.empty()) return committed(std::move(decision), done);
   ++status_.commits;
   auto held = std::make_shared<Decision>(std::move(decision));
-  auto entries = std::make_shared<std::map<std::string, std::string>>(std::move(after));
   host_.store.commit(
       std::move(t), [this, alive = alive_, held, entries, done = std::move(done)](CommitOutcome outcome) {
         if (!*alive) return;
         switch (outcome) {
           case CommitOutcome::committed:
-            entries_ = std::move(*entries);
+            for (const StoreTransaction::Put& put : *entries) {
+              if (put.value)
+                entries_[put.key] = *put.value;
+              else
+                entries_.erase(put.key);
+            }
             plan_kept_ = plan_kept_ || !held->records.empty();
             return committed(std::move(*held), done);
           case CommitOutcome::conflict:
@@ -272,7 +304,7 @@ void Engine::commit(Decision decision, std::function<void()> done) {
 }
 
 void Engine::committed(Decision decision, const std::function<void()>& done) {
-  state_ = decision.state;
+  all_touched_ = false;
   for (const decide::Event& e : decision.events) observer_.event(e);
   start_effects(decision);
   finish(done);
@@ -304,16 +336,19 @@ void Engine::recover(Decision decision, std::function<void()> done) {
     }
     std::map<std::string, std::string> found, wanted;
     for (StoreEntry& e : *entries) found[e.key] = e.value;
-    for (auto& [key, value] : decide::to_entries(held->state)) wanted["state/" + key] = value;
+    for (auto& [key, value] : decide::to_entries(state_)) wanted["state/" + key] = value;
     entries_ = found;
     if (found == wanted) return committed(std::move(*held), done);
+    all_touched_ = true;
     std::map<std::string, std::string> named;
     for (const auto& [key, value] : found) named[key.substr(6)] = value;
     Result<decide::State> state = decide::from_entries(named);
-    if (state)
-      state_ = std::move(*state);
-    else
+    if (!state) {
       observer_.notice(state.error());
+      read_state_later();
+      return finish(done);
+    }
+    state_ = std::move(*state);
     for (auto& [id, m] : state_.messages)
       for (Index r = 0; r < plan_.receivers.size(); ++r)
         if (plan_.receivers[r].name == m.receiver_name) m.receiver = r;

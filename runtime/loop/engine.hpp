@@ -70,6 +70,7 @@ class Engine {
   bool acting() const { return !in_flight_.empty(); }
 
   const EngineStatus& status() const { return status_; }
+  // After the latest decision, which may not be durable yet.
   const decide::State& state() const { return state_; }
   eval::ShapeRunner& shapes() { return shapes_; }
 
@@ -88,6 +89,7 @@ class Engine {
   void decide_tick(Instant at, std::vector<std::optional<std::string>> versions, std::function<void()> done);
   void decide_arrivals();
   decide::Observed observe(Instant at, std::vector<std::optional<std::string>> versions);
+  std::vector<StoreTransaction::Put> changed_entries(const decide::Touched& touched) const;
   void commit(decide::Decision decision, std::function<void()> done);
   void committed(decide::Decision decision, const std::function<void()>& done);
   void recover(decide::Decision decision, std::function<void()> done);
@@ -110,6 +112,7 @@ class Engine {
   std::string digest_;
   decide::State state_;
   std::map<std::string, std::string> entries_;  // as the store has them
+  bool all_touched_ = true;                     // nobody knows where entries_ and state_ differ
   bool plan_kept_ = false;                      // the store has the plan's bytes, which records refer to
   std::uint64_t fence_ = 0;
   bool busy_ = false, stopping_ = false;

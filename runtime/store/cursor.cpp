@@ -105,14 +105,12 @@ Cursor::Resets Cursor::resets(std::uint64_t first, std::uint64_t last) {
   // The values of `run` from place `first` (whose increment does not count) to `last`; `before` is the value
   // before its first one.
   const auto walk = [&](const Run& in, std::optional<double> before) {
-    for (std::size_t i = 0; i < in.count; ++i) {
-      const std::uint64_t place = in.from + i;
-      if (place > last) break;
-      if (place >= first) {
-        out.numbers = out.numbers && !std::isnan(in.values[i]);
-        if (place > first && before && in.values[i] < *before) out.before.push_back(*before);
-      }
-      before = in.values[i];
+    const std::uint64_t from = std::max(first, in.from), end = std::min(last + 1, in.from + in.count);
+    for (std::uint64_t place = from; place < end; ++place) {
+      const double value = in.values[place - in.from];
+      out.numbers = out.numbers && !std::isnan(value);
+      if (place > first && before && value < *before) out.before.push_back(*before);
+      before = value;
     }
   };
   const std::uint64_t chunks_end = series_->tail_from();

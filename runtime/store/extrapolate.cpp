@@ -1,21 +1,9 @@
 #include "runtime/store/extrapolate.hpp"
 
+#include <cstdint>
 #include <limits>
 
-// One copy for each width of vectors that processors have; the loader picks. IEEE operations have the same
-// results in all of them.
-#if defined(__x86_64__) && defined(__GNUC__)
-#define SIGNALBOX_VECTORS __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define SIGNALBOX_VECTORS
-#endif
-
-// Columns do not overlap.
-#if defined(__clang__)
-#define SIGNALBOX_NO_ALIASES _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define SIGNALBOX_NO_ALIASES _Pragma("GCC ivdep")
-#endif
+#include "runtime/base/vectors.hpp"
 
 namespace signalbox::store {
 namespace {
@@ -86,6 +74,72 @@ SIGNALBOX_VECTORS void read(const WindowRun& run, const ManyWindows& into) {
   }
 }
 
+// What is common to windows alike: `factor` times the change is the value where no zero point comes before
+// `start`, and none does where `lift` times the first value is not below the change.
+struct Common {
+  double factor, lift;
+};
+
+Common common_of(const Options& options, const AlikeWindows& w) {
+  const double sampled = w.sampled / 1000;
+  const double spacing = sampled / w.steps;
+  const double threshold = spacing * 1.1, half = spacing / 2;
+  const double to_start = w.first_gap / 1000;
+  const double to_end = w.last_gap / 1000;
+  const double start = to_start >= threshold ? half : to_start;
+  const double end = to_end >= threshold ? half : to_end;
+  const double clamped_from = options.clamp_first ? to_start : start;
+  // A part in a thousand million is more than a few roundings.
+  constexpr double surely = 1 - 1e-9;
+  const bool clamps = options.counter && clamped_from > 0;
+  return {(sampled + start + end) / sampled / options.range, clamps ? sampled / clamped_from * surely : 0};
+}
+
+// Beyond, products of a first value may be infinite without the change being so.
+constexpr double immense = 1e290;
+
+template <bool with_changes, bool clamps, bool dense>
+inline __attribute__((always_inline)) AlikeSeen alike_loop(const Common& common, const AlikeWindows& w) {
+  const double* first = w.first;
+  const double* last = w.last;
+  double* value = w.value;
+  const double factor = common.factor, lift = common.lift;
+  const auto stride = dense ? 1 : static_cast<std::ptrdiff_t>(w.stride);
+  const auto count = static_cast<std::ptrdiff_t>(w.count);
+  std::uint64_t nan = 0, clamped = 0;
+  SIGNALBOX_NO_ALIASES
+  for (std::ptrdiff_t i = 0; i < count; ++i) {
+    const double from = first[i * stride];
+    const double change = with_changes ? value[i] : last[i * stride] - from;
+    if (clamps) {
+      const std::uint64_t far = from * lift >= change ? 1 : 0, finite = change < immense ? 1 : 0;
+      const std::uint64_t falls = change > 0 ? 0 : 1, below = from >= 0 ? 0 : 1;
+      clamped |= 1 ^ ((far & finite) | falls | below);
+    }
+    const double v = change * factor;
+    value[i] = v;
+    nan |= v != v ? 1 : 0;
+  }
+  return {nan != 0, clamped != 0};
+}
+
+template <bool with_changes, bool clamps>
+inline __attribute__((always_inline)) AlikeSeen alike_at(const Common& common, const AlikeWindows& w) {
+  return w.stride == 1 ? alike_loop<with_changes, clamps, true>(common, w)
+                       : alike_loop<with_changes, clamps, false>(common, w);
+}
+
+SIGNALBOX_VECTORS AlikeSeen alike(const Common& common, const AlikeWindows& w) {
+  if (w.with_changes)
+    return common.lift != 0 ? alike_at<true, true>(common, w) : alike_at<true, false>(common, w);
+  return common.lift != 0 ? alike_at<false, true>(common, w) : alike_at<false, false>(common, w);
+}
+
+Options options_of(RangeFn fn, Semantics semantics, Duration length) {
+  return {fn != RangeFn::delta, semantics == Semantics::prometheus2,
+          fn == RangeFn::rate ? range_seconds(length) : 1};
+}
+
 }  // namespace
 
 double range_seconds(Duration length) {
@@ -94,9 +148,11 @@ double range_seconds(Duration length) {
 }
 
 void extrapolate(RangeFn fn, Semantics semantics, Duration length, const ManyWindows& windows) {
-  run({fn != RangeFn::delta, semantics == Semantics::prometheus2,
-       fn == RangeFn::rate ? range_seconds(length) : 1},
-      windows);
+  run(options_of(fn, semantics, length), windows);
+}
+
+AlikeSeen extrapolate_alike(RangeFn fn, Semantics semantics, Duration length, const AlikeWindows& windows) {
+  return alike(common_of(options_of(fn, semantics, length), windows), windows);
 }
 
 void read_run(const WindowRun& run, const ManyWindows& into) {

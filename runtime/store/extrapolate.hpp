@@ -34,6 +34,24 @@ void read_run(const WindowRun& run, const ManyWindows& into);
 
 void extrapolate(RangeFn fn, Semantics semantics, Duration length, const ManyWindows& windows);
 
+// Windows that differ in the values at their ends and in nothing else: samples come as regularly as instants.
+// Then the factor that extrapolates is one number, worked out once. Window i has first[i * stride] and
+// last[i * stride] at its ends; gaps, `sampled` and `steps` as above.
+struct AlikeWindows {
+  std::size_t count = 0, stride = 1;
+  double first_gap = 0, last_gap = 0, sampled = 0, steps = 0;
+  const double* first = nullptr;
+  const double* last = nullptr;
+  bool with_changes = false;  // `value` holds changes to start from, instead of last − first
+  double* value = nullptr;
+};
+struct AlikeSeen {
+  bool nan = false;
+  // A counter's zero point may lie in one of the windows: the values are of no use, and to be had one by one.
+  bool clamped = false;
+};
+AlikeSeen extrapolate_alike(RangeFn fn, Semantics semantics, Duration length, const AlikeWindows& windows);
+
 // Seconds of a range: Prometheus divides by whole seconds plus a fraction, which is not always the nearest
 // double to ms / 1000.
 double range_seconds(Duration length);

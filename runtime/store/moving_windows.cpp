@@ -19,23 +19,102 @@ void MovingWindows::load(Cursor& series, Instant from, Duration step, std::size_
     ends_.push_back(end->ms);
   std::reverse(ends_.begin(), ends_.end());
 
+  count_ = count;
   samples_from_ = samples_.size() > 0 ? Instant{samples_.times[0]} : from;
-  ms_.resize(samples_.size());
   resets_.clear();
   changes_before_.clear();
-  for (std::size_t i = 0; i < samples_.size(); ++i) {
-    ms_[i] = static_cast<double>(samples_.times[i] - samples_from_.ms);
-    if (i > 0 && samples_.values[i] < samples_.values[i - 1])
-      resets_.push_back(static_cast<std::uint32_t>(i));
+  // Most samples are no resets: looking at many at a time is cheaper.
+  constexpr std::size_t many = 64;
+  for (std::size_t i = 1; i < samples_.size(); i += many) {
+    const std::size_t end = std::min(samples_.size(), i + many);
+    const double* values = samples_.values.data();
+    unsigned falls = 0;
+    for (std::size_t k = i; k < end; ++k) falls |= values[k] < values[k - 1] ? 1u : 0u;
+    for (std::size_t k = i; falls != 0 && k < end; ++k)
+      if (values[k] < values[k - 1]) resets_.push_back(static_cast<std::uint32_t>(k));
   }
   // Before the first sample every count is zero, and needs no place in the tables.
   const std::int64_t before = samples_from_ < from ? (from - samples_from_).ms / step.ms + 2 : 0;
   grid_before_ = static_cast<std::size_t>(std::min(before, reach.ms / step.ms));
-  up_to_.resize(grid_before_ + count);
-  before_.resize(grid_before_ + count);
-  std::int64_t at = (from - step * static_cast<std::int64_t>(grid_before_)).ms;
+  tables_ = false;
+  find_breaks();
+}
+
+void MovingWindows::find_breaks() {
+  breaks_.clear();
+  stride_ = 0;
+  const std::int64_t* times = samples_.times.data();
+  const std::size_t size = samples_.size();
+  if (size < 2) return;
+  spacing_ = Duration{times[size / 2] - times[size / 2 - 1]};
+  if (step_.ms % spacing_.ms != 0 || step_.ms / spacing_.ms > 1'000'000) return;
+  constexpr std::size_t many = 64;
+  const std::size_t worthwhile = size / 16;
+  for (std::size_t i = 1; i < size; i += many) {
+    const std::size_t end = std::min(size, i + many);
+    std::int64_t differs = 0;
+    for (std::size_t k = i; k < end; ++k) differs |= (times[k] - times[k - 1]) ^ spacing_.ms;
+    for (std::size_t k = i; differs != 0 && k < end; ++k)
+      if (times[k] - times[k - 1] != spacing_.ms) breaks_.push_back(static_cast<std::uint32_t>(k));
+    if (breaks_.size() > worthwhile) return;
+  }
+  stride_ = static_cast<std::uint32_t>(step_.ms / spacing_.ms);
+}
+
+std::size_t MovingWindows::segment_end(std::uint32_t place) const {
+  const auto next = std::upper_bound(breaks_.begin(), breaks_.end(), place);
+  return next == breaks_.end() ? samples_.size() : *next;
+}
+
+std::uint32_t MovingWindows::count_before(Instant at, bool closed) const {
+  const std::int64_t* times = samples_.times.data();
+  const auto size = static_cast<std::int64_t>(samples_.size());
+  const std::int64_t edge = at.ms + (closed ? 1 : 0);  // those before it are counted
+  if (size == 0 || times[0] >= edge) return 0;
+  if (times[size - 1] < edge) return static_cast<std::uint32_t>(size);
+  // As if there were no breaks; where there are, it has to be looked for.
+  const std::int64_t guess = std::min((edge - 1 - times[0]) / spacing_.ms + 1, size - 1);
+  if (times[guess - 1] < edge && times[guess] >= edge) return static_cast<std::uint32_t>(guess);
+  return static_cast<std::uint32_t>(std::lower_bound(times, times + size, edge) - times);
+}
+
+MovingWindows::Alike MovingWindows::alike(Duration length, Duration offset, Semantics semantics,
+                                          std::size_t tick, std::size_t most) const {
+  Alike out;
+  const bool open = semantics == Semantics::prometheus3;
+  out.at = from_ + step_ * static_cast<std::int64_t>(tick) - offset;
+  out.start = out.at - length;
+  out.first = count_before(out.start, open);
+  out.last = count_before(out.at, true);
+  if (out.last <= out.first) return out;
+  const std::int64_t* times = samples_.times.data();
+  // The sample before the first must leave each window: one `spacing_` earlier than the first, it would.
+  const std::int64_t earlier = times[out.first] - spacing_.ms;
+  const std::size_t first_end = segment_end(out.first), last_end = segment_end(out.last - 1);
+  out.instants = 1;
+  if (open ? earlier > out.start.ms : earlier >= out.start.ms) return out;
+  const std::size_t more = std::min((first_end - 1 - out.first) / stride_, (last_end - out.last) / stride_);
+  std::size_t instants = std::min(more + 1, most);
+  // Past the segment's end the next sample may come too early.
+  const std::size_t next = out.last + (instants - 1) * stride_;
+  if (instants > 1 && next == last_end && next < samples_.size() &&
+      times[next] <= (out.at + step_ * static_cast<std::int64_t>(instants - 1)).ms)
+    --instants;
+  out.instants = instants;
+  return out;
+}
+
+void MovingWindows::make_tables() {
+  if (tables_ || stride_ > 0) return;
+  tables_ = true;
+  ms_.resize(samples_.size());
+  for (std::size_t i = 0; i < samples_.size(); ++i)
+    ms_[i] = static_cast<double>(samples_.times[i] - samples_from_.ms);
+  up_to_.resize(grid_before_ + count_);
+  before_.resize(grid_before_ + count_);
+  std::int64_t at = (from_ - step_ * static_cast<std::int64_t>(grid_before_)).ms;
   std::uint32_t place = 0;
-  for (std::size_t k = 0; k < up_to_.size(); ++k, at += step.ms) {
+  for (std::size_t k = 0; k < up_to_.size(); ++k, at += step_.ms) {
     while (place < samples_.size() && samples_.times[place] < at) ++place;
     before_[k] = place;
     up_to_[k] = place + (place < samples_.size() && samples_.times[place] == at ? 1 : 0);
@@ -44,7 +123,7 @@ void MovingWindows::load(Cursor& series, Instant from, Duration step, std::size_
 
 const std::uint32_t* MovingWindows::count_until(Duration shift, bool closed, std::size_t first, std::size_t n,
                                                 Places& out) const {
-  if (shift.ms % step_.ms == 0) {
+  if (tables_ && shift.ms % step_.ms == 0) {
     const Places& counts = closed ? up_to_ : before_;
     const auto back = static_cast<std::size_t>(shift.ms / step_.ms);
     if (first + grid_before_ >= back) return counts.data() + (first + grid_before_ - back);
@@ -132,9 +211,11 @@ void MovingWindows::extrapolated_all(const Range& range, std::size_t first, std:
   const double step = static_cast<double>(step_.ms), length = static_cast<double>(range.length.ms);
   const auto fill = [&](std::size_t i, std::size_t a, std::size_t b) {
     const double end = end_of_first + step * static_cast<double>(i);
-    first_gap[i] = ms_[a] - (end - length);
-    last_gap[i] = end - ms_[b];
-    sampled[i] = ms_[b] - ms_[a];
+    const double from = static_cast<double>(samples_.times[a] - samples_from_.ms),
+                 to = static_cast<double>(samples_.times[b] - samples_from_.ms);
+    first_gap[i] = from - (end - length);
+    last_gap[i] = end - to;
+    sampled[i] = to - from;
     steps[i] = static_cast<double>(b - a);
     firsts[i] = values[a];
     value[i] = values[b] - values[a];
@@ -150,7 +231,7 @@ void MovingWindows::extrapolated_all(const Range& range, std::size_t first, std:
     // order.
     std::size_t run = i + 1;
     while (run < n && first_[run] == first_[run - 1] + 1 && last_[run] == last_[run - 1] + 1) ++run;
-    if (run - i < 8) {
+    if (run - i < 8 || !tables_) {
       for (std::size_t k = i; k < run; ++k) fill(k, first_[k], last_[k] - 1);
     } else {
       read_run({ms_.data() + first_[i], ms_.data() + (last_[i] - 1), values + first_[i],
@@ -166,9 +247,102 @@ void MovingWindows::extrapolated_all(const Range& range, std::size_t first, std:
     if (state[i] != WindowState::value) value[i] = 0.0;
 }
 
-bool MovingWindows::range(const Range& range, std::size_t first, std::size_t n, double* value,
-                          WindowState* state) {
+// Runs of windows that are alike go to `together`, which may refuse, and what lies between to `one_by_one`.
+template <class Together, class OneByOne>
+void MovingWindows::in_runs(Duration length, Duration offset, Semantics semantics, std::size_t first,
+                            std::size_t n, std::uint32_t needs, Together together,
+                            OneByOne one_by_one) const {
+  constexpr std::size_t worthwhile = 8;
+  if (stride_ == 0) return one_by_one(std::size_t{0}, n);
+  const auto alike_from = [&](std::size_t i) {
+    Alike windows = alike(length, offset, semantics, first + i, n - i);
+    if (windows.last < windows.first + needs) windows.instants = 1;
+    return windows;
+  };
+  for (std::size_t i = 0; i < n;) {
+    const Alike windows = alike_from(i);
+    std::size_t end = i + windows.instants;
+    if (windows.instants >= worthwhile) {
+      if (together(i, windows)) {
+        i = end;
+        continue;
+      }
+    } else {
+      for (Alike next; end < n; end += next.instants) {
+        next = alike_from(end);
+        if (next.instants >= worthwhile) break;
+      }
+    }
+    one_by_one(i, end - i);
+    i = end;
+  }
+}
+
+MovingWindows::Seen MovingWindows::extrapolated(const Range& range, std::size_t first, std::size_t n,
+                                                double* value, WindowState* state) {
+  Seen seen;
+  in_runs(
+      range.length, range.offset, range.semantics, first, n,
+      static_cast<std::uint32_t>(range_fn_needs(range.fn)),
+      [&](std::size_t i, const Alike& windows) {
+        if (!extrapolated_alike(range, windows, value + i, seen.nan)) return false;
+        std::fill_n(state + i, windows.instants, WindowState::value);
+        return true;
+      },
+      [&](std::size_t i, std::size_t count) {
+        seen.all &= one_by_one(range, first + i, count, value + i, state + i);
+        seen.nan = true;
+      });
+  return seen;
+}
+
+bool MovingWindows::extrapolated_alike(const Range& range, const Alike& windows, double* value,
+                                       bool& nan) const {
+  const std::int64_t* times = samples_.times.data();
+  const std::uint32_t a = windows.first, b = windows.last - 1;
+  const double* values = samples_.values.data();
+  AlikeWindows all;
+  all.count = windows.instants;
+  all.stride = stride_;
+  all.first_gap = static_cast<double>(times[a] - windows.start.ms);
+  all.last_gap = static_cast<double>(windows.at.ms - times[b]);
+  all.sampled = static_cast<double>(times[b] - times[a]);
+  all.steps = static_cast<double>(b - a);
+  all.first = values + a;
+  all.last = values + b;
+  all.value = value;
+  if (range.fn != RangeFn::delta && !resets_.empty()) {
+    const std::size_t moved = (all.count - 1) * stride_;
+    auto low = std::upper_bound(resets_.begin(), resets_.end(), a);
+    if (low != resets_.end() && *low <= b + moved) {
+      all.with_changes = true;
+      auto high = low;
+      for (std::size_t i = 0; i < all.count; ++i) {
+        const std::size_t from = a + i * stride_, to = b + i * stride_;
+        while (low != resets_.end() && *low <= from) ++low;
+        high = std::max(high, low);
+        while (high != resets_.end() && *high <= to) ++high;
+        value[i] = values[to] - values[from];
+        for (auto reset = low; reset != high; ++reset) value[i] += values[*reset - 1];
+      }
+    }
+  }
+  const AlikeSeen seen = extrapolate_alike(range.fn, range.semantics, range.length, all);
+  nan |= seen.nan;
+  return !seen.clamped;
+}
+
+MovingWindows::Seen MovingWindows::range(const Range& range, std::size_t first, std::size_t n, double* value,
+                                         WindowState* state) {
+  if (range.fn == RangeFn::rate || range.fn == RangeFn::increase || range.fn == RangeFn::delta)
+    return extrapolated(range, first, n, value, state);
+  return {one_by_one(range, first, n, value, state), true};
+}
+
+bool MovingWindows::one_by_one(const Range& range, std::size_t first, std::size_t n, double* value,
+                               WindowState* state) {
   if (n == 0) return true;
+  make_tables();
   windows(range.length, range.offset, range.semantics, first, n);
   const auto needs = static_cast<std::uint32_t>(range_fn_needs(range.fn));
   unsigned short_of = 0;
@@ -263,8 +437,38 @@ bool MovingWindows::range(const Range& range, std::size_t first, std::size_t n, 
   return all;
 }
 
-void MovingWindows::latest(Duration lookback, Duration offset, Semantics semantics, std::size_t first,
-                           std::size_t n, double* value, WindowState* state) {
+MovingWindows::Seen MovingWindows::latest(Duration lookback, Duration offset, Semantics semantics,
+                                          std::size_t first, std::size_t n, double* value,
+                                          WindowState* state) {
+  Seen seen;
+  // Young enough is what lies in a window of `lookback`.
+  in_runs(
+      lookback, offset, semantics, first, n, 1,
+      [&](std::size_t i, const Alike& windows) {
+        if (!ends_.empty()) return false;
+        const double* from = samples_.values.data() + (windows.last - 1);
+        std::uint64_t nan = 0;
+        for (std::size_t k = 0; k < windows.instants; ++k) {
+          value[i + k] = from[k * stride_];
+          nan |= value[i + k] != value[i + k] ? 1 : 0;
+        }
+        seen.nan |= nan != 0;
+        std::fill_n(state + i, windows.instants, WindowState::value);
+        return true;
+      },
+      [&](std::size_t i, std::size_t count) {
+        latest_one_by_one(lookback, offset, semantics, first + i, count, value + i, state + i);
+        seen = {std::all_of(state + i, state + i + count,
+                            [](WindowState s) { return s == WindowState::value; }) &&
+                    seen.all,
+                true};
+      });
+  return seen;
+}
+
+void MovingWindows::latest_one_by_one(Duration lookback, Duration offset, Semantics semantics,
+                                      std::size_t first, std::size_t n, double* value, WindowState* state) {
+  make_tables();
   last_ = count_until(offset, true, first, n, last_places_);
   for (std::size_t i = 0; i < n; ++i) {
     const Instant at = from_ + step_ * static_cast<std::int64_t>(first + i) - offset;
@@ -282,6 +486,7 @@ void MovingWindows::latest(Duration lookback, Duration offset, Semantics semanti
 
 void MovingWindows::reach(Duration length, Duration offset, std::size_t first, std::size_t n, double* value,
                           WindowState* state) {
+  make_tables();
   windows(length, offset, Semantics::prometheus2, first, n);
   for (std::size_t i = 0; i < n; ++i) {
     const bool any = last_[i] > first_[i];

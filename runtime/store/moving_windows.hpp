@@ -20,7 +20,7 @@ class MovingWindows {
   // than `reach` before their instant.
   void load(Cursor& series, Instant from, Duration step, std::size_t count, Duration reach);
 
-  std::size_t bytes() const { return samples_.size() * 24 + up_to_.size() * 8; }
+  std::size_t bytes() const { return samples_.size() * 24 + (grid_before_ + count_) * 8; }
 
   // A function over a range of `length` that ends `offset` before the instant; for the instants [first, first
   // + n).
@@ -29,10 +29,13 @@ class MovingWindows {
     Duration length, offset;
     Semantics semantics;
   };
-  // Says whether all of them have a value.
-  bool range(const Range& range, std::size_t first, std::size_t n, double* value, WindowState* state);
+  struct Seen {
+    bool all = true;   // have a value
+    bool nan = false;  // may be among the values
+  };
+  Seen range(const Range& range, std::size_t first, std::size_t n, double* value, WindowState* state);
   // The latest sample.
-  void latest(Duration lookback, Duration offset, Semantics semantics, std::size_t first, std::size_t n,
+  Seen latest(Duration lookback, Duration offset, Semantics semantics, std::size_t first, std::size_t n,
               double* value, WindowState* state);
   // How far the samples of a closed window of `length` reach: last − first in milliseconds; `stale` where
   // none are.
@@ -41,6 +44,27 @@ class MovingWindows {
 
  private:
   using Places = std::vector<std::uint32_t>;
+  // A window at an instant of the grid, and for how many instants it moves on by `stride_` samples at both
+  // ends.
+  struct Alike {
+    std::size_t instants = 1;
+    std::uint32_t first = 0, last = 0;  // [first, last)
+    Instant start, at;
+  };
+  void find_breaks();
+  std::size_t segment_end(std::uint32_t place) const;
+  std::uint32_t count_before(Instant at, bool closed) const;
+  Alike alike(Duration length, Duration offset, Semantics semantics, std::size_t tick,
+              std::size_t most) const;
+  template <class Together, class OneByOne>
+  void in_runs(Duration length, Duration offset, Semantics semantics, std::size_t first, std::size_t n,
+               std::uint32_t needs, Together together, OneByOne one_by_one) const;
+  Seen extrapolated(const Range& range, std::size_t first, std::size_t n, double* value, WindowState* state);
+  bool extrapolated_alike(const Range& range, const Alike& windows, double* value, bool& nan) const;
+  void latest_one_by_one(Duration lookback, Duration offset, Semantics semantics, std::size_t first,
+                         std::size_t n, double* value, WindowState* state);
+  bool one_by_one(const Range& range, std::size_t first, std::size_t n, double* value, WindowState* state);
+  void make_tables();
   // How many samples lie before (or, with `closed`, at or before) instant k − `shift`, for k in [first, first
   // + n): a view of the tables, or of `out`.
   const std::uint32_t* count_until(Duration shift, bool closed, std::size_t first, std::size_t n,
@@ -54,13 +78,21 @@ class MovingWindows {
 
   Instant from_, samples_from_;
   Duration step_;
+  std::size_t count_ = 0;
   Samples samples_;
-  std::vector<double> ms_;  // times as doubles, since samples_from_
+  std::vector<double> ms_;  // times as doubles, since samples_from_; made with the tables
   std::vector<std::int64_t> ends_;
   Places resets_;          // samples lower than the one before
   Places changes_before_;  // how many changes there are up to a sample; made on first need
-  // Counts at the grid's instants, from `reach` before the first on: shared by windows of whole steps.
+  // Samples come every `spacing_`, and instants every `stride_` of them, but at the breaks: samples with
+  // another distance to the one before. No stride: they come anyhow.
+  Duration spacing_;
+  std::uint32_t stride_ = 0;
+  Places breaks_;
+  // Counts at the grid's instants, made on first need where samples come anyhow, from `reach` before the
+  // first on: shared by windows of whole steps.
   std::size_t grid_before_ = 0;
+  bool tables_ = false;
   Places up_to_, before_;
   // The windows at hand: [first, last) per instant.
   const std::uint32_t* first_ = nullptr;

@@ -1,12 +1,13 @@
 // 27 days of 60 s data, 100 SLOs of 8 windows each, samples in memory, one core: looking for changes and
 // deciding (alert state and all), against the loop in opponents/. Pairs are interleaved; medians and spread
-// are of CPU time.
-//   build/tests/replay_bench [pairs] [slos] [days]
+// are of CPU time. The opponent is built by two compilers, and of each pair the faster one counts.
+//   build/tests/replay_bench [pairs] [slos] [days] [interp|jit] [jitter: ms that samples come late at most]
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <ctime>
+#include <string_view>
 #include <vector>
 
 #include "compiler/lower/compile.hpp"
@@ -40,16 +41,18 @@ double median(std::vector<double> v) {
   std::sort(v.begin(), v.end());
   return v[v.size() / 2];
 }
-std::string spread(std::vector<double> v) {
+std::string spread(std::vector<double> v, const char* unit) {
   std::sort(v.begin(), v.end());
-  return fmt::format("{:.3f} s ({:.3f} to {:.3f})", v[v.size() / 2], v.front(), v.back());
+  return fmt::format("{:.3f}{} ({:.3f} to {:.3f})", v[v.size() / 2], unit, v.front(), v.back());
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   const int pairs = argc > 1 ? std::atoi(argv[1]) : 11, slos = argc > 2 ? std::atoi(argv[2]) : 100,
-            days = argc > 3 ? std::atoi(argv[3]) : 27;
+            days = argc > 3 ? std::atoi(argv[3]) : 27, jitter = argc > 5 ? std::atoi(argv[5]) : 0;
+  const eval::Tier tier =
+      argc > 4 && std::string_view(argv[4]) == "jit" ? eval::Tier::compiled : eval::Tier::interpreter;
   const auto ticks = static_cast<std::size_t>(days) * 1440;
   const Instant from{1'700'000'040'000};
   std::string text =
@@ -77,7 +80,10 @@ int main(int argc, char** argv) {
       const double requests = 6000 + static_cast<double>(random.next() % 400);
       all += requests;
       failed += static_cast<double>(static_cast<int>(requests * (ill ? 0.05 : 0.0003) + random.unit()));
-      const Instant at = from + minutes(1) * static_cast<std::int64_t>(k);
+      const Instant at =
+          from + minutes(1) * static_cast<std::int64_t>(k) +
+          milliseconds(
+              jitter > 0 ? static_cast<std::int64_t>(random.next() % static_cast<std::uint64_t>(jitter)) : 0);
       service.times.push_back(at.ms);
       service.bad.push_back(failed);
       service.total.push_back(all);
@@ -94,37 +100,49 @@ int main(int argc, char** argv) {
                               {21'600'000, 1'800'000, 6 * budget},
                               {86'400'000, 7'200'000, 3 * budget},
                               {259'200'000, 21'600'000, 1 * budget}};
-  std::vector<double> ours, theirs, ratios;
+  std::vector<double> ours, gnu, clang, ratios;
   std::uint64_t our_fired = 0, their_fired = 0;
   double checksum = 0;
-  for (int pair = 0; pair < pairs; ++pair) {
-    double begin = cpu();
+  bool same = true;
+  const auto hand_written = [&](TwoEnded* by, std::vector<double>& times) {
+    const double begin = cpu();
+    double sum = 0;
     their_fired = 0;
     for (const Service& s : services) {
       const TwoEndedSeries bad{s.times.data(), s.bad.data(), ticks},
           total{s.times.data(), s.total.data(), ticks};
-      checksum += two_ended(&bad, &total, rows, 4, from.ms, 60'000, ticks, &their_fired);
+      sum += by(&bad, &total, rows, 4, from.ms, 60'000, ticks, &their_fired);
     }
-    theirs.push_back(cpu() - begin);
-    begin = cpu();
+    times.push_back(cpu() - begin);
+    same = same && (checksum == 0 || sum == checksum);
+    checksum = sum;
+  };
+  for (int pair = 0; pair < pairs; ++pair) {
+    hand_written(two_ended_gnu, gnu);
+    hand_written(two_ended_clang, clang);
+    const double begin = cpu();
     Counting counting;
     loop::ReplayOptions options;
-    options.engine.tier = eval::Tier::interpreter;
+    options.engine.tier = tier;
+    options.engine.load_compiler = [] { return eval::load_kernel_compiler(SIGNALBOX_JIT_PATH, Limits{}); };
     options.semantics = Semantics::prometheus2;
     options.from = from;
     options.ticks = ticks;
     const loop::ReplayResult result = loop::replay(*program.plan, store, counting, options);
     ours.push_back(cpu() - begin);
     our_fired = counting.fired;
-    ratios.push_back(ours.back() / theirs.back());
+    ratios.push_back(ours.back() / std::min(gnu.back(), clang.back()));
     if (pair == 0)
       fmt::print("{} ticks, {} of them decided; rows that became true: {} here, {} there\n", ticks,
                  result.decided, our_fired, their_fired);
   }
   const double values = static_cast<double>(ticks) * slos * 16;
-  fmt::print("replay         {}  {:.2f} ns a window value\n", spread(ours), median(ours) / values * 1e9);
-  fmt::print("two ends by hand {}  {:.2f} ns a window value  (checksum {:.6g})\n", spread(theirs),
-             median(theirs) / values * 1e9, checksum);
-  fmt::print("ratio          {:.2f}, pair by pair {}\n", median(ratios), spread(ratios));
-  return our_fired == their_fired ? 0 : 1;
+  const auto line = [&](const char* what, const std::vector<double>& v) {
+    fmt::print("{:<24} {}  {:.2f} ns a window value\n", what, spread(v, " s"), median(v) / values * 1e9);
+  };
+  line("replay", ours);
+  line("two ends by hand, g++", gnu);
+  line("two ends by hand, clang", clang);
+  fmt::print("ratio to the faster one  {}; checksum {:.17g}\n", spread(ratios, ""), checksum);
+  return our_fired == their_fired && same ? 0 : 1;
 }

@@ -25,17 +25,22 @@ bool same(double a, double b) {
          (std::isnan(a) && std::isnan(b));
 }
 
-SeriesId fill(SeriesStore& store, Rng& rng) {
+SeriesId fill(SeriesStore& store, Rng& rng, std::int64_t spacing) {
   const SeriesId id = *store.series(Labels(std::vector<Labels::Pair>{{"__name__", "m"}}));
   const bool whole = chance(rng, 60), wild = chance(rng, 25), regular = chance(rng, 50),
              gauge = chance(rng, 25);
-  const std::int64_t spacing = 1000 * (1 + below(rng, 30));
+  const int gaps = static_cast<int>(below(rng, 4));
+  const int falls = chance(rng, 30) ? 0 : 3;
   std::int64_t time = below(rng, 100'000) / spacing * spacing;
-  double level = static_cast<double>(below(rng, 50));
+  double level = static_cast<double>(below(rng, chance(rng, 50) ? 50 : 1'000'000));
   for (std::int64_t n = below(rng, 700); n > 0; --n) {
-    time += chance(rng, 3) ? spacing * (2 + below(rng, 20)) : regular ? spacing : 1 + below(rng, 2 * spacing);
+    time += chance(rng, gaps) ? (chance(rng, 30) ? 1 + below(rng, spacing) : spacing * (2 + below(rng, 20)))
+            : regular         ? spacing
+                              : 1 + below(rng, 2 * spacing);
     const double step = static_cast<double>(below(rng, 1000)) / (whole ? 1.0 : 37.0);
-    level = gauge ? level + step - 400 : chance(rng, 3) ? step / 10 : level + (chance(rng, 30) ? 0 : step);
+    level = gauge                ? level + step - 400
+            : chance(rng, falls) ? step / 10
+                                 : level + (chance(rng, 30) ? 0 : step);
     double value = level;
     if (wild && chance(rng, 15)) {
       constexpr double odd[] = {
@@ -44,6 +49,10 @@ SeriesId fill(SeriesStore& store, Rng& rng) {
     }
     if (chance(rng, 2)) value = stale_marker();
     EXPECT_TRUE(store.append(id, {time}, value));
+    // A target that goes away and is back at its next scrape.
+    if (regular && spacing > 2000 && chance(rng, 1)) {
+      EXPECT_TRUE(store.append(id, {time + 1 + below(rng, spacing - 2)}, stale_marker()));
+    }
   }
   return id;
 }
@@ -59,18 +68,21 @@ WindowState state_of(Cursor& series, std::optional<double> value, Instant start,
 TEST(MovingWindows, EqualTheWindowsOneByOne) {
   Rng rng(17);
   std::size_t values = 0, nothings = 0;
-  for (int round = 0; round < 400; ++round) {
+  for (int round = 0; round < 1000; ++round) {
     SeriesStore store{Limits{}};
-    const SeriesId id = fill(store, rng);
+    const std::int64_t spacing = 1000 * (1 + below(rng, 30));
+    const SeriesId id = fill(store, rng, spacing);
     Cursor series(store), loading(store);
     series.open(id);
-    const Duration step{1000 * (1 + below(rng, 40))};
+    // As often as not, instants come as regularly as samples, or every few of them.
+    const Duration step{chance(rng, 50) ? spacing * (chance(rng, 50) ? 1 : 1 + below(rng, 5))
+                                        : 1000 * (1 + below(rng, 40))};
     const Instant from{below(rng, 3'000'000) / (chance(rng, 50) ? step.ms : 1) *
                        (chance(rng, 50) ? step.ms : 1) % 5'000'000};
     const auto count = static_cast<std::size_t>(1 + below(rng, 300));
     loading.open(id);
     MovingWindows windows;
-    const Duration reach{4'000'000};
+    const Duration reach = std::max(Duration{4'000'000}, step * 90);
     windows.load(loading, from, step, count, reach);
     Samples scratch;
     std::vector<double> got(count);
@@ -86,7 +98,8 @@ TEST(MovingWindows, EqualTheWindowsOneByOne) {
           chance(rng, 50) ? Semantics::prometheus2 : Semantics::prometheus3};
       const auto first = static_cast<std::size_t>(below(rng, static_cast<std::int64_t>(count)));
       const std::size_t n = count - first;
-      windows.range(range, first, n, got.data(), states.data());
+      const MovingWindows::Seen seen = windows.range(range, first, n, got.data(), states.data());
+      bool all = true, nan = false;
       for (std::size_t i = 0; i < n; ++i) {
         const Instant at = from + step * static_cast<std::int64_t>(first + i) - range.offset;
         const auto expected = window_value(series, range.fn, at, range.length, range.semantics, scratch);
@@ -94,8 +107,12 @@ TEST(MovingWindows, EqualTheWindowsOneByOne) {
         ASSERT_TRUE(same(got[i], expected.value_or(0.0)))
             << range_fn_name(range.fn) << " over " << range.length.ms << " at " << at.ms << " in round "
             << round << ": " << got[i] << " and " << expected.value_or(0.0);
+        all = all && expected;
+        nan = nan || std::isnan(got[i]);
         ++(expected ? values : nothings);
       }
+      ASSERT_EQ(seen.all, all);
+      ASSERT_TRUE(seen.nan || !nan);
     }
     const Duration lookback{1 + below(rng, 300'000)};
     for (const Semantics semantics : {Semantics::prometheus2, Semantics::prometheus3}) {

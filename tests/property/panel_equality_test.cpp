@@ -68,8 +68,8 @@ void compare(const plan::Plan& plan, const std::vector<plan::Index>& roots, cons
   while (first < ticks) {
     const Instant from = start + plan.tick * static_cast<std::int64_t>(first);
     Instant until = start + plan.tick * ticks;
-    for (const plan::Leaf& leaf : plan.leaves)
-      until = std::min(until, panel_leaves.same_rows_until(leaf, from));
+    for (plan::Index leaf = 0; leaf < plan.leaves.size(); ++leaf)
+      until = std::min(until, panels.same_rows_until(leaf, from));
     const auto rows_allow = static_cast<std::size_t>(((until - from).ms + plan.tick.ms - 1) / plan.tick.ms);
     const std::size_t n = std::min({longest, rows_allow, ticks - first});
     panels.begin(from, n);

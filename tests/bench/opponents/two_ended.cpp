@@ -32,9 +32,14 @@ inline double increase(const TwoEndedSeries& s, Window& w, std::int64_t end, std
 
 }  // namespace
 
-extern "C" double two_ended(const TwoEndedSeries* bad, const TwoEndedSeries* total, const TwoEndedRow* rows,
-                            std::size_t row_count, std::int64_t from, std::int64_t step, std::size_t ticks,
-                            std::uint64_t* fired) {
+#define SIGNALBOX_JOIN(name, compiler) name##_##compiler
+#define SIGNALBOX_NAMED(name, compiler) SIGNALBOX_JOIN(name, compiler)
+
+extern "C" double SIGNALBOX_NAMED(two_ended,
+                                  SIGNALBOX_OPPONENT)(const TwoEndedSeries* bad, const TwoEndedSeries* total,
+                                                      const TwoEndedRow* rows, std::size_t row_count,
+                                                      std::int64_t from, std::int64_t step, std::size_t ticks,
+                                                      std::uint64_t* fired) {
   double checksum = 0;
   for (std::size_t r = 0; r < row_count; ++r) {
     Window long_bad, long_total, short_bad, short_total;

@@ -18,8 +18,9 @@ struct TwoEndedRow {
   double theta;
 };
 // For one SLO: `bad` over `total`, at ticks from + k × step. Returns a checksum of the window values; `fired`
-// gets how often a row became true.
-double two_ended(const TwoEndedSeries* bad, const TwoEndedSeries* total, const TwoEndedRow* rows,
-                 std::size_t row_count, std::int64_t from, std::int64_t step, std::size_t ticks,
-                 std::uint64_t* fired);
+// gets how often a row became true. By either compiler.
+using TwoEnded = double(const TwoEndedSeries* bad, const TwoEndedSeries* total, const TwoEndedRow* rows,
+                        std::size_t row_count, std::int64_t from, std::int64_t step, std::size_t ticks,
+                        std::uint64_t* fired);
+TwoEnded two_ended_gnu, two_ended_clang;
 }
