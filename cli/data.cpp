@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "cli/programs.hpp"
+#include "cli/text_file.hpp"
 #include "runtime/eval/store_provider.hpp"
 #include "runtime/net/event_loop.hpp"
 #include "runtime/sources/file.hpp"
@@ -36,9 +36,9 @@ Result<History> load_files(const std::string& location, store::SeriesStore& stor
   }
   sources::Recording recording(limits);
   for (const std::string& file : files) {
-    const Result<std::string> text = read_text_file(file, limits.data_file_bytes);
+    const Result<TextFile> text = TextFile::open(file, limits.data_file_bytes);
     if (!text) return text.error();
-    if (const Result<void> added = recording.add(*text); !added)
+    if (const Result<void> added = recording.add(text->text()); !added)
       return Error{added.error().code, fmt::format("{}: {}", file, added.error().message),
                    added.error().hint};
   }

@@ -89,6 +89,7 @@ signalbox_test(unit/plan_test.cpp sb_plan)
 target_compile_definitions(plan_test PRIVATE PLAN_V1_HEX="${PROJECT_SOURCE_DIR}/tests/unit/data/plan_v1.hex")
 
 signalbox_test(unit/sources_test.cpp sb_sources)
+signalbox_test(property/known_lines_test.cpp sb_sources)
 
 signalbox_test(unit/analysis_test.cpp sb_lower)
 target_compile_definitions(analysis_test PRIVATE TOUR_PATH="${PROJECT_SOURCE_DIR}/examples/tour/tour.slo")

@@ -12,8 +12,8 @@
 
 namespace signalbox::store {
 
-// Samples of a chunk: as many as Prometheus aims at, so that what a chunk costs beside its samples is small, and few
-// enough that one sample can be read out of the middle by unpacking all of them.
+// Samples of a chunk: as many as Prometheus aims at, so that what a chunk costs beside its samples is small,
+// and few enough that one sample can be read out of the middle by unpacking all of them.
 inline constexpr std::size_t chunk_samples = 128;
 
 // unpack() may read so many bytes past the end of a packed run; their content does not matter.
