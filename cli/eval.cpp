@@ -117,6 +117,7 @@ int run_eval(const EvalOptions& options) {
   store::SeriesStore store{Limits{}};
   HistoryRequest request;
   request.location = options.data;
+  request.cache = options.cache.directory();
   if (is_url(options.data)) request.now = wall_clock();
   const std::optional<Instant> at = options.at || range ? options.at : request.now;
   // A hold is what it is after the ticks before: as many of them as it can look back on.

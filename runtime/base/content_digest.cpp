@@ -29,6 +29,7 @@ Digest128 content_digest(std::string_view bytes) {
 ContentDigest::ContentDigest() : state_(std::make_unique<State>()) {
   XXH3_128bits_reset(&state_->hash);
 }
+ContentDigest::ContentDigest(ContentDigest&&) noexcept = default;
 ContentDigest::~ContentDigest() = default;
 void ContentDigest::add(std::string_view bytes) {
   XXH3_128bits_update(&state_->hash, bytes.data(), bytes.size());

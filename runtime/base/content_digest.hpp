@@ -20,6 +20,7 @@ Digest128 content_digest(std::string_view bytes);
 class ContentDigest {
  public:
   ContentDigest();
+  ContentDigest(ContentDigest&&) noexcept;
   ~ContentDigest();
   // In as many pieces as one likes: they count as one text.
   void add(std::string_view bytes);

@@ -85,19 +85,6 @@ constexpr std::size_t piece_bytes = 256u << 10;
 // Unix seconds from 2001 to 5138, which as milliseconds would lie in 1970 to 1973.
 constexpr std::int64_t seconds_look_so = 1'000'000'000, seconds_end_so = 100'000'000'000;
 
-// Calls `take` with the pieces, which answers false to end it.
-template <class Take>
-Result<void> each_piece(const TextSource& text, const Take& take) {
-  for (std::uint64_t at = 0; at < text.size;) {
-    const Result<std::string_view> piece = text.read(at, piece_bytes);
-    if (!piece) return piece.error();
-    if (piece->empty()) return Error{ErrorCode::io, "it became shorter while it was read"};
-    at += piece->size();
-    if (!take(*piece)) break;
-  }
-  return {};
-}
-
 Result<formats::ExpositionFormat> format_of(const TextSource& text) {
   constexpr std::uint64_t enough = 16;  // for "\n# EOF\r\n"
   const Result<std::string_view> end = text.read(text.size - std::min(text.size, enough), enough);
@@ -134,6 +121,17 @@ Result<std::optional<Error>> fault_after_end(const TextSource& text, const Limit
 }
 
 }  // namespace
+
+Result<void> each_piece(const TextSource& text, const std::function<bool(std::string_view)>& take) {
+  for (std::uint64_t at = 0; at < text.size;) {
+    const Result<std::string_view> piece = text.read(at, piece_bytes);
+    if (!piece) return piece.error();
+    if (piece->empty()) return Error{ErrorCode::io, "it became shorter while it was read"};
+    at += piece->size();
+    if (!take(*piece)) break;
+  }
+  return {};
+}
 
 TextSource text_in_memory(std::string_view text) {
   return {text.size(), [text](std::uint64_t offset, std::size_t most) -> Result<std::string_view> {

@@ -53,6 +53,12 @@ struct TextSource {
   std::function<Result<std::string_view>(std::uint64_t offset, std::size_t most)> read;
 };
 TextSource text_in_memory(std::string_view text);  // which must outlive it
+// Hands over all of it in order, until `take` answers false.
+Result<void> each_piece(const TextSource& text, const std::function<bool(std::string_view)>& take);
+
+// Another number wherever the same texts would give other samples or births: what was made of them before is
+// then read anew.
+inline constexpr unsigned recording_version = 1;
 
 // Texts that together are one recording: births are inferred over all of them.
 class Recording {

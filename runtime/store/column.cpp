@@ -70,6 +70,20 @@ void Column::forget_chunks_before(std::uint64_t place) {
   std::erase_if(irregular, [&](std::uint64_t first) { return first < chunks_from; });
 }
 
+std::optional<std::int64_t> Column::time_at(std::uint64_t place) const {
+  if (place < chunks_from || place >= end_place()) return std::nullopt;
+  if (place >= tail_from()) return tail_times[place - tail_from()];
+  const std::size_t index = (place - chunks_from) / chunk_samples,
+                    within = (place - chunks_from) % chunk_samples;
+  if (within == 0) return chunks[index].first_time;
+  std::int64_t times[chunk_samples];
+  double values[chunk_samples];
+  const bool whole = unpack(packed_chunk(index), chunk_samples, chunks[index].first_time, times, values);
+  assert(whole);
+  static_cast<void>(whole);
+  return times[within];
+}
+
 void Column::read_all(std::vector<std::int64_t>& times, std::vector<double>& values) const {
   const std::size_t packed_samples = chunks.size() * chunk_samples;
   std::size_t at = times.size();

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -56,6 +57,8 @@ struct Column {
   bool add_packed(std::int64_t first_time, std::string_view chunk);
   // Lets whole chunks before `place` go, when half of all or more would.
   void forget_chunks_before(std::uint64_t place);
+  // Nothing for a place that is not held.
+  std::optional<std::int64_t> time_at(std::uint64_t place) const;
   // Appends all samples that are held.
   void read_all(std::vector<std::int64_t>& times, std::vector<double>& values) const;
 
