@@ -29,8 +29,15 @@ struct TestOptions {
   std::map<std::string, std::string> params;
   bool json = false;
 };
+// Where what was read of recorded files is kept for the next time.
+struct CacheOptions {
+  std::string given;  // "": where caches of the user are
+  bool off = false;
+  std::string directory() const;  // "" when nothing is to be kept
+};
 struct EvalOptions {
   std::string expression, promql, data;  // one of the first two
+  CacheOptions cache;
   std::optional<Instant> at, from, to;
   Duration step;
   std::map<std::string, std::string> params;
@@ -41,6 +48,7 @@ struct EvalOptions {
 };
 struct ReplayOptions {
   std::string file, data;
+  CacheOptions cache;
   std::optional<Instant> from, to;
   std::map<std::string, std::string> params;
   eval::Tier tier = eval::Tier::automatic;

@@ -8,10 +8,9 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "cli/programs.hpp"
+#include "cli/recorded_texts.hpp"
 #include "runtime/eval/store_provider.hpp"
 #include "runtime/net/event_loop.hpp"
-#include "runtime/sources/file.hpp"
 #include "runtime/sources/prometheus.hpp"
 #include "runtime/sources/prometheus_leaves.hpp"
 #include "runtime/sources/scrape.hpp"
@@ -21,8 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Result<History> load_files(const std::string& location, store::SeriesStore& store) {
-  const Limits limits;
+Result<History> load_files(const std::string& location, const std::string& cache, store::SeriesStore& store) {
   std::vector<std::string> files;
   std::error_code failed;
   if (fs::is_directory(location, failed)) {
@@ -34,19 +32,7 @@ Result<History> load_files(const std::string& location, store::SeriesStore& stor
   } else {
     files.push_back(location);
   }
-  sources::Recording recording(limits);
-  for (const std::string& file : files) {
-    const Result<std::string> text = read_text_file(file, limits.data_file_bytes);
-    if (!text) return text.error();
-    if (const Result<void> added = recording.add(*text); !added)
-      return Error{added.error().code, fmt::format("{}: {}", file, added.error().message),
-                   added.error().hint};
-  }
-  const Result<sources::LoadReport> loaded = std::move(recording).load(store);
-  if (!loaded)
-    return Error{loaded.error().code, fmt::format("{}: {}", location, loaded.error().message),
-                 loaded.error().hint};
-  return History{loaded->samples, loaded->first, loaded->last, Semantics::prometheus3};
+  return load_texts(files, location, cache, store);
 }
 
 // After its load it asks nothing more, so that it may outlive the loop.
@@ -133,7 +119,8 @@ Instant wall_clock() {
 
 Result<History> load_history(const plan::Plan& plan, const HistoryRequest& request,
                              store::SeriesStore& store) {
-  return is_url(request.location) ? load_url(plan, request, store) : load_files(request.location, store);
+  return is_url(request.location) ? load_url(plan, request, store)
+                                  : load_files(request.location, request.cache, store);
 }
 
 }  // namespace signalbox::cli

@@ -13,6 +13,7 @@ namespace signalbox::cli {
 
 struct HistoryRequest {
   std::string location;  // path or URL
+  std::string cache;     // directory of what was read of files before; "": none
   // What will be evaluated: a Prometheus is asked for no more than that needs.
   std::optional<Instant> from, to;
   std::optional<Instant> now;  // when a page is read; without it, the wall clock's

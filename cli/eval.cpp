@@ -137,6 +137,7 @@ int run_eval(const EvalOptions& options) {
     return fail(options, "bad_data", "the expression reads metrics, and there is no --data", "",
                 exit_program);
   request.location = options.data;
+  request.cache = options.cache.directory();
   if (is_url(options.data)) request.now = wall_clock();
   const std::optional<Instant> at = options.at || range ? options.at : request.now;
   // A hold is what it is after the ticks before: as many of them as it can look back on.

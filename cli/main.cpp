@@ -116,6 +116,13 @@ std::vector<std::string> arguments(int argc, char** argv) {
   return out;
 }
 
+void add_cache(CLI::App& app, CacheOptions& into) {
+  CLI::Option* const directory =
+      app.add_option("--cache", into.given,
+                     "directory of what was read of large files before (default: ~/.cache/signalbox)");
+  app.add_flag("--no-cache", into.off, "read files anew and keep nothing")->excludes(directory);
+}
+
 int main_of(int argc, char** argv) {
   CLI::App app("Signalbox turns observability into action.", "signalbox");
   app.require_subcommand(1);
@@ -160,6 +167,7 @@ int main_of(int argc, char** argv) {
        "of Prometheus 2 or 3")
       ->check(CLI::IsMember({2, 3}));
   c->add_flag("--json", eval.json, "as the Prometheus HTTP API");
+  add_cache(*c, eval.cache);
   add_params(*c, eval.params);
   add_engine(*c, eval.tier);
   c->callback([&] { code = run_eval(eval); });
@@ -175,6 +183,7 @@ int main_of(int argc, char** argv) {
               "end with 1 if anything paged, with 6 or 5 if an action failed or was refused");
   c->add_flag("--every-tick", replay.every_tick,
               "decide at every tick, also where nothing changed: slower, and the same");
+  add_cache(*c, replay.cache);
   add_params(*c, replay.params);
   add_engine(*c, replay.tier);
   c->callback([&] { code = run_replay(replay); });

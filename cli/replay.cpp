@@ -103,6 +103,7 @@ int run_replay(const ReplayOptions& options) {
   store::SeriesStore store{Limits{}};
   HistoryRequest request;
   request.location = options.data;
+  request.cache = options.cache.directory();
   request.from = options.from;
   request.to = options.to;
   const Result<History> history = load_history(plan, request, store);

@@ -62,6 +62,8 @@ function(signalbox_fuzz file folders)
 endfunction()
 
 signalbox_fuzz(fuzz/exposition_fuzz.cpp "exposition;prometheus_json" sb_formats)
+signalbox_fuzz(fuzz/chunk_fuzz.cpp "chunk" sb_store)
+signalbox_fuzz(fuzz/columns_fuzz.cpp "columns" sb_store)
 
 add_library(sb_test_support STATIC ${PROJECT_SOURCE_DIR}/tests/support/crash_disk.cpp
   ${PROJECT_SOURCE_DIR}/tests/support/sockets.cpp)
@@ -74,6 +76,7 @@ signalbox_test(unit/event_loop_test.cpp sb_net sb_test_support)
 signalbox_test(unit/store_test.cpp sb_store)
 signalbox_test(unit/histogram_quantile_test.cpp sb_eval)
 signalbox_test(property/chunk_property_test.cpp sb_store)
+signalbox_test(property/column_file_test.cpp sb_store)
 signalbox_test(property/window_property_test.cpp sb_store)
 signalbox_test(property/moving_windows_test.cpp sb_store)
 signalbox_test(wire/prometheus_parity_test.cpp sb_eval nlohmann_json::nlohmann_json)
@@ -93,6 +96,7 @@ signalbox_test(unit/plan_test.cpp sb_plan)
 target_compile_definitions(plan_test PRIVATE PLAN_V1_HEX="${PROJECT_SOURCE_DIR}/tests/unit/data/plan_v1.hex")
 
 signalbox_test(unit/sources_test.cpp sb_sources)
+signalbox_test(property/known_lines_test.cpp sb_sources)
 
 signalbox_test(unit/analysis_test.cpp sb_lower)
 target_compile_definitions(analysis_test PRIVATE TOUR_PATH="${PROJECT_SOURCE_DIR}/examples/tour/tour.slo")
@@ -265,3 +269,7 @@ set_target_properties(parity PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_
 signalbox_test(parity/parity_test.cpp sb_parity)
 target_compile_definitions(parity_test PRIVATE SIGNALBOX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 set_tests_properties(parity_test PROPERTIES LABELS wire)
+
+signalbox_program_test(wire/history_cache_test.cpp)
+target_sources(history_cache_test PRIVATE ${PROJECT_SOURCE_DIR}/cli/history_cache.cpp)
+target_link_libraries(history_cache_test PRIVATE sb_eval sb_net)

@@ -33,8 +33,14 @@ struct Limits {
   std::size_t store_bytes = std::size_t{4} << 30;
   // Samples of one answer of a Prometheus, before they are packed: 16 bytes each.
   std::size_t answer_samples = 128'000'000;
-  // A file given to --data is read whole before it is parsed.
+  // A file given to --data: a day of a large fleet, and what cannot be read again, as a pipe, is held in
+  // memory.
   std::size_t data_file_bytes = std::size_t{4} << 30;
+  // What was read of files is kept for the next time when they are so large together: reading less takes less
+  // than a hundredth of a second.
+  std::size_t history_cache_from_bytes = 8u << 20;
+  // All that is so kept: a recording of 400 MB takes 20 MB, so these are the last hundred of them.
+  std::size_t history_cache_bytes = std::size_t{2} << 30;
 
   // Instances of one declaration without a `max` of its own.
   std::uint32_t instances = 1000;

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "runtime/formats/exposition_line.hpp"
+#include "runtime/formats/plain_number.hpp"
 #include "runtime/formats/text.hpp"
 
 namespace signalbox::formats {
@@ -19,42 +20,151 @@ bool is_family_type(std::string_view type, bool openmetrics) {
   return false;
 }
 
-class Parser : private LineReader {
- public:
-  Parser(std::string_view text, ExpositionFormat format, const Limits& limits, std::size_t max_samples,
-         const ExpositionSink& sink)
-      : LineReader(format, limits), text_(text), max_samples_(max_samples), sink_(sink) {}
+}  // namespace
 
-  Result<void> run() {
-    if (looks_like_html(text_)) {
-      return Error{ErrorCode::malformed, "line 1, column 1: this is an HTML page, not metrics",
-                   "check the path: most programs serve their metrics under /metrics"};
+class ExpositionReader::Parser : private LineReader {
+ public:
+  Parser(ExpositionFormat format, const Limits& limits, std::size_t max_samples, SeriesTexts& texts,
+         const ExpositionSink& sink)
+      : LineReader(format, limits), max_samples_(max_samples), texts_(texts), sink_(sink) {
+    texts_.use_for(static_cast<unsigned>(format));
+  }
+
+  std::size_t line() const { return line_; }
+  bool saw_end() const { return saw_end_; }
+
+  Result<void> feed(std::string_view piece) {
+    if (!begun_) {
+      if (!rest_.empty()) {
+        rest_ += piece;
+        piece = rest_;
+      }
+      if (!begins(piece, false)) {
+        if (rest_.empty()) rest_ = piece;
+        return {};
+      }
+      if (begins_as_html_) return html();
+      if (!rest_.empty()) {
+        const std::string beginning = std::move(rest_);
+        rest_.clear();
+        return lines_of(beginning);
+      }
     }
-    const char* next = text_.data();
-    const char* const text_end = next + text_.size();
-    begin_ = p_ = end_ = next;
-    bool newline = true;
-    while (next < text_end) {
-      const void* found = std::memchr(next, '\n', static_cast<std::size_t>(text_end - next));
-      newline = found != nullptr;
-      begin_ = p_ = next;
-      end_ = newline ? static_cast<const char*>(found) : text_end;
-      next = newline ? end_ + 1 : text_end;
+    return lines_of(piece);
+  }
+
+  Result<void> finish() {
+    if (!begun_) {
+      const std::string beginning = std::move(rest_);
+      rest_.clear();
+      begins(beginning, true);
+      if (begins_as_html_) return html();
+      if (const Result<void> read = lines_of(beginning); !read) return read;
+    }
+    if (!rest_.empty()) {
+      begin_ = p_ = rest_.data();
+      end_ = begin_ + rest_.size();
       ++line_;
       if (!read_line()) return std::move(error_);
     }
     if (openmetrics_ && !at_eof_) {
-      if (newline) {
+      if (rest_.empty()) {
         ++line_;
-        begin_ = text_end;
+        begin_ = end_ = rest_.data();
       }
-      fail(text_end, "the text ends without '# EOF': it was cut off");
+      fail(end_, "the text ends without '# EOF': it was cut off");
       return std::move(error_);
     }
     return {};
   }
 
  private:
+  // Whether `text` is enough to say how the whole begins.
+  bool begins(std::string_view text, bool all) {
+    constexpr std::size_t longest_opening = 9;  // "<!doctype"
+    if (!all) {
+      std::string_view rest = text;
+      if (rest.size() < 3) return false;
+      if (rest.starts_with("\xef\xbb\xbf")) rest.remove_prefix(3);
+      const std::size_t start = rest.find_first_not_of(" \t\r\n");
+      if (start == std::string_view::npos) return false;
+      if (rest[start] == '<' && rest.size() - start < longest_opening) return false;
+    }
+    begun_ = true;
+    begins_as_html_ = looks_like_html(text);
+    return true;
+  }
+  static Result<void> html() {
+    return Error{ErrorCode::malformed, "line 1, column 1: this is an HTML page, not metrics",
+                 "check the path: most programs serve their metrics under /metrics"};
+  }
+
+  // Whole lines are read where they stand; the beginning of one waits for its end.
+  Result<void> lines_of(std::string_view piece) {
+    if (!rest_.empty()) {
+      const std::size_t newline = piece.find('\n');
+      rest_ += piece.substr(0, newline == std::string_view::npos ? newline : newline + 1);
+      if (newline == std::string_view::npos) return {};
+      piece.remove_prefix(newline + 1);
+      if (!read_lines(rest_)) return std::move(error_);
+      rest_.clear();
+    }
+    const std::size_t last = piece.rfind('\n');
+    if (last == std::string_view::npos) {
+      rest_ = piece;
+      return {};
+    }
+    if (!read_lines(piece.substr(0, last + 1))) return std::move(error_);
+    rest_ = piece.substr(last + 1);
+    return {};
+  }
+
+  // `text` ends with a newline.
+  bool read_lines(std::string_view text) {
+    const char* next = text.data();
+    const char* const text_end = next + text.size();
+    while (next < text_end) {
+      next = openmetrics_ ? read_known<true>(next, text_end) : read_known<false>(next, text_end);
+      if (next == text_end) break;
+      begin_ = p_ = next;
+      end_ = static_cast<const char*>(std::memchr(next, '\n', static_cast<std::size_t>(text_end - next)));
+      next = end_ + 1;
+      ++line_;
+      if (!read_line()) return false;
+    }
+    return true;
+  }
+
+  // Lines of the series that stood there the last time, with plain numbers. Answers where the first other
+  // line begins.
+  template <bool OpenMetrics>
+  const char* read_known(const char* next, const char* const text_end) {
+    if (at_eof_) return next;
+    for (;;) {
+      if (max_samples_ != 0 && samples_ == max_samples_) return next;
+      const SeriesTexts::Known* const known = texts_.expected(previous_);
+      if (known == nullptr) return next;
+      const std::size_t size = known->text.size();
+      if (static_cast<std::size_t>(text_end - next) <= size + plain_reach) return next;
+      if (next[size] != ' ' || std::memcmp(next, known->text.data(), size) != 0) return next;
+      const char* p = next + size + 1;
+      double value = 0;
+      if (!plain_value(p, value)) return next;
+      std::optional<Instant> time;
+      if (*p == ' ') {
+        std::int64_t ms = 0;
+        if (!(OpenMetrics ? plain_seconds(++p, ms) : plain_ms(++p, ms))) return next;
+        time = Instant{ms};
+      }
+      if (*p != '\n') return next;
+      next = p + 1;
+      ++line_;
+      ++samples_;
+      previous_ = texts_.index_of(*known);
+      sink_.sample(known->series, value, time);
+    }
+  }
+
   bool read_line() {
     if (at_eof_) return fail(begin_, "text after '# EOF'");
     if (end_ > begin_ && end_[-1] == '\r') return fail(end_ - 1, "a CRLF line end: lines end with LF alone");
@@ -72,6 +182,8 @@ class Parser : private LineReader {
       at_eof_ = true;
       return true;
     }
+    saw_end_ =
+        saw_end_ || std::string_view(begin_, static_cast<std::size_t>(end_ - begin_)).starts_with("# EOF");
     const char* const start = p_++;
     const bool spaced = p_ < end_ && is_blank(*p_);
     if (spaced) ++p_;
@@ -101,27 +213,42 @@ class Parser : private LineReader {
   }
 
   bool read_sample() {
+    const char* const text_begin = p_;
     std::string_view metric;
     if (!metric_name(metric)) return false;
     labels_.clear();
     skip_blanks();
     const bool braces = p_ < end_ && *p_ == '{';
-    if (braces) {
-      if (!read_labels()) return false;
-      skip_blanks();
-    } else if (p_ == metric.data() + metric.size() && (p_ == end_ || *p_ != ' ')) {
+    if (!braces && p_ == metric.data() + metric.size() && (p_ == end_ || *p_ != ' '))
       return fail_expected("a space or '{' after the metric name");
-    }
-    ExpositionSample sample;
-    if (!build_labels(metric, sample.labels)) return false;
-    if (openmetrics_ && !separator("the value")) return false;
-    if (!read_value(sample.value)) return false;
+    if (braces && !read_labels()) return false;
+    const std::string_view text(text_begin,
+                                braces ? static_cast<std::size_t>(p_ - text_begin) : metric.size());
+    SeriesTexts::Index known = texts_.find(text);
+    Labels labels;
+    if (known == SeriesTexts::none && !build_labels(metric, labels)) return false;
     skip_blanks();
-    if (openmetrics_ ? !read_openmetrics_tail(sample) : !read_prometheus_tail(sample)) return false;
+    double value = 0;
+    std::optional<Instant> time;
+    if (openmetrics_ && !separator("the value")) return false;
+    if (!read_value(value)) return false;
+    skip_blanks();
+    if (openmetrics_ ? !read_openmetrics_tail(time) : !read_prometheus_tail(time)) return false;
     if (max_samples_ != 0 && samples_ == max_samples_)
       return fail_limit(begin_, "more samples", max_samples_, "scrape_samples");
     ++samples_;
-    sink_.sample(std::move(sample));
+    std::uint32_t series = 0;
+    if (known == SeriesTexts::none) {
+      series = sink_.series(std::move(labels));
+      known = texts_.add(text, series);
+    } else {
+      series = texts_[known].series;
+    }
+    if (known != SeriesTexts::none) {
+      texts_.follows(previous_, known);
+      previous_ = known;
+    }
+    sink_.sample(series, value, time);
     return true;
   }
 
@@ -146,18 +273,18 @@ class Parser : private LineReader {
     return true;
   }
 
-  bool read_prometheus_tail(ExpositionSample& sample) {
+  bool read_prometheus_tail(std::optional<Instant>& time) {
     if (p_ == end_) return true;
     if (*p_ == '#') return fail(p_, "an exemplar or a comment after a value: Prometheus' text has none");
-    if (!read_time(sample.time)) return false;
+    if (!read_time(time)) return false;
     skip_blanks();
     return p_ == end_ || fail_expected("the line's end");
   }
-  bool read_openmetrics_tail(ExpositionSample& sample) {
+  bool read_openmetrics_tail(std::optional<Instant>& time) {
     if (p_ == end_) return true;
     if (!separator("a timestamp")) return false;
     if (p_ == end_ || *p_ != '#') {
-      if (!read_time(sample.time)) return false;
+      if (!read_time(time)) return false;
       if (p_ == end_) return true;
       if (!separator("an exemplar")) return false;
     }
@@ -178,19 +305,40 @@ class Parser : private LineReader {
     return p_ == end_ || fail_expected("the line's end");
   }
 
-  const std::string_view text_;
   const std::size_t max_samples_;
+  SeriesTexts& texts_;
   const ExpositionSink& sink_;
   std::size_t samples_ = 0;
-  bool at_eof_ = false;
+  SeriesTexts::Index previous_ = SeriesTexts::none;  // what the line before named
+  bool begun_ = false, begins_as_html_ = false;
+  bool at_eof_ = false, saw_end_ = false;
+  std::string
+      rest_;  // of what was fed: the beginning of a line, or of a text that does not say yet what it is
   ExpositionFamily family_;
 };
 
-}  // namespace
+ExpositionReader::ExpositionReader(ExpositionFormat format, const Limits& limits, std::size_t max_samples,
+                                   SeriesTexts& texts, const ExpositionSink& sink)
+    : parser_(std::make_unique<Parser>(format, limits, max_samples, texts, sink)) {}
+ExpositionReader::~ExpositionReader() = default;
+Result<void> ExpositionReader::feed(std::string_view piece) {
+  return parser_->feed(piece);
+}
+Result<void> ExpositionReader::finish() {
+  return parser_->finish();
+}
+std::size_t ExpositionReader::line() const {
+  return parser_->line();
+}
+bool ExpositionReader::saw_end() const {
+  return parser_->saw_end();
+}
 
 Result<void> parse_exposition(std::string_view text, ExpositionFormat format, const Limits& limits,
-                              std::size_t max_samples, const ExpositionSink& sink) {
-  return Parser(text, format, limits, max_samples, sink).run();
+                              std::size_t max_samples, SeriesTexts& texts, const ExpositionSink& sink) {
+  ExpositionReader reader(format, limits, max_samples, texts, sink);
+  if (const Result<void> fed = reader.feed(text); !fed) return fed;
+  return reader.finish();
 }
 
 }  // namespace signalbox::formats

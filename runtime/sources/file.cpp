@@ -4,113 +4,39 @@
 
 #include <algorithm>
 #include <functional>
-#include <map>
 #include <numeric>
 #include <optional>
+
+#include "runtime/sources/scrape_groups.hpp"
 
 namespace signalbox::sources {
 namespace {
 
-using Times = std::vector<std::int64_t>;
-
-void sort_unique(Times& times) {
-  std::sort(times.begin(), times.end());
-  times.erase(std::unique(times.begin(), times.end()), times.end());
-}
-bool has(const Times& times, std::int64_t time) {
-  return std::binary_search(times.begin(), times.end(), time);
-}
-
-struct Group {
-  Times scrapes;  // of all its series
-  Times up;       // those that `up` reports
-  Times failed;   // those that it reports as failed
-  std::int64_t spacing = 0;
-};
-using GroupKey = std::pair<std::string, std::string>;
-using Groups = std::map<GroupKey, Group>;
-
-GroupKey key_of(const Labels& labels) {
-  return {std::string(labels.get("job")), std::string(labels.get("instance"))};
-}
-bool is_up(const Labels& labels) {
-  return labels.get(metric_name_label) == "up";
-}
-
 // In rising time; of two samples at one time the first one stays.
-void put_in_order(LoadedSeries& series) {
-  const auto not_rising =
-      std::adjacent_find(series.times.begin(), series.times.end(), std::greater_equal<>());
-  if (not_rising == series.times.end()) return;
-  std::vector<std::size_t> order(series.times.size());
+void sort_samples(std::vector<std::int64_t>& times, std::vector<double>& values) {
+  const auto not_rising = std::adjacent_find(times.begin(), times.end(), std::greater_equal<>());
+  if (not_rising == times.end()) return;
+  std::vector<std::size_t> order(times.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return series.times[a] < series.times[b]; });
-  LoadedSeries sorted{std::move(series.labels), {}, {}};
-  sorted.times.reserve(order.size());
-  sorted.values.reserve(order.size());
+                   [&](std::size_t a, std::size_t b) { return times[a] < times[b]; });
+  std::vector<std::int64_t> sorted_times;
+  std::vector<double> sorted_values;
+  sorted_times.reserve(order.size());
+  sorted_values.reserve(order.size());
   for (const std::size_t i : order) {
-    if (!sorted.times.empty() && sorted.times.back() == series.times[i]) continue;
-    sorted.times.push_back(series.times[i]);
-    sorted.values.push_back(series.values[i]);
+    if (!sorted_times.empty() && sorted_times.back() == times[i]) continue;
+    sorted_times.push_back(times[i]);
+    sorted_values.push_back(values[i]);
   }
-  series = std::move(sorted);
+  times = std::move(sorted_times);
+  values = std::move(sorted_values);
 }
 
-Groups find_groups(const std::vector<LoadedSeries>& series) {
-  // Merging only when the list has doubled keeps memory and time at the number of distinct times.
-  std::map<GroupKey, std::size_t> merge_at;
-  Groups groups;
-  for (const LoadedSeries& one : series) {
-    const GroupKey key = key_of(one.labels);
-    Group& group = groups[key];
-    group.scrapes.insert(group.scrapes.end(), one.times.begin(), one.times.end());
-    std::size_t& bound = merge_at[key];
-    if (group.scrapes.size() > std::max<std::size_t>(bound, 100'000)) {
-      sort_unique(group.scrapes);
-      bound = 2 * group.scrapes.size();
-    }
-    if (!is_up(one.labels)) continue;
-    for (std::size_t i = 0; i < one.times.size(); ++i) {
-      group.up.push_back(one.times[i]);
-      if (one.values[i] == 0) group.failed.push_back(one.times[i]);
-    }
-  }
-  for (auto& [key, group] : groups) {
-    sort_unique(group.scrapes);
-    sort_unique(group.up);
-    sort_unique(group.failed);
-    Times gaps;
-    for (std::size_t i = 1; i < group.scrapes.size(); ++i)
-      gaps.push_back(group.scrapes[i] - group.scrapes[i - 1]);
-    if (gaps.empty()) continue;
-    const auto middle = gaps.begin() + static_cast<std::ptrdiff_t>(gaps.size() / 2);
-    std::nth_element(gaps.begin(), middle, gaps.end());
-    group.spacing = *middle;
-  }
-  return groups;
-}
-
-std::optional<Instant> absent_before(std::int64_t time, const Group& group) {
-  const auto scrape = std::lower_bound(group.scrapes.begin(), group.scrapes.end(), time);
-  if (scrape == group.scrapes.begin()) return std::nullopt;
-  const std::int64_t before = *std::prev(scrape);
-  if (time - before > group.spacing * 5 / 2 || has(group.failed, before)) return std::nullopt;
-  return Instant{before};
-}
-
-bool taken_with_up(const LoadedSeries& series, const Group& group) {
-  return !group.up.empty() && !is_up(series.labels) &&
-         std::includes(group.up.begin(), group.up.end(), series.times.begin(), series.times.end());
-}
-
-// The first scrape after `time` if it comes before `next`, and the group's latest one is later still.
-std::optional<std::int64_t> missed_scrape(const Group& group, std::int64_t time,
-                                          std::optional<std::int64_t> next) {
-  const auto scrape = std::upper_bound(group.up.begin(), group.up.end(), time);
-  if (scrape == group.up.end() || std::next(scrape) == group.up.end()) return std::nullopt;
-  if (next && *scrape >= *next) return std::nullopt;
-  return *scrape;
+void count_series(std::int64_t first, std::int64_t last, LoadReport& report) {
+  report.first.ms = report.series == 0 ? first : std::min(report.first.ms, first);
+  report.last.ms = report.series == 0 ? last : std::max(report.last.ms, last);
+  ++report.series;
 }
 
 }  // namespace
@@ -118,103 +44,245 @@ std::optional<std::int64_t> missed_scrape(const Group& group, std::int64_t time,
 Result<LoadReport> store_loaded(std::vector<LoadedSeries> series, const Inference& inference,
                                 store::SeriesStore& store) {
   LoadReport report;
-  for (LoadedSeries& one : series) put_in_order(one);
-  const Groups groups = find_groups(series);
+  ScrapeGroups groups;
+  for (LoadedSeries& one : series) {
+    sort_samples(one.times, one.values);
+    groups.add(one.labels, one.times, one.values);
+  }
+  groups.finish();
   for (const LoadedSeries& one : series) {
     if (one.times.empty()) continue;
-    const Group& group = groups.at(key_of(one.labels));
-    const bool ends = inference.ends && taken_with_up(one, group);
+    const ScrapeGroup& group = groups.of(one.labels);
+    const bool ends = inference.ends && group.taken_with_up(one.labels, one.times);
     const Result<store::SeriesId> id = store.series(one.labels);
     if (!id) return id.error();
     bool born_here = true;  // the next sample is the first, or the first after an end
     for (std::size_t i = 0; i < one.times.size(); ++i) {
       const std::int64_t time = one.times[i];
-      const auto absent_at = born_here && inference.births ? absent_before(time, group) : std::nullopt;
+      const auto absent_at = born_here && inference.births ? group.absent_before(time) : std::nullopt;
       const auto stored = store.append(*id, Instant{time}, one.values[i], absent_at);
       if (!stored) return stored.error();
       if (*stored == store::AppendOutcome::stored) ++report.samples;
       born_here = false;
       if (!ends) continue;
       const bool last = i + 1 == one.times.size();
-      const auto missed = missed_scrape(group, time, last ? std::nullopt : std::optional(one.times[i + 1]));
+      const auto missed = group.missed_scrape(time, last ? std::nullopt : std::optional(one.times[i + 1]));
       if (!missed || *missed > inference.complete_to.ms) continue;
       const auto ended = store.append(*id, Instant{*missed}, store::stale_marker());
       if (!ended) return ended.error();
       born_here = true;
     }
-    report.first.ms = report.series == 0 ? one.times.front() : std::min(report.first.ms, one.times.front());
-    report.last.ms = report.series == 0 ? one.times.back() : std::max(report.last.ms, one.times.back());
-    ++report.series;
+    count_series(one.times.front(), one.times.back(), report);
   }
   return report;
 }
 
 namespace {
 
+// Small enough to stay in a core's cache, large enough that asking for it costs nothing.
+constexpr std::size_t piece_bytes = 256u << 10;
+
 // Unix seconds from 2001 to 5138, which as milliseconds would lie in 1970 to 1973.
 constexpr std::int64_t seconds_look_so = 1'000'000'000, seconds_end_so = 100'000'000'000;
 
+Result<formats::ExpositionFormat> format_of(const TextSource& text) {
+  constexpr std::uint64_t enough = 16;  // for "\n# EOF\r\n"
+  const Result<std::string_view> end = text.read(text.size - std::min(text.size, enough), enough);
+  if (!end) return end.error();
+  return formats::detect_exposition("", *end);
+}
+
+// The fault of a text that has an end in its middle: it is OpenMetrics with something after it, not another
+// format.
+Result<std::optional<Error>> fault_after_end(const TextSource& text, const Limits& limits) {
+  constexpr std::string_view mark = "\n# EOF";
+  std::string tail = "\n";
+  bool found = false;
+  Result<void> read = each_piece(text, [&](std::string_view piece) {
+    found = piece.find(mark) != std::string_view::npos ||
+            (tail + std::string(piece.substr(0, mark.size()))).find(mark) != std::string::npos;
+    tail += piece.substr(piece.size() - std::min(piece.size(), mark.size()));
+    tail.erase(0, tail.size() - std::min(tail.size(), mark.size()));
+    return !found;
+  });
+  if (!read) return read.error();
+  if (!found) return std::optional<Error>();
+  formats::SeriesTexts texts;
+  formats::ExpositionSink nobody;
+  nobody.series = [](Labels&&) { return 0u; };
+  nobody.sample = [](std::uint32_t, double, std::optional<Instant>) {};
+  formats::ExpositionReader reader(formats::ExpositionFormat::openmetrics, limits, 0, texts, nobody);
+  Result<void> parsed;
+  read = each_piece(text, [&](std::string_view piece) { return bool(parsed = reader.feed(piece)); });
+  if (!read) return read.error();
+  if (parsed) parsed = reader.finish();
+  if (parsed) return Error{ErrorCode::io, "it changed while it was read"};
+  return std::optional(parsed.error());
+}
+
 }  // namespace
 
-Result<void> Recording::add(std::string_view text) {
-  std::size_t samples = 0;
+Result<void> each_piece(const TextSource& text, const std::function<bool(std::string_view)>& take) {
+  for (std::uint64_t at = 0; at < text.size;) {
+    const Result<std::string_view> piece = text.read(at, piece_bytes);
+    if (!piece) return piece.error();
+    if (piece->empty()) return Error{ErrorCode::io, "it became shorter while it was read"};
+    at += piece->size();
+    if (!take(*piece)) break;
+  }
+  return {};
+}
+
+TextSource text_in_memory(std::string_view text) {
+  return {text.size(), [text](std::uint64_t offset, std::size_t most) -> Result<std::string_view> {
+            return text.substr(std::min<std::uint64_t>(offset, text.size()), most);
+          }};
+}
+
+std::uint32_t Recording::number_of(Labels&& labels) {
+  const auto number = static_cast<std::uint32_t>(series_.size());
+  const auto [entry, fresh] = index_.try_emplace(std::move(labels), number);
+  if (fresh) {
+    series_.push_back({entry->first, {}, {}, {}});
+    bytes_ += store::SeriesStore::series_bytes(entry->first);
+  }
+  return entry->second;
+}
+
+void Recording::put(Series& series, std::int64_t time, double value) {
+  store::Column& column = series.column;
+  if (column.end_place() == 0 || time > column.last_sample) {
+    if (column.add(time, value))
+      bytes_ += column.packed.size() - column.chunks.back().offset + sizeof(store::Column::Chunk);
+    return;
+  }
+  series.late_times.push_back(time);
+  series.late_values.push_back(value);
+  bytes_ += sizeof time + sizeof value;
+}
+
+void Recording::put_in_order(Series& series) {
+  if (series.late_times.empty()) return;
+  std::vector<std::int64_t> times;
+  std::vector<double> values;
+  // A sample came late when one of its time or a later one was there: those of the column are the first of
+  // their times.
+  series.column.read_all(times, values);
+  times.insert(times.end(), series.late_times.begin(), series.late_times.end());
+  values.insert(values.end(), series.late_values.begin(), series.late_values.end());
+  sort_samples(times, values);
+  series = {std::move(series.labels), {}, {}, {}};
+  for (std::size_t i = 0; i < times.size(); ++i) series.column.add(times[i], values[i]);
+}
+
+Result<void> Recording::add(const TextSource& text, ContentDigest* digest) {
+  const Result<formats::ExpositionFormat> format = format_of(text);
+  if (!format) return format.error();
+  const bool milliseconds = *format == formats::ExpositionFormat::prometheus;
+  bool any = false;
   std::int64_t earliest = std::numeric_limits<std::int64_t>::max(),
                latest = std::numeric_limits<std::int64_t>::min();
-  std::optional<std::size_t> timeless;  // which sample of the text, from 0
+  std::optional<std::size_t> timeless;  // its line
+  formats::ExpositionReader* reading = nullptr;
   formats::ExpositionSink sink;
-  sink.sample = [&](formats::ExpositionSample&& sample) {
-    const std::size_t number = samples++;
-    if (!sample.time) {
-      if (!timeless) timeless = number;
+  sink.series = [&](Labels&& labels) { return number_of(std::move(labels)); };
+  sink.sample = [&](std::uint32_t series, double value, std::optional<Instant> time) {
+    if (!time) {
+      if (!timeless) timeless = reading->line();
       return;
     }
-    earliest = std::min(earliest, sample.time->ms);
-    latest = std::max(latest, sample.time->ms);
-    const auto [entry, fresh] = index_.try_emplace(std::move(sample.labels), series_.size());
-    if (fresh) series_.push_back({entry->first, {}, {}});
-    LoadedSeries& series = series_[entry->second];
-    series.times.push_back(sample.time->ms);
-    series.values.push_back(sample.value);
+    any = true;
+    earliest = std::min(earliest, time->ms);
+    latest = std::max(latest, time->ms);
+    put(series_[series], time->ms, value);
   };
-  // A text with an end in its middle is OpenMetrics with something after it, not another format.
-  const bool ends_somewhere = text.substr(0, 5) == "# EOF" || text.find("\n# EOF") != std::string_view::npos;
-  const auto format =
-      ends_somewhere ? formats::ExpositionFormat::openmetrics : formats::detect_exposition("", text);
-  const Result<void> parsed = formats::parse_exposition(text, format, limits_, 0, sink);
-  const bool milliseconds = format == formats::ExpositionFormat::prometheus;
+  formats::ExpositionReader reader(*format, limits_, 0, texts_, sink);
+  reading = &reader;
+  Result<void> parsed;
+  const Result<void> read = each_piece(text, [&](std::string_view piece) {
+    if (digest != nullptr) digest->add(piece);
+    parsed = reader.feed(piece);
+    if (parsed && series_.size() > limits_.store_series)
+      parsed = Error{ErrorCode::limit_exceeded, fmt::format("line {}: more than {} series (store_series)",
+                                                            reader.line(), limits_.store_series)};
+    if (parsed && bytes_ > limits_.store_bytes)
+      parsed = Error{ErrorCode::limit_exceeded,
+                     fmt::format("line {}: the samples up to here need more than {} bytes (store_bytes)",
+                                 reader.line(), limits_.store_bytes)};
+    return bool(parsed);
+  });
+  if (!read) return read.error();
+  if (parsed) parsed = reader.finish();
+  const bool in_seconds =
+      milliseconds && any && !timeless && earliest >= seconds_look_so && latest < seconds_end_so;
+  if (milliseconds && (!parsed || in_seconds || reader.saw_end())) {
+    const Result<std::optional<Error>> fault = fault_after_end(text, limits_);
+    if (!fault) return fault.error();
+    if (*fault) return **fault;
+  }
   if (!parsed) {
     if (milliseconds && parsed.error().message.find("milliseconds") != std::string::npos)
       return Error{ErrorCode::malformed, parsed.error().message,
                    "if this is OpenMetrics, it was cut off: it ends with '# EOF'"};
     return parsed.error();
   }
-  if (milliseconds && samples > 0 && !timeless && earliest >= seconds_look_so && latest < seconds_end_so)
+  if (in_seconds)
     return Error{
         ErrorCode::malformed,
         "the times look like seconds, and the text does not end with '# EOF': OpenMetrics that was cut off",
         "record it again, or end the last whole line with '# EOF'; Prometheus' text has milliseconds"};
   if (!timeless) return {};
-  // Every line but comments and empty ones is one sample.
-  std::size_t line = 0;
-  for (std::size_t at = 0, left = *timeless + 1; left > 0 && at <= text.size(); ++line) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    const std::size_t begin = std::min(text.find_first_not_of(" \t\r", at), end);
-    if (begin < end && text[begin] != '#') --left;
-    at = end + 1;
-  }
-  return Error{ErrorCode::malformed, fmt::format("line {}: a sample without a time", line),
+  return Error{ErrorCode::malformed, fmt::format("line {}: a sample without a time", *timeless),
                "recorded data has a time on each line, after the value: in seconds in OpenMetrics, in "
                "milliseconds in Prometheus' text"};
 }
 
 Result<LoadReport> Recording::load(store::SeriesStore& store) && {
   index_.clear();
-  return store_loaded(std::move(series_), {}, store);
+  texts_.clear();
+  LoadReport report;
+  ScrapeGroups groups;
+  std::vector<std::int64_t> times;
+  std::vector<double> values;
+  const auto read = [&](const Series& one) {
+    times.clear();
+    values.clear();
+    one.column.read_all(times, values);
+  };
+  for (Series& one : series_) {
+    put_in_order(one);
+    read(one);
+    groups.add(one.labels, times, values);
+  }
+  groups.finish();
+  for (Series& one : series_) {
+    if (one.column.end_place() == 0) continue;
+    const std::int64_t first =
+        one.column.chunks.empty() ? one.column.tail_times[0] : one.column.chunks[0].first_time;
+    const std::optional<Instant> absent_at = groups.of(one.labels).absent_before(first);
+    const Result<store::SeriesId> id = store.series(one.labels);
+    if (!id) return id.error();
+    count_series(first, one.column.last_sample, report);
+    if (!store.first_time(*id)) {
+      report.samples += one.column.end_place();
+      store::SeriesHistory history{std::move(one.column), {}, {}};
+      if (absent_at) history.births.push_back({0, absent_at->ms});
+      if (const Result<void> adopted = store.adopt(*id, std::move(history)); !adopted) return adopted.error();
+      continue;
+    }
+    read(one);
+    for (std::size_t i = 0; i < times.size(); ++i) {
+      const auto stored = store.append(*id, Instant{times[i]}, values[i], i == 0 ? absent_at : std::nullopt);
+      if (!stored) return stored.error();
+      if (*stored == store::AppendOutcome::stored) ++report.samples;
+    }
+  }
+  return report;
 }
 
 Result<LoadReport> load_exposition(std::string_view text, store::SeriesStore& store, const Limits& limits) {
   Recording recording(limits);
-  if (const Result<void> added = recording.add(text); !added) return added.error();
+  if (const Result<void> added = recording.add(text_in_memory(text)); !added) return added.error();
   return std::move(recording).load(store);
 }
 

@@ -1,11 +1,14 @@
 // Recorded files: OpenMetrics or Prometheus text in which every sample has its time.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <limits>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "runtime/base/content_digest.hpp"
 #include "runtime/formats/exposition.hpp"
 #include "runtime/store/series_store.hpp"
 
@@ -42,18 +45,49 @@ struct Inference {
 Result<LoadReport> store_loaded(std::vector<LoadedSeries> series, const Inference& inference,
                                 store::SeriesStore& store);
 
+// A text that lies somewhere and is read piece by piece: a large one is never in memory as a whole.
+struct TextSource {
+  std::uint64_t size = 0;
+  // What lies at `offset`, `most` bytes or as many as there are up to `size`. The view holds until the next
+  // call.
+  std::function<Result<std::string_view>(std::uint64_t offset, std::size_t most)> read;
+};
+TextSource text_in_memory(std::string_view text);  // which must outlive it
+// Hands over all of it in order, until `take` answers false.
+Result<void> each_piece(const TextSource& text, const std::function<bool(std::string_view)>& take);
+
+// Another number wherever the same texts would give other samples or births: what was made of them before is
+// then read anew.
+inline constexpr unsigned recording_version = 1;
+
 // Texts that together are one recording: births are inferred over all of them.
 class Recording {
  public:
   explicit Recording(const Limits& limits) : limits_(limits) {}
-  // Samples may come in any order. A sample without a time is `malformed`, with its line.
-  Result<void> add(std::string_view text);
+  // Samples may come in any order. A sample without a time is `malformed`, with its line. `limit_exceeded`
+  // when all texts together have more series or need more memory than the store may hold. After an error
+  // nothing is to be done with the recording. `digest`, if there is one, gets the bytes that were read as
+  // samples.
+  Result<void> add(const TextSource& text, ContentDigest* digest = nullptr);
   Result<LoadReport> load(store::SeriesStore& store) &&;
 
  private:
+  struct Series {
+    Labels labels;
+    store::Column column;  // samples that came in rising time
+    // Those that did not, as they came.
+    std::vector<std::int64_t> late_times;
+    std::vector<double> late_values;
+  };
+  std::uint32_t number_of(Labels&& labels);
+  void put(Series& series, std::int64_t time, double value);
+  static void put_in_order(Series& series);
+
   Limits limits_;
-  std::unordered_map<Labels, std::size_t, LabelsHash> index_;
-  std::vector<LoadedSeries> series_;
+  formats::SeriesTexts texts_;
+  std::unordered_map<Labels, std::uint32_t, LabelsHash> index_;
+  std::vector<Series> series_;
+  std::size_t bytes_ = 0;  // of series, at least
 };
 
 // A recording of one text.

@@ -33,36 +33,73 @@ Labels PageIngest::own(std::string_view name) const {
       {{std::string(metric_name_label), std::string(name)}, {"job", job_}, {"instance", instance_}});
 }
 
+std::uint32_t PageIngest::number_of(const Labels& labels) {
+  const auto number = static_cast<std::uint32_t>(known_.size());
+  const auto [entry, fresh] = numbers_.try_emplace(identify(labels), number);
+  if (fresh) known_.push_back({.labels = entry->first, .id = {}});
+  return entry->second;
+}
+
+// The store may have dropped a series since, and has it under another id if it came back.
+std::optional<store::SeriesId> PageIngest::find(const Known& series) const {
+  if (series.id && !store_.labels(*series.id).empty()) return series.id;
+  return store_.find(series.labels);
+}
+
 // Neither can fail: the room for a page's markers and reports is asked for before the page is taken, and
 // after a failure it only falls short where the store is full, which the failed page has said already.
-void PageIngest::end(const Shown& series, Instant at) {
+void PageIngest::end(const Known& series, Instant at) {
   if (series.id && series.live) (void)store_.append(*series.id, at, store::stale_marker());
 }
 void PageIngest::write(std::string_view name, Instant at, double value) {
   if (const auto id = store_.series(own(name))) (void)store_.append(*id, at, value);
 }
 
+// Targets whose series come and go must not fill the memory.
+void PageIngest::forget_unshown() {
+  const std::size_t most = 2 * shown_.size() + 1000;
+  if (known_.size() <= most && texts_.size() <= most) return;
+  texts_.clear();
+  numbers_.clear();
+  std::vector<Known> kept;
+  kept.reserve(shown_.size());
+  for (std::uint32_t& number : shown_) {
+    kept.push_back(std::move(known_[number]));
+    number = static_cast<std::uint32_t>(kept.size() - 1);
+    numbers_.emplace(kept.back().labels, number);
+  }
+  known_ = std::move(kept);
+}
+
 Result<void> PageIngest::page(Instant at, std::string_view content_type, std::string_view body,
                               std::size_t* future) {
   struct Line {
-    const Labels* labels;  // a key of `now`, which stays where it is
+    std::uint32_t series;
     double value;
     Instant time;
   };
-  Page now;
+  std::vector<std::uint32_t> now;  // the series of this page, each once
   now.reserve(shown_.size());
   std::vector<Line> lines;
   lines.reserve(shown_.size());
   std::size_t samples = 0;
+  ++pages_;
   formats::ExpositionSink sink;
-  sink.sample = [&](formats::ExpositionSample&& sample) {
+  sink.series = [&](Labels&& labels) { return number_of(labels); };
+  sink.sample = [&](std::uint32_t number, double value, std::optional<Instant> stamp) {
     ++samples;
-    const auto entry = now.try_emplace(identify(sample.labels)).first;
-    const Instant time = sample.time.value_or(at);
-    if (time <= at) lines.push_back({&entry->first, sample.value, time});
+    Known& series = known_[number];
+    if (series.seen != pages_) {
+      series.seen = pages_;
+      series.taken = false;
+      now.push_back(number);
+    }
+    const Instant time = stamp.value_or(at);
+    if (time <= at) lines.push_back({number, value, time});
   };
   const auto format = formats::detect_exposition(content_type, body);
-  const Result<void> parsed = formats::parse_exposition(body, format, limits_, limits_.scrape_samples, sink);
+  const Result<void> parsed =
+      formats::parse_exposition(body, format, limits_, limits_.scrape_samples, texts_, sink);
   if (!parsed) return parsed.error();
 
   std::size_t fresh = 0, room = 0;
@@ -72,9 +109,9 @@ Result<void> PageIngest::page(Instant at, std::string_view content_type, std::st
   };
   for (const char* name : {"up", "scrape_samples_scraped"})
     if (!store_.find(own(name))) make_room(own(name));
-  for (auto& [labels, series] : now) {
-    series.id = store_.find(labels);
-    if (!series.id) make_room(labels);
+  for (const std::uint32_t number : now) {
+    known_[number].id = find(known_[number]);
+    if (!known_[number].id) make_room(known_[number].labels);
   }
   if (store_.series_count() + fresh > limits_.store_series)
     return Error{ErrorCode::limit_exceeded,
@@ -89,23 +126,27 @@ Result<void> PageIngest::page(Instant at, std::string_view content_type, std::st
                              lines.size(), room, store_.bytes(), limits_.store_bytes)};
 
   for (const Line& line : lines) {
-    Shown& series = now.find(*line.labels)->second;
+    Known& series = known_[line.series];
     if (!series.id) {
-      const Result<store::SeriesId> id = store_.series(*line.labels);
+      const Result<store::SeriesId> id = store_.series(series.labels);
       if (!id) return id.error();
       series.id = *id;
     }
-    const bool born = last_success_ && !shown_.contains(*line.labels);
+    const bool born = last_success_ && series.shown != good_;
     const auto stored = store_.append(*series.id, line.time, line.value, born ? last_success_ : std::nullopt);
     if (!stored) return stored.error();
-    series.live = true;
+    series.taken = true;
   }
-  for (const auto& [labels, series] : shown_) {
-    const auto again = now.find(labels);
-    if (again == now.end() || !again->second.live) end(series, at);
+  for (const std::uint32_t number : shown_)
+    if (known_[number].seen != pages_ || !known_[number].taken) end(known_[number], at);
+  for (const std::uint32_t number : now) {
+    known_[number].shown = pages_;
+    known_[number].live = known_[number].taken;
   }
   shown_ = std::move(now);
+  good_ = pages_;
   last_success_ = at;
+  forget_unshown();
   write("up", at, 1);
   write("scrape_samples_scraped", at, static_cast<double>(samples));
   if (future != nullptr) *future = samples - lines.size();
@@ -113,9 +154,10 @@ Result<void> PageIngest::page(Instant at, std::string_view content_type, std::st
 }
 
 void PageIngest::failed(Instant at) {
-  for (const auto& [labels, series] : shown_) end(series, at);
+  for (const std::uint32_t number : shown_) end(known_[number], at);
   shown_.clear();
   last_success_.reset();
+  forget_unshown();
   write("up", at, 0);
 }
 

@@ -1,10 +1,12 @@
 // From a page's samples to the store: identity labels, births, staleness.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "runtime/formats/exposition.hpp"
 #include "runtime/store/series_store.hpp"
@@ -29,22 +31,33 @@ class PageIngest {
   void failed(Instant at);
 
  private:
-  // A series of a page; without an id when nothing of it is in the store.
-  struct Shown {
-    std::optional<store::SeriesId> id;
-    bool live = false;  // its last sample here was stored, and no stale marker after it
+  // A series that pages have shown. What pages show again is known by its text: its labels are not read
+  // twice.
+  struct Known {
+    Labels labels;
+    std::optional<store::SeriesId> id;  // in the store; nothing when none of it is there
+    std::uint64_t seen = 0;             // the last page that showed it, were it a good one or not
+    std::uint64_t shown = 0;            // the last good one
+    bool live = false;                  // its last sample there was stored, and no stale marker after it
+    bool taken = false;                 // the same of the page that is being read
   };
-  using Page = std::unordered_map<Labels, Shown, LabelsHash>;
 
   Labels identify(const Labels& labels) const;
   Labels own(std::string_view name) const;
-  void end(const Shown& series, Instant at);
+  std::uint32_t number_of(const Labels& labels);
+  std::optional<store::SeriesId> find(const Known& series) const;
+  void end(const Known& series, Instant at);
   void write(std::string_view name, Instant at, double value);
+  void forget_unshown();
 
   store::SeriesStore& store_;
   std::string job_, instance_;
   Limits limits_;
-  Page shown_;                           // by the last page, if it was good
+  formats::SeriesTexts texts_;
+  std::vector<Known> known_;
+  std::unordered_map<Labels, std::uint32_t, LabelsHash> numbers_;
+  std::vector<std::uint32_t> shown_;     // by the last page, if it was good
+  std::uint64_t pages_ = 0, good_ = 0;   // how many there were, and which of them was the last good one
   std::optional<Instant> last_success_;  // when that was; nothing after a failure
 };
 

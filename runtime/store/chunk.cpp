@@ -4,7 +4,6 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <optional>
 
 namespace signalbox::store {
 namespace {
@@ -32,36 +31,42 @@ std::int64_t plus(std::int64_t a, std::uint64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + b);
 }
 
+// The most that a run can take: two lists of differences, or one and XORs, nothing of which packs.
+constexpr std::size_t most_packed = 4096;
+
 class BitWriter {
  public:
-  explicit BitWriter(std::vector<char>& out) : out_(out) {}
+  explicit BitWriter(char* at) : at_(at) {}
+  // `value` has no more than `width` bits, 64 at most.
   void bits(std::uint64_t value, unsigned width) {
-    for (unsigned done = 0; done < width;) {
-      const unsigned take = std::min(8 - used_, width - done);
-      byte_ |= static_cast<unsigned>((value >> done) & ((1u << take) - 1)) << used_;
-      done += take;
-      used_ += take;
-      if (used_ == 8) flush();
-    }
+    word_ |= value << used_;
+    used_ += width;
+    if (used_ < 64) return;
+    std::memcpy(at_, &word_, 8);
+    at_ += 8;
+    used_ -= 64;
+    word_ = used_ == 0 ? 0 : value >> (width - used_);
   }
-  void flush() {
-    if (used_ == 0) return;
-    out_.push_back(static_cast<char>(byte_));
-    byte_ = used_ = 0;
+  // The end of what was written, to the byte.
+  char* finish() {
+    std::memcpy(at_, &word_, 8);
+    return at_ + (used_ + 7) / 8;
   }
 
  private:
-  std::vector<char>& out_;
-  unsigned byte_ = 0, used_ = 0;
+  char* at_;
+  std::uint64_t word_ = 0;
+  unsigned used_ = 0;
 };
 
-void put_varint(std::vector<char>& out, std::uint64_t v) {
-  for (; v >= 0x80; v >>= 7) out.push_back(static_cast<char>(v | 0x80));
-  out.push_back(static_cast<char>(v));
+char* put_varint(char* out, std::uint64_t v) {
+  for (; v >= 0x80; v >>= 7) *out++ = static_cast<char>(v | 0x80);
+  *out++ = static_cast<char>(v);
+  return out;
 }
 
 // The numbers after the first, each as its difference to the one before.
-void pack_differences(std::span<const std::int64_t> numbers, std::vector<char>& out) {
+char* pack_differences(std::span<const std::int64_t> numbers, char* out) {
   for (std::size_t from = 1; from < numbers.size(); from += block) {
     const std::size_t to = std::min(from + block, numbers.size());
     std::int64_t least = minus(numbers[from], numbers[from - 1]), most = least;
@@ -72,18 +77,19 @@ void pack_differences(std::span<const std::int64_t> numbers, std::vector<char>& 
     }
     const unsigned width =
         static_cast<unsigned>(std::bit_width(static_cast<std::uint64_t>(minus(most, least))));
-    put_varint(out, zigzag(least));
-    out.push_back(static_cast<char>(width));
+    out = put_varint(out, zigzag(least));
+    *out++ = static_cast<char>(width);
+    if (width == 0) continue;
     BitWriter writer(out);
     for (std::size_t i = from; i < to; ++i)
       writer.bits(static_cast<std::uint64_t>(minus(minus(numbers[i], numbers[i - 1]), least)), width);
-    writer.flush();
+    out = writer.finish();
   }
+  return out;
 }
 
 // All values as whole numbers times 10^-exponent, when they have these bits again after the division.
-bool as_whole(std::span<const double> values, int exponent, std::vector<std::int64_t>& out) {
-  out.clear();
+bool as_whole(std::span<const double> values, int exponent, std::int64_t* out) {
   const double power = powers[exponent];
   for (const double value : values) {
     const double scaled = std::nearbyint(value * power);
@@ -91,39 +97,46 @@ bool as_whole(std::span<const double> values, int exponent, std::vector<std::int
     const auto number = static_cast<std::int64_t>(scaled);
     const double back = static_cast<double>(number) / power;
     if (std::bit_cast<std::uint64_t>(back) != std::bit_cast<std::uint64_t>(value)) return false;
-    out.push_back(number);
+    *out++ = number;
   }
   return true;
 }
 
 // A bit 0: the same value. 1 0: the meaningful bits lie where those of the value before lay. 1 1: where they
 // lie is said, in 5 bits (leading zeros, 31 at most) and 6 (their number less one).
-void pack_xor(std::span<const double> values, std::vector<char>& out) {
+template <class Bits>
+void code_xor(std::span<const double> values, Bits&& bits) {
   std::uint64_t previous = std::bit_cast<std::uint64_t>(values[0]);
-  BitWriter writer(out);
-  writer.bits(previous, 64);
+  bits(previous, 64u);
   unsigned leading = 64, trailing = 0;
   for (const double value : values.subspan(1)) {
     const std::uint64_t now = std::bit_cast<std::uint64_t>(value), x = now ^ previous;
     previous = now;
     if (x == 0) {
-      writer.bits(0, 1);
+      bits(0, 1u);
       continue;
     }
     const auto zeros_before = std::min(31u, static_cast<unsigned>(std::countl_zero(x)));
     const auto zeros_after = static_cast<unsigned>(std::countr_zero(x));
     if (leading != 64 && zeros_before >= leading && zeros_after >= trailing) {
-      writer.bits(1, 2);
+      bits(1, 2u);
     } else {
       leading = zeros_before;
       trailing = zeros_after;
-      writer.bits(3, 2);
-      writer.bits(leading, 5);
-      writer.bits(64 - leading - trailing - 1, 6);
+      bits(3 | leading << 2 | std::uint64_t{64 - leading - trailing - 1} << 7, 13u);
     }
-    writer.bits(x >> trailing, 64 - leading - trailing);
+    bits(x >> trailing, 64 - leading - trailing);
   }
-  writer.flush();
+}
+std::size_t xor_bytes(std::span<const double> values) {
+  std::size_t all = 0;
+  code_xor(values, [&](std::uint64_t, unsigned width) { all += width; });
+  return (all + 7) / 8;
+}
+char* pack_xor(std::span<const double> values, char* out) {
+  BitWriter writer(out);
+  code_xor(values, [&](std::uint64_t value, unsigned width) { writer.bits(value, width); });
+  return writer.finish();
 }
 
 class Reader {
@@ -239,24 +252,22 @@ bool unpack_xor(Reader& in, std::size_t count, double* values) {
 }  // namespace
 
 void pack(std::span<const std::int64_t> times, std::span<const double> values, std::vector<char>& out) {
-  const std::size_t mode_at = out.size();
-  out.push_back(static_cast<char>(as_xor));
-  pack_differences(times, out);
-  const std::size_t values_at = out.size();
-  pack_xor(values, out);
-  std::vector<std::int64_t> whole;
+  char packed[most_packed];
+  packed[0] = static_cast<char>(as_xor);
+  char* const values_at = pack_differences(times, packed + 1);
+  char* end = nullptr;
+  std::int64_t whole[chunk_samples];
   for (int exponent = 0; exponent < exponents; ++exponent) {
     if (!as_whole(values, exponent, whole)) continue;
-    std::vector<char> differences;
-    put_varint(differences, zigzag(whole[0]));
-    pack_differences(whole, differences);
-    if (differences.size() < out.size() - values_at) {
-      out.resize(values_at);
-      out.insert(out.end(), differences.begin(), differences.end());
-      out[mode_at] = static_cast<char>(exponent);
-    }
+    end = pack_differences({whole, values.size()}, put_varint(values_at, zigzag(whole[0])));
+    packed[0] = static_cast<char>(exponent);
     break;
   }
+  if (end == nullptr || static_cast<std::size_t>(end - values_at) >= xor_bytes(values)) {
+    end = pack_xor(values, values_at);
+    packed[0] = static_cast<char>(as_xor);
+  }
+  out.insert(out.end(), packed, end);
 }
 
 bool unpack(std::string_view packed, std::size_t count, std::int64_t first_time, std::int64_t* times,

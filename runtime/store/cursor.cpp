@@ -22,14 +22,11 @@ Cursor::Run Cursor::chunk(std::size_t index) {
       return {kept.times.data(), kept.values.data(), kept.count, from};
   Unpacked& into = kept_[oldest_];
   oldest_ = 1 - oldest_;
-  const std::size_t begin = series_->chunks[index].offset;
-  const std::size_t end = index + 1 < series_->chunks.size() ? series_->chunks[index + 1].offset
-                                                             : series_->packed.size() - packed_slack;
   into.series = id_;
   into.from = from;
   into.count = chunk_samples;
-  const bool whole = unpack({series_->packed.data() + begin, end - begin}, chunk_samples,
-                            series_->chunks[index].first_time, into.times.data(), into.values.data());
+  const bool whole = unpack(series_->packed_chunk(index), chunk_samples, series_->chunks[index].first_time,
+                            into.times.data(), into.values.data());
   assert(whole);
   static_cast<void>(whole);
   return {into.times.data(), into.values.data(), into.count, from};

@@ -14,9 +14,6 @@
 namespace signalbox::store {
 namespace {
 
-// The tail grows by this many samples at a time: most series have few.
-constexpr std::size_t tail_step = 16;
-
 bool same_bits(double a, double b) {
   return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
 }
@@ -80,55 +77,13 @@ std::int64_t SeriesStore::Series::last_time() const {
 }
 
 std::size_t SeriesStore::Series::allocated() const {
-  return packed.capacity() + chunks.capacity() * sizeof(Chunk) + births.capacity() * sizeof(Birth) +
-         (tail_times.capacity() + tail_values.capacity() + irregular.capacity() + ends.capacity()) * 8;
-}
-
-void SeriesStore::Series::add(std::int64_t time, double value) {
-  if (tail_times.size() == tail_times.capacity()) {
-    tail_times.reserve(tail_times.size() + tail_step);
-    tail_values.reserve(tail_values.size() + tail_step);
-  }
-  tail_times.push_back(time);
-  tail_values.push_back(value);
-  last_sample = time;
-  if (tail_times.size() == chunk_samples) seal();
-}
-
-void SeriesStore::Series::seal() {
-  bool odd = !chunks.empty() && !(tail_values[0] >= before_tail);
-  odd = odd || std::isnan(tail_values[0]);
-  for (std::size_t i = 1; i < tail_values.size(); ++i) odd = odd || !(tail_values[i] >= tail_values[i - 1]);
-  if (odd) irregular.push_back(tail_from());
-  if (!packed.empty()) packed.resize(packed.size() - packed_slack);
-  std::vector<char> chunk;
-  pack(tail_times, tail_values, chunk);
-  // What is packed stays packed: room for as much again would be too much to hold free.
-  const std::size_t room = chunk.size() + packed_slack;
-  if (packed.capacity() < packed.size() + room) packed.reserve(packed.size() + packed.size() / 8 + room);
-  if (chunks.size() == chunks.capacity()) chunks.reserve(chunks.size() + chunks.size() / 8 + 4);
-  chunks.push_back({tail_times[0], packed.size()});
-  packed.insert(packed.end(), chunk.begin(), chunk.end());
-  packed.resize(packed.size() + packed_slack);
-  before_tail = tail_values.back();
-  tail_times.clear();
-  tail_values.clear();
+  return Column::allocated() + births.capacity() * sizeof(Birth) + ends.capacity() * 8;
 }
 
 void SeriesStore::Series::forget_before(std::uint64_t place) {
   first_place = place;
   std::erase_if(births, [&](const Birth& birth) { return birth.place < place; });
-  const auto whole =
-      std::min<std::size_t>(chunks.size(), static_cast<std::size_t>((place - chunks_from) / chunk_samples));
-  if (whole == 0 || whole * 2 < chunks.size()) return;
-  const std::uint64_t from = whole < chunks.size() ? chunks[whole].offset : packed.size() - packed_slack;
-  packed.erase(packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(from));
-  chunks.erase(chunks.begin(), chunks.begin() + static_cast<std::ptrdiff_t>(whole));
-  for (Chunk& chunk : chunks) chunk.offset -= from;
-  packed.shrink_to_fit();
-  chunks.shrink_to_fit();
-  chunks_from += whole * chunk_samples;
-  std::erase_if(irregular, [&](std::uint64_t first) { return first < chunks_from; });
+  forget_chunks_before(place);
 }
 
 Result<SeriesId> SeriesStore::series(const Labels& labels) {
@@ -190,6 +145,32 @@ Result<AppendOutcome> SeriesStore::append(SeriesId id, Instant time, double valu
   bytes_ += series.allocated() - before;
   ++samples_;
   return AppendOutcome::stored;
+}
+
+Result<void> SeriesStore::adopt(SeriesId id, SeriesHistory&& history) {
+  if (!held(id)) return Error{ErrorCode::not_found, fmt::format("the store holds no series {}", id)};
+  Series& series = *series_[id];
+  if (!series.empty())
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("{} has samples already", to_string(series.labels))};
+  const std::size_t room =
+      history.column.allocated() + history.births.capacity() * sizeof(Birth) + history.ends.capacity() * 8;
+  if (bytes_ + room > limits_.store_bytes)
+    return Error{ErrorCode::limit_exceeded,
+                 fmt::format("the store holds {} bytes of the {} that store_bytes allows, and {} needs {}",
+                             bytes_, limits_.store_bytes, to_string(series.labels), room)};
+  bytes_ += room - series.allocated();
+  static_cast<Column&>(series) = std::move(history.column);
+  series.births = std::move(history.births);
+  series.ends = std::move(history.ends);
+  samples_ += series.samples() + series.ends.size();
+  return {};
+}
+
+std::optional<SeriesStore::View> SeriesStore::view(SeriesId id) const {
+  const Series* series = held(id);
+  if (!series || series->first_place != 0) return std::nullopt;
+  return View{series, &series->births, &series->ends};
 }
 
 AppendOutcome SeriesStore::held_already(SeriesId id, Instant time, double value) const {

@@ -15,7 +15,7 @@
 #include "runtime/base/promql_terms.hpp"
 #include "runtime/base/result.hpp"
 #include "runtime/base/time.hpp"
-#include "runtime/store/chunk.hpp"
+#include "runtime/store/column.hpp"
 
 namespace signalbox::store {
 
@@ -37,6 +37,18 @@ enum class AppendOutcome {
 };
 
 class Cursor;
+
+// A sample that came into being: a scrape at `absent_at` did not have it.
+struct Birth {
+  std::uint64_t place;
+  std::int64_t absent_at;
+};
+// All that is known of a series but its labels.
+struct SeriesHistory {
+  Column column;
+  std::vector<Birth> births;       // by rising place
+  std::vector<std::int64_t> ends;  // times of stale markers, rising, none of them a sample's
+};
 
 class SeriesStore {
  public:
@@ -64,6 +76,18 @@ class SeriesStore {
   Result<AppendOutcome> append(SeriesId id, Instant time, double value,
                                std::optional<Instant> absent_at = {});
 
+  // Takes a series' whole history at once; nothing of that series may be held yet. `limit_exceeded` past
+  // store_bytes.
+  Result<void> adopt(SeriesId id, SeriesHistory&& history);
+  // The other direction, for a store of which nothing was forgotten. Null for a dropped series, and for one
+  // of which samples were.
+  struct View {
+    const Column* column;
+    const std::vector<Birth>* births;
+    const std::vector<std::int64_t>* ends;
+  };
+  std::optional<View> view(SeriesId id) const;
+
   // Series that all matchers accept, by rising id. An absent label matches as "". At least one matcher must
   // refuse the empty string, else `invalid_argument`; a broken regex is `invalid_argument`.
   Result<std::vector<SeriesId>> select(const std::vector<Matcher>& matchers) const;
@@ -77,38 +101,15 @@ class SeriesStore {
 
  private:
   friend class Cursor;
-  struct Birth {
-    std::uint64_t place;
-    std::int64_t absent_at;
-  };
-  struct Chunk {
-    std::int64_t first_time;
-    std::uint64_t offset;  // into packed
-  };
-  // Samples have places: how many came before them, ever. Chunks are full; what is not yet a chunk's worth is
-  // in the tail, unpacked.
-  struct Series {
+  struct Series : Column {
     Labels labels;
-    std::uint64_t chunks_from = 0;  // place of the first chunk's first sample
     std::uint64_t first_place = 0;  // samples before it are forgotten, and their chunk goes when all of it is
-    std::vector<Chunk> chunks;
-    std::vector<char> packed;  // chunks in order, then packed_slack bytes
-    std::vector<std::int64_t> tail_times;
-    std::vector<double> tail_values;
-    double before_tail = 0;  // the value before the tail's first; meaningless without chunks
-    std::vector<std::uint64_t>
-        irregular;                   // first places of chunks with a sample that is a reset or not a number
     std::vector<std::int64_t> ends;  // times of stale markers
     std::vector<Birth> births;       // by rising place
-    std::int64_t last_sample = 0;    // its time; meaningless when there is none
-    std::uint64_t tail_from() const { return chunks_from + chunks.size() * chunk_samples; }
-    std::uint64_t end_place() const { return tail_from() + tail_times.size(); }
     std::size_t samples() const { return static_cast<std::size_t>(end_place() - first_place); }
     std::int64_t last_time() const;  // of samples and markers
     bool empty() const { return samples() == 0 && ends.empty(); }
     std::size_t allocated() const;
-    void add(std::int64_t time, double value);
-    void seal();
     void forget_before(std::uint64_t place);
   };
   const Series* held(SeriesId id) const { return id < series_.size() ? series_[id].get() : nullptr; }

@@ -1,4 +1,5 @@
-// What reading a page of metrics costs: bytes to samples, without a store behind.
+// What reading a page of metrics costs: bytes to samples, without a store behind; a page of series that are
+// new, and the same page again.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
@@ -26,30 +27,43 @@ std::string page(bool timed, int series) {
   return timed ? out + "# EOF\n" : out;
 }
 
-void parse(benchmark::State& state, ExpositionFormat format, bool timed) {
+void parse(benchmark::State& state, ExpositionFormat format, bool timed, bool known) {
   const std::string text = page(timed, static_cast<int>(state.range(0)));
   std::size_t samples = 0;
-  const formats::ExpositionSink sink{.sample = [&](formats::ExpositionSample&& s) {
-    benchmark::DoNotOptimize(s.value);
+  std::uint32_t series = 0;
+  formats::SeriesTexts texts;
+  formats::ExpositionSink sink;
+  sink.series = [&](Labels&&) { return series++; };
+  sink.sample = [&](std::uint32_t, double value, std::optional<Instant>) {
+    benchmark::DoNotOptimize(value);
     ++samples;
-  }};
+  };
   for (auto _ : state) {
-    const Result<void> done = formats::parse_exposition(text, format, Limits{}, 0, sink);
+    if (!known) texts.clear();
+    const Result<void> done = formats::parse_exposition(text, format, Limits{}, 0, texts, sink);
     if (!done) return state.SkipWithError(done.error().message.c_str());
   }
   state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * text.size()));
   state.counters["samples/s"] = benchmark::Counter(static_cast<double>(samples), benchmark::Counter::kIsRate);
 }
 
-void prometheus_page(benchmark::State& state) {
-  parse(state, ExpositionFormat::prometheus, false);
+void new_prometheus_page(benchmark::State& state) {
+  parse(state, ExpositionFormat::prometheus, false, false);
 }
-void openmetrics_recording(benchmark::State& state) {
-  parse(state, ExpositionFormat::openmetrics, true);
+void known_prometheus_page(benchmark::State& state) {
+  parse(state, ExpositionFormat::prometheus, false, true);
+}
+void new_openmetrics(benchmark::State& state) {
+  parse(state, ExpositionFormat::openmetrics, true, false);
+}
+void known_openmetrics(benchmark::State& state) {
+  parse(state, ExpositionFormat::openmetrics, true, true);
 }
 
-BENCHMARK(prometheus_page)->Arg(1'000)->Arg(50'000);
-BENCHMARK(openmetrics_recording)->Arg(1'000)->Arg(50'000);
+BENCHMARK(new_prometheus_page)->Arg(1'000)->Arg(50'000);
+BENCHMARK(known_prometheus_page)->Arg(1'000)->Arg(50'000);
+BENCHMARK(new_openmetrics)->Arg(1'000)->Arg(50'000);
+BENCHMARK(known_openmetrics)->Arg(1'000)->Arg(50'000);
 
 }  // namespace
 

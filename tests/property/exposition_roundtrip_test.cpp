@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/formats/exposition.hpp"
+#include "tests/support/exposition_samples.hpp"
 
 namespace signalbox::formats {
 namespace {
@@ -74,8 +75,8 @@ Result<void> read(std::string_view text, ExpositionFormat format, std::vector<Ex
   into.clear();
   // Exactly sized and on the heap, so that a sanitizer sees a read past the end.
   const std::vector<char> bytes(text.begin(), text.end());
-  return parse_exposition({bytes.data(), bytes.size()}, format, Limits{}, 0,
-                          {[&](ExpositionSample&& s) { into.push_back(std::move(s)); }});
+  return test::read_samples({bytes.data(), bytes.size()}, format, Limits{}, 0,
+                            [&](ExpositionSample&& s) { into.push_back(std::move(s)); });
 }
 
 bool same(const ExpositionSample& a, const ExpositionSample& b) {

@@ -6,6 +6,8 @@
 #include <limits>
 #include <vector>
 
+#include "tests/support/exposition_samples.hpp"
+
 namespace signalbox::formats {
 namespace {
 
@@ -19,9 +21,9 @@ struct Page {
 };
 Page read(std::string_view text, ExpositionFormat format, const Limits& limits = {}, std::size_t max = 0) {
   Page page;
-  page.result = parse_exposition(text, format, limits, max,
-                                 {[&](ExpositionSample&& s) { page.samples.push_back(std::move(s)); },
-                                  [&](const ExpositionFamily& f) { page.families.push_back(f); }});
+  page.result = test::read_samples(
+      text, format, limits, max, [&](ExpositionSample&& s) { page.samples.push_back(std::move(s)); },
+      [&](const ExpositionFamily& f) { page.families.push_back(f); });
   return page;
 }
 std::string fault(std::string_view text, ExpositionFormat format) {

@@ -335,8 +335,8 @@ TEST_F(Files, TextsOfOneRecordingShareTheirScrapes) {
   for (int i = 0; i < 4; ++i) a += line("a", i, i);
   for (int i = 2; i < 4; ++i) b += line("b", i, i);
   Recording recording(limits);
-  ASSERT_TRUE(recording.add(b + "# EOF\n"));
-  ASSERT_TRUE(recording.add(a + "# EOF\n"));
+  ASSERT_TRUE(recording.add(text_in_memory(b + "# EOF\n")));
+  ASSERT_TRUE(recording.add(text_in_memory(a + "# EOF\n")));
   ASSERT_TRUE(std::move(recording).load(store));
   EXPECT_EQ(increase(named("b"), 1, 2).sum, 2);
 }

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "runtime/formats/exposition.hpp"
+#include "tests/support/exposition_samples.hpp"
 
 extern char** environ;
 
@@ -183,13 +184,14 @@ struct Page {
 };
 Page read(std::string_view text, ExpositionFormat format) {
   Page page;
-  page.result = parse_exposition(text, format, Limits{}, 0,
-                                 {[&](ExpositionSample&& s) {
-                                    ++page.names[std::string(s.labels.get(metric_name_label))];
-                                    page.series.insert(to_string(s.labels));
-                                    page.samples.push_back(std::move(s));
-                                  },
-                                  [&](const ExpositionFamily& f) { page.types[f.name] = f.type; }});
+  page.result = test::read_samples(
+      text, format, Limits{}, 0,
+      [&](ExpositionSample&& s) {
+        ++page.names[std::string(s.labels.get(metric_name_label))];
+        page.series.insert(to_string(s.labels));
+        page.samples.push_back(std::move(s));
+      },
+      [&](const ExpositionFamily& f) { page.types[f.name] = f.type; });
   return page;
 }
 
