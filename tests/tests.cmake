@@ -66,6 +66,11 @@ add_library(sb_test_support STATIC ${PROJECT_SOURCE_DIR}/tests/support/crash_dis
   ${PROJECT_SOURCE_DIR}/tests/support/sockets.cpp)
 target_include_directories(sb_test_support PUBLIC ${PROJECT_SOURCE_DIR})
 target_link_libraries(sb_test_support PUBLIC sb_base Threads::Threads PRIVATE signalbox_warnings)
+# Writes Prometheus' files.
+add_library(sb_tsdb_writer STATIC ${PROJECT_SOURCE_DIR}/tests/support/tsdb_writer.cpp)
+target_include_directories(sb_tsdb_writer PUBLIC ${PROJECT_SOURCE_DIR})
+target_link_libraries(sb_tsdb_writer PUBLIC sb_base PRIVATE signalbox_warnings)
+signalbox_test(unit/tsdb_formats_test.cpp sb_formats sb_tsdb_writer)
 signalbox_test(unit/posix_disk_test.cpp sb_net)
 signalbox_test(unit/listener_test.cpp sb_net sb_test_support)
 signalbox_test(unit/event_loop_test.cpp sb_net sb_test_support)
@@ -89,6 +94,7 @@ signalbox_test(unit/plan_test.cpp sb_plan)
 target_compile_definitions(plan_test PRIVATE PLAN_V1_HEX="${PROJECT_SOURCE_DIR}/tests/unit/data/plan_v1.hex")
 
 signalbox_test(unit/sources_test.cpp sb_sources)
+signalbox_test(unit/tsdb_history_test.cpp sb_sources sb_tsdb_writer)
 
 signalbox_test(unit/analysis_test.cpp sb_lower)
 target_compile_definitions(analysis_test PRIVATE TOUR_PATH="${PROJECT_SOURCE_DIR}/examples/tour/tour.slo")

@@ -8,31 +8,19 @@
 #include <numeric>
 #include <optional>
 
+#include "runtime/sources/scrapes.hpp"
+
 namespace signalbox::sources {
 namespace {
 
 using Times = std::vector<std::int64_t>;
 
-void sort_unique(Times& times) {
-  std::sort(times.begin(), times.end());
-  times.erase(std::unique(times.begin(), times.end()), times.end());
-}
-bool has(const Times& times, std::int64_t time) {
-  return std::binary_search(times.begin(), times.end(), time);
-}
-
 struct Group {
-  Times scrapes;  // of all its series
-  Times up;       // those that `up` reports
-  Times failed;   // those that it reports as failed
-  std::int64_t spacing = 0;
+  Scrapes scrapes;  // of all its series
+  Times up;         // those that `up` reports
 };
-using GroupKey = std::pair<std::string, std::string>;
 using Groups = std::map<GroupKey, Group>;
 
-GroupKey key_of(const Labels& labels) {
-  return {std::string(labels.get("job")), std::string(labels.get("instance"))};
-}
 bool is_up(const Labels& labels) {
   return labels.get(metric_name_label) == "up";
 }
@@ -62,41 +50,28 @@ Groups find_groups(const std::vector<LoadedSeries>& series) {
   std::map<GroupKey, std::size_t> merge_at;
   Groups groups;
   for (const LoadedSeries& one : series) {
-    const GroupKey key = key_of(one.labels);
+    const GroupKey key = group_of(one.labels);
     Group& group = groups[key];
-    group.scrapes.insert(group.scrapes.end(), one.times.begin(), one.times.end());
+    Times& times = group.scrapes.times;
+    times.insert(times.end(), one.times.begin(), one.times.end());
     std::size_t& bound = merge_at[key];
-    if (group.scrapes.size() > std::max<std::size_t>(bound, 100'000)) {
-      sort_unique(group.scrapes);
-      bound = 2 * group.scrapes.size();
+    if (times.size() > std::max<std::size_t>(bound, 100'000)) {
+      sort_unique(times);
+      bound = 2 * times.size();
     }
     if (!is_up(one.labels)) continue;
     for (std::size_t i = 0; i < one.times.size(); ++i) {
       group.up.push_back(one.times[i]);
-      if (one.values[i] == 0) group.failed.push_back(one.times[i]);
+      if (one.values[i] == 0) group.scrapes.failed.push_back(one.times[i]);
     }
   }
   for (auto& [key, group] : groups) {
-    sort_unique(group.scrapes);
+    sort_unique(group.scrapes.times);
     sort_unique(group.up);
-    sort_unique(group.failed);
-    Times gaps;
-    for (std::size_t i = 1; i < group.scrapes.size(); ++i)
-      gaps.push_back(group.scrapes[i] - group.scrapes[i - 1]);
-    if (gaps.empty()) continue;
-    const auto middle = gaps.begin() + static_cast<std::ptrdiff_t>(gaps.size() / 2);
-    std::nth_element(gaps.begin(), middle, gaps.end());
-    group.spacing = *middle;
+    sort_unique(group.scrapes.failed);
+    group.scrapes.measure_spacing();
   }
   return groups;
-}
-
-std::optional<Instant> absent_before(std::int64_t time, const Group& group) {
-  const auto scrape = std::lower_bound(group.scrapes.begin(), group.scrapes.end(), time);
-  if (scrape == group.scrapes.begin()) return std::nullopt;
-  const std::int64_t before = *std::prev(scrape);
-  if (time - before > group.spacing * 5 / 2 || has(group.failed, before)) return std::nullopt;
-  return Instant{before};
 }
 
 bool taken_with_up(const LoadedSeries& series, const Group& group) {
@@ -122,14 +97,15 @@ Result<LoadReport> store_loaded(std::vector<LoadedSeries> series, const Inferenc
   const Groups groups = find_groups(series);
   for (const LoadedSeries& one : series) {
     if (one.times.empty()) continue;
-    const Group& group = groups.at(key_of(one.labels));
+    const Group& group = groups.at(group_of(one.labels));
     const bool ends = inference.ends && taken_with_up(one, group);
     const Result<store::SeriesId> id = store.series(one.labels);
     if (!id) return id.error();
     bool born_here = true;  // the next sample is the first, or the first after an end
     for (std::size_t i = 0; i < one.times.size(); ++i) {
       const std::int64_t time = one.times[i];
-      const auto absent_at = born_here && inference.births ? absent_before(time, group) : std::nullopt;
+      const auto absent_at =
+          born_here && inference.births ? absent_before(time, group.scrapes) : std::nullopt;
       const auto stored = store.append(*id, Instant{time}, one.values[i], absent_at);
       if (!stored) return stored.error();
       if (*stored == store::AppendOutcome::stored) ++report.samples;

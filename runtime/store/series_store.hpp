@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -64,6 +65,15 @@ class SeriesStore {
   Result<AppendOutcome> append(SeriesId id, Instant time, double value,
                                std::optional<Instant> absent_at = {});
 
+  // Many at once, all later than what the series holds: samples in rising time without stale markers among
+  // them, and the times of the markers, rising too. `limit_exceeded` past store_bytes; what came before is
+  // kept.
+  Result<void> append_all(SeriesId id, std::span<const std::int64_t> times, std::span<const double> values,
+                          std::span<const std::int64_t> ends);
+  // The sample at `time`, which is held, was born: see `absent_at` of append(), of which births are told in
+  // rising time.
+  void born(SeriesId id, Instant time, Instant absent_at);
+
   // Series that all matchers accept, by rising id. An absent label matches as "". At least one matcher must
   // refuse the empty string, else `invalid_argument`; a broken regex is `invalid_argument`.
   Result<std::vector<SeriesId>> select(const std::vector<Matcher>& matchers) const;
@@ -109,6 +119,7 @@ class SeriesStore {
     std::size_t allocated() const;
     void add(std::int64_t time, double value);
     void seal();
+    void seal(std::span<const std::int64_t> times, std::span<const double> values);
     void forget_before(std::uint64_t place);
   };
   const Series* held(SeriesId id) const { return id < series_.size() ? series_[id].get() : nullptr; }
