@@ -235,3 +235,9 @@ set_target_properties(parity PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_
 signalbox_test(parity/parity_test.cpp sb_parity)
 target_compile_definitions(parity_test PRIVATE SIGNALBOX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 set_tests_properties(parity_test PROPERTIES LABELS wire)
+
+# Prometheus' data directory, by a real one.
+signalbox_program_test(wire/tsdb_wire_test.cpp)
+target_sources(tsdb_wire_test PRIVATE ${PROJECT_SOURCE_DIR}/tests/wire/prometheus_server.cpp)
+target_link_libraries(tsdb_wire_test PRIVATE sb_sources sb_net sb_tsdb_writer PkgConfig::SNAPPY)
+set_tests_properties(tsdb_wire_test PROPERTIES LABELS wire)
