@@ -103,6 +103,7 @@ bool decode_xor(std::string_view data, std::int64_t* times, double* values) {
       if (word < 0xc000'0000'0000'0000) {
         if (width == 0) return false;
         at += 2;
+        word <<= 2;
       } else {
         const auto leading = static_cast<unsigned>(word >> 57) & 31;
         width = static_cast<unsigned>(word >> 51) & 63;
@@ -111,8 +112,10 @@ bool decode_xor(std::string_view data, std::int64_t* times, double* values) {
         if (leading + width > 64) return false;
         trailing = 64 - leading - width;
         at += 13;
+        word <<= 13;
       }
-      value ^= bits(from, at, width) << trailing;
+      // 43 bits of it are left at least.
+      value ^= (width <= 43 ? word >> (64 - width) : bits(from, at, width)) << trailing;
       at += width;
     }
     times[i] = time;

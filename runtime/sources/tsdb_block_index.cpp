@@ -140,7 +140,7 @@ Result<void> BlockIndex::select(const std::vector<Selector>& selectors, const Li
   if (!symbols) return at_place(symbols.error(), file.path, toc_.symbols);
   tsdb::IndexSeries entry;
   for (const std::uint64_t reference : references) {
-    if (const Result<void> read = series(reference, limits, window, entry); !read) return read;
+    if (const Result<void> read = series(reference, limits, window, read_ahead, entry); !read) return read;
     std::vector<Labels::Pair> pairs;
     for (const auto& [name, value] : entry.labels) {
       const Result<std::string_view> name_text = symbols->at(name), value_text = symbols->at(value);
@@ -155,10 +155,10 @@ Result<void> BlockIndex::select(const std::vector<Selector>& selectors, const Li
 }
 
 Result<void> BlockIndex::series(std::uint64_t reference, const Limits& limits, FileWindow& window,
-                                tsdb::IndexSeries& into) const {
+                                std::size_t ahead, tsdb::IndexSeries& into) const {
   const std::uint64_t offset = tsdb::series_offset(reference, version_);
   const Result<std::string_view> entry = read_piece(window, block_->index, offset, tsdb::series_head_bytes,
-                                                    tsdb::series_size, limits.tsdb_piece_bytes, read_ahead);
+                                                    tsdb::series_size, limits.tsdb_piece_bytes, ahead);
   if (!entry) return entry.error();
   if (const Result<void> read = tsdb::read_series(*entry, into); !read)
     return at_place(read.error(), block_->index.path, offset);

@@ -42,8 +42,9 @@ class BlockIndex {
   // Series that one of the selectors accepts, by rising reference.
   Result<void> select(const std::vector<Selector>& selectors, const Limits& limits,
                       const std::function<void(std::uint64_t reference, Labels&&)>& visit) const;
-  // One series' entry; several threads may read, each with a window of its own.
-  Result<void> series(std::uint64_t reference, const Limits& limits, FileWindow& window,
+  // One series' entry; several threads may read, each with a window of its own. `ahead`: how many bytes are
+  // read at once, for the entries that follow.
+  Result<void> series(std::uint64_t reference, const Limits& limits, FileWindow& window, std::size_t ahead,
                       formats::tsdb::IndexSeries& into) const;
 
  private:

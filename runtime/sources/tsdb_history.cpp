@@ -18,6 +18,9 @@ static_assert(FileWindow::slack >= tsdb::chunk_slack);
 
 // Chunks of one series stand together: they are read together, up to so many bytes.
 constexpr std::uint64_t most_together = 4u << 20;
+// Entries of an index that are read at once: of a few neighbours, since others may stand between those
+// selected.
+constexpr std::size_t index_ahead = 4u << 10;
 // How long a chunk may be thought to be before its length is read: most of 120 samples are shorter.
 constexpr std::size_t usual_chunk = 512;
 
@@ -192,7 +195,9 @@ Result<void> TsdbHistory::Reader::read_block(std::uint32_t number, std::uint64_t
   const Block& block = history_.blocks_[number];
   const BlockFiles& files = history_.files_->blocks[number];
   const Limits& limits = history_.limits_;
-  if (const Result<void> read = block.index.series(reference, limits, index_window_, entry_); !read)
+  if (const Result<void> read =
+          block.index.series(reference, limits, index_windows_[number], index_ahead, entry_);
+      !read)
     return read;
   const std::size_t begin = out.size();
   std::erase_if(entry_.chunks,

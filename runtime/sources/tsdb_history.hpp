@@ -42,7 +42,7 @@ class TsdbHistory {
   // Reads series, one after the other; in the order of their numbers it is fastest. One for each thread.
   class Reader {
    public:
-    explicit Reader(const TsdbHistory& history) : history_(history) {}
+    explicit Reader(const TsdbHistory& history) : history_(history), index_windows_(history.blocks_.size()) {}
 
     // Replaces what is in `out` with the samples in [from, to] of the request. Where blocks overlap, or the
     // head and a block, all of them are taken; of two samples at one time the one of the block that begins
@@ -63,7 +63,8 @@ class TsdbHistory {
 
     const TsdbHistory& history_;
     Instant from_, to_;  // of this read
-    FileWindow window_, index_window_;
+    FileWindow window_;
+    std::vector<FileWindow> index_windows_;  // by block
     formats::tsdb::IndexSeries entry_;
     std::optional<std::size_t> damaged_;
     std::size_t histogram_chunks_ = 0;

@@ -4,7 +4,10 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <optional>
+
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
 
 namespace signalbox::store {
 namespace {
@@ -32,80 +35,112 @@ std::int64_t plus(std::int64_t a, std::uint64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + b);
 }
 
+// What a run takes at most, either way: eight bytes a number, and the heads of its blocks; 77 bits a value.
+constexpr std::size_t most_differences = 16 + chunk_samples * 8 + (chunk_samples / block + 2) * 16;
+constexpr std::size_t most_xor = 16 + (chunk_samples * 77 + 7) / 8;
+
+// Writes eight bytes at a time, past what it has written by as many.
 class BitWriter {
  public:
-  explicit BitWriter(std::vector<char>& out) : out_(out) {}
+  explicit BitWriter(char* to) : to_(to) {}
+  // `value` has no bits above `width`, which is 1 to 64.
   void bits(std::uint64_t value, unsigned width) {
-    for (unsigned done = 0; done < width;) {
-      const unsigned take = std::min(8 - used_, width - done);
-      byte_ |= static_cast<unsigned>((value >> done) & ((1u << take) - 1)) << used_;
-      done += take;
-      used_ += take;
-      if (used_ == 8) flush();
-    }
+    word_ |= value << used_;
+    used_ += width;
+    if (used_ < 64) return;
+    std::memcpy(to_, &word_, 8);
+    to_ += 8;
+    used_ -= 64;
+    word_ = used_ == 0 ? 0 : value >> (width - used_);
   }
-  void flush() {
-    if (used_ == 0) return;
-    out_.push_back(static_cast<char>(byte_));
-    byte_ = used_ = 0;
+  // Up to the next whole byte. Returns where it ends.
+  char* flush() {
+    std::memcpy(to_, &word_, 8);
+    to_ += (used_ + 7) / 8;
+    return to_;
   }
 
  private:
-  std::vector<char>& out_;
-  unsigned byte_ = 0, used_ = 0;
+  char* to_;
+  std::uint64_t word_ = 0;
+  unsigned used_ = 0;
 };
 
-void put_varint(std::vector<char>& out, std::uint64_t v) {
-  for (; v >= 0x80; v >>= 7) out.push_back(static_cast<char>(v | 0x80));
-  out.push_back(static_cast<char>(v));
+char* put_varint(char* to, std::uint64_t v) {
+  for (; v >= 0x80; v >>= 7) *to++ = static_cast<char>(v | 0x80);
+  *to++ = static_cast<char>(v);
+  return to;
 }
 
-// The numbers after the first, each as its difference to the one before.
-void pack_differences(std::span<const std::int64_t> numbers, std::vector<char>& out) {
+// The numbers after the first, each as its difference to the one before. Returns where it ends.
+char* pack_differences(std::span<const std::int64_t> numbers, char* to) {
   for (std::size_t from = 1; from < numbers.size(); from += block) {
-    const std::size_t to = std::min(from + block, numbers.size());
+    const std::size_t end = std::min(from + block, numbers.size());
+    std::int64_t differences[block];
     std::int64_t least = minus(numbers[from], numbers[from - 1]), most = least;
-    for (std::size_t i = from; i < to; ++i) {
-      const std::int64_t d = minus(numbers[i], numbers[i - 1]);
+    for (std::size_t i = from; i < end; ++i) {
+      const std::int64_t d = differences[i - from] = minus(numbers[i], numbers[i - 1]);
       least = std::min(least, d);
       most = std::max(most, d);
     }
     const unsigned width =
         static_cast<unsigned>(std::bit_width(static_cast<std::uint64_t>(minus(most, least))));
-    put_varint(out, zigzag(least));
-    out.push_back(static_cast<char>(width));
-    BitWriter writer(out);
-    for (std::size_t i = from; i < to; ++i)
-      writer.bits(static_cast<std::uint64_t>(minus(minus(numbers[i], numbers[i - 1]), least)), width);
-    writer.flush();
+    to = put_varint(to, zigzag(least));
+    *to++ = static_cast<char>(width);
+    if (width == 0) continue;
+    BitWriter writer(to);
+    for (std::size_t i = 0; i < end - from; ++i)
+      writer.bits(static_cast<std::uint64_t>(minus(differences[i], least)), width);
+    to = writer.flush();
   }
+  return to;
+}
+
+// To the nearest, to the even one of two.
+std::int64_t rounded(double value) {
+#if defined(__x86_64__)
+  return _mm_cvtsd_si64(_mm_set_sd(value));
+#else
+  return static_cast<std::int64_t>(std::nearbyint(value));
+#endif
 }
 
 // All values as whole numbers times 10^-exponent, when they have these bits again after the division.
-bool as_whole(std::span<const double> values, int exponent, std::vector<std::int64_t>& out) {
-  out.clear();
+bool as_whole(std::span<const double> values, int exponent, std::int64_t* out) {
   const double power = powers[exponent];
   for (const double value : values) {
-    const double scaled = std::nearbyint(value * power);
+    const double scaled = value * power;
     if (!(std::fabs(scaled) < largest_whole)) return false;
-    const auto number = static_cast<std::int64_t>(scaled);
+    const std::int64_t number = rounded(scaled);
     const double back = static_cast<double>(number) / power;
     if (std::bit_cast<std::uint64_t>(back) != std::bit_cast<std::uint64_t>(value)) return false;
-    out.push_back(number);
+    *out++ = number;
   }
   return true;
 }
 
+std::uint64_t xor_of(std::span<const double> values, std::size_t i) {
+  return std::bit_cast<std::uint64_t>(values[i]) ^ std::bit_cast<std::uint64_t>(values[i - 1]);
+}
+
+// Whether pack_xor() is sure to take `bytes` or more: each value takes its meaningful bits at least.
+bool xor_takes(std::span<const double> values, std::size_t bytes) {
+  std::size_t bits = 64;
+  for (std::size_t i = 1; i < values.size(); ++i) {
+    const std::uint64_t x = xor_of(values, i);
+    bits += x == 0 ? 1 : 2 + 64 - static_cast<std::size_t>(std::countl_zero(x) + std::countr_zero(x));
+  }
+  return bits > (bytes - 1) * 8;
+}
+
 // A bit 0: the same value. 1 0: the meaningful bits lie where those of the value before lay. 1 1: where they
-// lie is said, in 5 bits (leading zeros, 31 at most) and 6 (their number less one).
-void pack_xor(std::span<const double> values, std::vector<char>& out) {
-  std::uint64_t previous = std::bit_cast<std::uint64_t>(values[0]);
-  BitWriter writer(out);
-  writer.bits(previous, 64);
+// lie is said, in 5 bits (leading zeros, 31 at most) and 6 (their number less one). Returns where it ends.
+char* pack_xor(std::span<const double> values, char* to) {
+  BitWriter writer(to);
+  writer.bits(std::bit_cast<std::uint64_t>(values[0]), 64);
   unsigned leading = 64, trailing = 0;
-  for (const double value : values.subspan(1)) {
-    const std::uint64_t now = std::bit_cast<std::uint64_t>(value), x = now ^ previous;
-    previous = now;
+  for (std::size_t i = 1; i < values.size(); ++i) {
+    const std::uint64_t x = xor_of(values, i);
     if (x == 0) {
       writer.bits(0, 1);
       continue;
@@ -117,13 +152,11 @@ void pack_xor(std::span<const double> values, std::vector<char>& out) {
     } else {
       leading = zeros_before;
       trailing = zeros_after;
-      writer.bits(3, 2);
-      writer.bits(leading, 5);
-      writer.bits(64 - leading - trailing - 1, 6);
+      writer.bits(3 | leading << 2 | (64 - leading - trailing - 1) << 7, 13);
     }
     writer.bits(x >> trailing, 64 - leading - trailing);
   }
-  writer.flush();
+  return writer.flush();
 }
 
 class Reader {
@@ -239,24 +272,27 @@ bool unpack_xor(Reader& in, std::size_t count, double* values) {
 }  // namespace
 
 void pack(std::span<const std::int64_t> times, std::span<const double> values, std::vector<char>& out) {
-  const std::size_t mode_at = out.size();
-  out.push_back(static_cast<char>(as_xor));
-  pack_differences(times, out);
-  const std::size_t values_at = out.size();
-  pack_xor(values, out);
-  std::vector<std::int64_t> whole;
+  char packed[1 + most_differences + std::max(most_differences, most_xor) + 8];
+  char* const values_at = pack_differences(times, packed + 1);
+  char* end = values_at;
+  std::int64_t whole[chunk_samples];
   for (int exponent = 0; exponent < exponents; ++exponent) {
     if (!as_whole(values, exponent, whole)) continue;
-    std::vector<char> differences;
-    put_varint(differences, zigzag(whole[0]));
-    pack_differences(whole, differences);
-    if (differences.size() < out.size() - values_at) {
-      out.resize(values_at);
-      out.insert(out.end(), differences.begin(), differences.end());
-      out[mode_at] = static_cast<char>(exponent);
-    }
+    packed[0] = static_cast<char>(exponent);
+    end = pack_differences({whole, values.size()}, put_varint(values_at, zigzag(whole[0])));
     break;
   }
+  const auto size = static_cast<std::size_t>(end - values_at);
+  if (size == 0 || !xor_takes(values, size)) {
+    char as_bits[most_xor + 8];
+    const auto bits_size = static_cast<std::size_t>(pack_xor(values, as_bits) - as_bits);
+    if (size == 0 || bits_size <= size) {
+      packed[0] = static_cast<char>(as_xor);
+      std::memcpy(values_at, as_bits, bits_size);
+      end = values_at + bits_size;
+    }
+  }
+  out.insert(out.end(), packed, end);
 }
 
 bool unpack(std::string_view packed, std::size_t count, std::int64_t first_time, std::int64_t* times,
