@@ -17,6 +17,7 @@
 #include "runtime/net/posix_disk.hpp"
 #include "runtime/sources/blocks.hpp"
 #include "runtime/sources/tsdb_history.hpp"
+#include "runtime/store/chunk.hpp"
 #include "tests/support/memory_folders.hpp"
 
 namespace {
@@ -105,6 +106,36 @@ void make_up(test::MemoryFolders& folders) {
   }
 }
 
+// Bytes a sample of full chunks: ours with their entry in the list of chunks, Prometheus' as they stand in a
+// segment.
+void compare_sizes(const TsdbHistory& history) {
+  TsdbHistory::Reader reader(history);
+  sources::SeriesSamples series;
+  std::size_t ours = 0, our_samples = 0, theirs = 0, their_samples = 0;
+  for (std::size_t s = 0; s < history.size(); ++s) {
+    if (!reader.read(s, series)) return;
+    const std::span<const std::int64_t> times = series.samples.times;
+    const std::span<const double> values = series.samples.values;
+    for (std::size_t at = 0; at + store::chunk_samples <= times.size(); at += store::chunk_samples) {
+      std::vector<char> packed;
+      store::pack(times.subspan(at, store::chunk_samples), values.subspan(at, store::chunk_samples), packed);
+      ours += packed.size() + 16;
+      our_samples += store::chunk_samples;
+    }
+    for (std::size_t at = 0; at + 120 <= times.size(); at += 120) {
+      std::vector<test::TsdbSample> samples;
+      for (std::size_t i = at; i < at + 120; ++i) samples.push_back({times[i], values[i]});
+      theirs += test::chunk_frame(test::xor_chunk(samples)).size();
+      their_samples += 120;
+    }
+  }
+  if (our_samples == 0) return;
+  const double our_bytes = static_cast<double>(ours) / static_cast<double>(our_samples),
+               their_bytes = static_cast<double>(theirs) / static_cast<double>(their_samples);
+  fmt::print("full chunks: {:.3f} bytes a sample here, {:.3f} in Prometheus' chunks of 120: {:.2f}\n",
+             our_bytes, their_bytes, our_bytes / their_bytes);
+}
+
 void report(const char* what, const Cost& cost, std::size_t samples) {
   const double n = static_cast<double>(samples);
   fmt::print("{:<44} {:8.2f} ns/sample CPU {:8.2f} ns/sample wall\n", what, cost.cpu / n * 1e9,
@@ -176,6 +207,7 @@ int main(int argc, char** argv) {
     read_every(0, 1, sum, samples, ends);
   });
   fmt::print("{} series selected\n", history->size());
+  compare_sizes(*history);
   report("series by series from files, summed", streamed, samples);
   report("the same on two threads",
          least(rounds,

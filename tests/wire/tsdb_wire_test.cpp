@@ -430,6 +430,49 @@ TEST(Damaged, AByteChangedIsSeenOrChangesNothing) {
   EXPECT_GT(seen, 500);
 }
 
+// The same samples as text and as a data directory: the same pages, budgets and values.
+TEST(Program, ReplaysADataDirectoryAsItDoesTheTextItWasMadeOf) {
+  ASSERT_EQ(missing_programs({"promtool"}), "");
+  const Folder folder;
+  const std::string text = folder.path("trace.om"), data = folder.path("data");
+  ASSERT_EQ(run({SIGNALBOX, "generate", "--seed", "5", "--duration", "9h", "--every", "30s", "--incidents",
+                 "outage,scrape_gap", "--out", text})
+                .code,
+            0);
+  ASSERT_EQ(run({"promtool", "tsdb", "create-blocks-from", "openmetrics", text, data}).code, 0);
+  const std::string program = folder.write("shop.slo", R"(use std.burn
+tick 1m
+source s is scrape { url "http://127.0.0.1:1/metrics" every 30s  semantics 2 }
+metric http_requests_total is counter with (code, service)
+receiver r is log { }
+slo availability per (service) max 50 {
+  indicator bad http_requests_total{code="500"} of http_requests_total
+  objective 99.9% over 7d
+  burn std.burn.google
+  page r
+  ticket r
+}
+)");
+  const auto replay = [&](const std::string& from) {
+    return run({SIGNALBOX, "replay", program, "--json", "--data", from, "--from", "2026-01-01T01:00:00Z",
+                "--to", "2026-01-01T08:00:00Z"});
+  };
+  const Finished of_text = replay(text), of_data = replay(data);
+  ASSERT_EQ(of_text.code, 0) << of_text.err;
+  EXPECT_EQ(of_data.code, 0) << of_data.err;
+  EXPECT_EQ(of_text.out, of_data.out);
+  EXPECT_NE(of_data.out.find("\"page\""), std::string::npos) << of_data.out;
+  // An offset and a longer window reach further back than --from.
+  const auto eval = [&](const std::string& from) {
+    return run({SIGNALBOX, "eval", "sum by (code) (rate(http_requests_total[2h] offset 1h))", "--semantics",
+                "2", "--data", from, "--from", "2026-01-01T04:00:00Z", "--to", "2026-01-01T05:00:00Z",
+                "--step", "10m", "--json"});
+  };
+  EXPECT_EQ(eval(text).out, eval(data).out);
+  const Finished unknown = run({SIGNALBOX, "eval", "rate(nowhere_total[5m])", "--data", data});
+  EXPECT_EQ(unknown.code, 3) << unknown.err;
+}
+
 TEST(Damaged, TheProgramReadsTheOtherBlocksAndSaysWhich) {
   const std::string missing = missing_programs({"promtool"});
   ASSERT_EQ(missing, "");
