@@ -11,14 +11,43 @@
 #include "cli/recorded_texts.hpp"
 #include "runtime/eval/store_provider.hpp"
 #include "runtime/net/event_loop.hpp"
+#include "runtime/net/posix_disk.hpp"
+#include "runtime/sources/blocks.hpp"
 #include "runtime/sources/prometheus.hpp"
 #include "runtime/sources/prometheus_leaves.hpp"
 #include "runtime/sources/scrape.hpp"
+#include "runtime/sources/tsdb_files.hpp"
 
 namespace signalbox::cli {
 namespace {
 
 namespace fs = std::filesystem;
+
+bool watched() {
+  return ::isatty(STDERR_FILENO) != 0;
+}
+void show_progress(double done) {
+  if (watched()) fmt::print(stderr, "\rreading {:3.0f}%", 100 * done);
+}
+void end_progress() {
+  if (watched()) fmt::print(stderr, "\r            \r");
+}
+
+Result<History> load_data_directory(ForeignFolders& folders, const plan::Plan& plan,
+                                    const HistoryRequest& request, store::SeriesStore& store) {
+  const Result<sources::BlocksReport> loaded = sources::load_blocks(
+      folders, request.location, plan, request.from, request.to, Limits{}, store, show_progress);
+  end_progress();
+  if (!loaded) return loaded.error();
+  for (const Error& notice : loaded->notices) {
+    fmt::print(stderr, "signalbox: {}\n", notice.message);
+    if (!notice.hint.empty()) fmt::print(stderr, "      help: {}\n", notice.hint);
+  }
+  const sources::LoadReport& report = loaded->load;
+  return History{report.samples, request.from ? std::max(report.first, *request.from) : report.first,
+                 request.to ? std::min(report.last, *request.to) : report.last, Semantics::prometheus2,
+                 nullptr};
+}
 
 Result<History> load_files(const std::string& location, const std::string& cache, store::SeriesStore& store) {
   std::vector<std::string> files;
@@ -74,20 +103,15 @@ Result<History> load_url(const plan::Plan& plan, const HistoryRequest& request, 
                             });
         return;
       }
-      const bool watched = ::isatty(STDERR_FILENO) != 0;
-      const auto progress = [watched](double done) {
-        if (watched) fmt::print(stderr, "\rreading {:3.0f}%", 100 * done);
-      };
-      prometheus.load(plan, from, to, store, progress,
-                      [&, watched](Result<sources::PrometheusReport> report) {
-                        if (watched) fmt::print(stderr, "\r            \r");
-                        if (!report)
-                          out = report.error();
-                        else
-                          out = History{report->load.samples, std::max(report->load.first, from),
-                                        std::min(report->load.last, to), report->semantics, nullptr};
-                        loop.stop();
-                      });
+      prometheus.load(plan, from, to, store, show_progress, [&](Result<sources::PrometheusReport> report) {
+        end_progress();
+        if (!report)
+          out = report.error();
+        else
+          out = History{report->load.samples, std::max(report->load.first, from),
+                        std::min(report->load.last, to), report->semantics, nullptr};
+        loop.stop();
+      });
       return;
     }
     // Not a Prometheus: a page of metrics, as it is now.
@@ -119,8 +143,11 @@ Instant wall_clock() {
 
 Result<History> load_history(const plan::Plan& plan, const HistoryRequest& request,
                              store::SeriesStore& store) {
-  return is_url(request.location) ? load_url(plan, request, store)
-                                  : load_files(request.location, request.cache, store);
+  if (is_url(request.location)) return load_url(plan, request, store);
+  const std::unique_ptr<ForeignFolders> folders = net::make_posix_folders();
+  if (sources::is_data_directory(*folders, request.location))
+    return load_data_directory(*folders, plan, request, store);
+  return load_files(request.location, request.cache, store);
 }
 
 }  // namespace signalbox::cli

@@ -1,4 +1,5 @@
-// --data: a recorded file, a folder of them, a Prometheus, or a page of metrics.
+// --data: a recorded file, a folder of them, a Prometheus' data directory, a Prometheus, or a page of
+// metrics.
 #pragma once
 
 #include <memory>
@@ -14,7 +15,7 @@ namespace signalbox::cli {
 struct HistoryRequest {
   std::string location;  // path or URL
   std::string cache;     // directory of what was read of files before; "": none
-  // What will be evaluated: a Prometheus is asked for no more than that needs.
+  // What will be evaluated: a Prometheus, or its data directory, is asked for no more than that needs.
   std::optional<Instant> from, to;
   std::optional<Instant> now;  // when a page is read; without it, the wall clock's
   // Instants from `from` to `to` and no others: from a minute on, a Prometheus works the leaves out itself
@@ -24,7 +25,8 @@ struct HistoryRequest {
 struct History {
   std::size_t samples = 0;
   Instant first, last;
-  Semantics semantics = Semantics::prometheus3;          // a Prometheus' own; 3 for files, which have none
+  Semantics semantics =
+      Semantics::prometheus3;  // a Prometheus' own; 2 for a data directory, 3 for other files
   std::shared_ptr<eval::LeafProvider> leaves = nullptr;  // null: they come from the store
 };
 bool is_url(const std::string& location);  // else it is a path

@@ -155,7 +155,8 @@ int main_of(int argc, char** argv) {
   c->add_option("EXPR", eval.expression, "a value or a condition; after -- when it begins with a minus");
   c->add_option("--promql", eval.promql,
                 "PromQL instead, filters included, answered as Prometheus answers it");
-  c->add_option("--data", eval.data, "recorded file, folder, Prometheus or page of metrics");
+  c->add_option("--data", eval.data,
+                "recorded file, folder, Prometheus' data directory, Prometheus or page of metrics");
   add_time(*c, "--at", eval.at, "instant (default: the newest sample)");
   add_time(*c, "--from", eval.from, "first instant of a range");
   add_time(*c, "--to", eval.to, "last instant of a range");
@@ -175,7 +176,8 @@ int main_of(int argc, char** argv) {
   ReplayOptions replay;
   c = app.add_subcommand("replay", "what a program would have done over history; nothing is sent");
   c->add_option("FILE", replay.file, "the program")->required();
-  c->add_option("--data", replay.data, "recorded file, folder or Prometheus")->required();
+  c->add_option("--data", replay.data, "recorded file, folder, Prometheus' data directory or Prometheus")
+      ->required();
   add_time(*c, "--from", replay.from, "first tick (default: the first sample)");
   add_time(*c, "--to", replay.to, "last tick (default: the last sample)");
   c->add_flag("--json", replay.json, "a JSON document on standard output");

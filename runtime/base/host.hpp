@@ -59,16 +59,20 @@ class Http {
   virtual void send(HttpRequest request, std::function<void(Result<HttpResponse>)> completion) = 0;
 };
 
-// One file of a Disk. Offsets and sizes are bytes. Written bytes survive a crash only after sync().
-class DiskFile {
+// A file to read. Offsets and sizes are bytes.
+class ReadableFile {
  public:
-  virtual ~DiskFile() = default;
+  virtual ~ReadableFile() = default;
   // Fewer bytes than asked for only at the end of the file.
   virtual Result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> into) = 0;
+  virtual Result<std::uint64_t> size() = 0;
+};
+// One file of a Disk. Written bytes survive a crash only after sync().
+class DiskFile : public ReadableFile {
+ public:
   virtual Result<void> write(std::uint64_t offset, std::span<const std::uint8_t> bytes) = 0;
   virtual Result<void> truncate(std::uint64_t size) = 0;
   virtual Result<void> sync() = 0;
-  virtual Result<std::uint64_t> size() = 0;
 };
 class Disk {
  public:
@@ -80,6 +84,22 @@ class Disk {
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
   virtual Result<void> sync_directory(const std::string& path) = 0;  // makes creates, renames, removes last
   virtual Result<void> make_directory(const std::string& path) = 0;  // of what exists: ok
+};
+
+// Folders that somebody else writes: their files may grow, be cut short and vanish at any time. Nothing here
+// changes or locks them. The one part of the host that several threads may use at once, with the files it
+// opened.
+class ForeignFolders {
+ public:
+  virtual ~ForeignFolders() = default;
+  struct Entry {
+    std::string name;
+    bool folder = false;
+  };
+  // What is in the folder, by name. `not_found` when there is none.
+  virtual Result<std::vector<Entry>> list(const std::string& path) = 0;
+  // `not_found` when there is none. An open file can be read on when it has been removed.
+  virtual Result<std::unique_ptr<ReadableFile>> open(const std::string& path) = 0;
 };
 
 // State as transactions on a small ordered map of opaque bytes. Asynchronous from day one: an embedded

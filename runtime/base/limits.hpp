@@ -42,6 +42,16 @@ struct Limits {
   // All that is so kept: a recording of 400 MB takes 20 MB, so these are the last hundred of them.
   std::size_t history_cache_bytes = std::size_t{2} << 30;
 
+  // One piece of a Prometheus' data directory, read whole: a chunk (65,535 samples take 1.2 MB at worst), a
+  // series with all its chunks, a record of the write-ahead log (they are far below 1 MiB).
+  std::size_t tsdb_piece_bytes = 64u << 20;
+  // One section of a block's index, read whole: symbols, the table of postings, one list of postings. Those
+  // of ten million series are a few hundred MB.
+  std::size_t tsdb_section_bytes = std::size_t{2} << 30;
+  // What is kept of a head's selected series before it is in the store: 16 bytes a sample that no chunk has
+  // yet.
+  std::size_t tsdb_head_bytes = std::size_t{4} << 30;
+
   // Instances of one declaration without a `max` of its own.
   std::uint32_t instances = 1000;
 

@@ -1,11 +1,13 @@
 #include "runtime/net/posix_disk.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <limits>
@@ -95,6 +97,16 @@ class PosixFile final : public DiskFile {
   std::string path_;
 };
 
+// `fd` as open(2) left it.
+Result<std::unique_ptr<PosixFile>> regular(Fd fd, const std::string& path) {
+  if (!fd) return disk_error("open", path, errno);
+  struct stat st {};
+  if (::fstat(fd.get(), &st) != 0) return disk_error("look at", path, errno);
+  if (!S_ISREG(st.st_mode))
+    return Error{ErrorCode::io, fmt::format("cannot open {}: not a regular file", path)};
+  return std::make_unique<PosixFile>(std::move(fd), path);
+}
+
 class PosixDisk final : public Disk {
  public:
   Result<std::unique_ptr<DiskFile>> open(const std::string& path, Open how) override {
@@ -104,12 +116,9 @@ class PosixDisk final : public Disk {
     Fd fd(retry([&] { return ::open(path.c_str(), O_RDWR | create | common, 0600); }));
     if (!fd && how == Open::existing && (errno == EACCES || errno == EROFS || errno == EPERM))
       fd = Fd(retry([&] { return ::open(path.c_str(), O_RDONLY | common); }));
-    if (!fd) return disk_error("open", path, errno);
-    struct stat st {};
-    if (::fstat(fd.get(), &st) != 0) return disk_error("look at", path, errno);
-    if (!S_ISREG(st.st_mode))
-      return Error{ErrorCode::io, fmt::format("cannot open {}: not a regular file", path)};
-    return std::unique_ptr<DiskFile>(std::make_unique<PosixFile>(std::move(fd), path));
+    auto file = regular(std::move(fd), path);
+    if (!file) return file.error();
+    return std::unique_ptr<DiskFile>(*std::move(file));
   }
 
   Result<bool> exists(const std::string& path) override {
@@ -146,6 +155,35 @@ class PosixDisk final : public Disk {
   }
 };
 
+class PosixFolders final : public ForeignFolders {
+ public:
+  Result<std::vector<Entry>> list(const std::string& path) override {
+    const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(path.c_str()), ::closedir);
+    if (!folder) return disk_error("list", path, errno);
+    std::vector<Entry> out;
+    for (;;) {
+      errno = 0;
+      const dirent* entry = ::readdir(folder.get());
+      if (entry == nullptr) break;
+      const std::string name = entry->d_name;
+      if (name == "." || name == "..") continue;
+      struct stat st {};
+      // What vanished in between is not there.
+      if (::fstatat(::dirfd(folder.get()), name.c_str(), &st, 0) == 0)
+        out.push_back({name, S_ISDIR(st.st_mode)});
+    }
+    if (errno != 0) return disk_error("list", path, errno);
+    std::sort(out.begin(), out.end(), [](const Entry& a, const Entry& b) { return a.name < b.name; });
+    return out;
+  }
+  Result<std::unique_ptr<ReadableFile>> open(const std::string& path) override {
+    Fd fd(retry([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); }));
+    auto file = regular(std::move(fd), path);
+    if (!file) return file.error();
+    return std::unique_ptr<ReadableFile>(*std::move(file));
+  }
+};
+
 class PosixLock final : public FileLock {
  public:
   explicit PosixLock(Fd fd) : fd_(std::move(fd)) {}
@@ -166,6 +204,9 @@ std::string holder(int fd) {
 
 std::unique_ptr<Disk> make_posix_disk() {
   return std::make_unique<PosixDisk>();
+}
+std::unique_ptr<ForeignFolders> make_posix_folders() {
+  return std::make_unique<PosixFolders>();
 }
 
 // flock() belongs to the open file, not to the process: closing another descriptor of the same file does not

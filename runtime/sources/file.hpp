@@ -26,13 +26,11 @@ struct LoadedSeries {
   std::vector<double> values;
 };
 
-// What is worked out from the scrapes that a target must have had. Series with the same (job, instance) were
-// scraped together, at the times of any of them; without those labels there is one such group. A scrape whose
-// `up` is 0 failed.
+// What is worked out from the scrapes that a target must have had (scrape_groups.hpp): they were at the times of
+// any of its series. A scrape whose `up` is 0 failed.
 struct Inference {
   // A series whose first sample comes later than the group's first was absent in the scrape before it: a
-  // birth, if that scrape did not fail and is no further away than 2.5 × the group's median spacing (else
-  // there is a gap, and nothing is known).
+  // birth, if absent_before() says so.
   bool births = true;
   // Series end with a stale marker at the first scrape that lacks them. Only in groups with an `up`, and only
   // series all of whose samples were taken at its times: others carry times of their own. Nothing is said of

@@ -34,14 +34,24 @@ void find_missing(const Times& known, std::span<const std::int64_t> times, Times
   }
 }
 
-std::pair<std::string, std::string> key_of(const Labels& labels) {
-  return {std::string(labels.get("job")), std::string(labels.get("instance"))};
-}
 bool is_up(const Labels& labels) {
   return labels.get(metric_name_label) == "up";
 }
 
 }  // namespace
+
+ScrapeGroupKey scrape_group_of(const Labels& labels) {
+  return {std::string(labels.get("job")), std::string(labels.get("instance"))};
+}
+
+void ScrapeGroup::measure_spacing() {
+  Times gaps;
+  for (std::size_t i = 1; i < scrapes.size(); ++i) gaps.push_back(scrapes[i] - scrapes[i - 1]);
+  if (gaps.empty()) return;
+  const auto middle = gaps.begin() + static_cast<std::ptrdiff_t>(gaps.size() / 2);
+  std::nth_element(gaps.begin(), middle, gaps.end());
+  spacing = *middle;
+}
 
 std::optional<Instant> ScrapeGroup::absent_before(std::int64_t time) const {
   const auto scrape = std::lower_bound(scrapes.begin(), scrapes.end(), time);
@@ -65,7 +75,7 @@ std::optional<std::int64_t> ScrapeGroup::missed_scrape(std::int64_t time,
 
 void ScrapeGroups::add(const Labels& labels, std::span<const std::int64_t> times,
                        std::span<const double> values) {
-  Gathered& gathered = groups_[key_of(labels)];
+  Gathered& gathered = groups_[scrape_group_of(labels)];
   ScrapeGroup& group = gathered.group;
   find_missing(group.scrapes, times, gathered.more);
   // Merging only when the list has doubled keeps memory and time at the number of distinct times.
@@ -79,24 +89,17 @@ void ScrapeGroups::add(const Labels& labels, std::span<const std::int64_t> times
 }
 
 void ScrapeGroups::finish() {
-  Times gaps;
   for (auto& [key, gathered] : groups_) {
     ScrapeGroup& group = gathered.group;
     merge(group.scrapes, gathered.more);
     sort_unique(group.up);
     sort_unique(group.failed);
-    gaps.clear();
-    for (std::size_t i = 1; i < group.scrapes.size(); ++i)
-      gaps.push_back(group.scrapes[i] - group.scrapes[i - 1]);
-    if (gaps.empty()) continue;
-    const auto middle = gaps.begin() + static_cast<std::ptrdiff_t>(gaps.size() / 2);
-    std::nth_element(gaps.begin(), middle, gaps.end());
-    group.spacing = *middle;
+    group.measure_spacing();
   }
 }
 
 const ScrapeGroup& ScrapeGroups::of(const Labels& labels) const {
-  return groups_.at(key_of(labels)).group;
+  return groups_.at(scrape_group_of(labels)).group;
 }
 
 }  // namespace signalbox::sources

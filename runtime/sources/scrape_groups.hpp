@@ -15,13 +15,19 @@
 
 namespace signalbox::sources {
 
-// Series with the same (job, instance). All times rise.
+// (job, instance): series with the same were scraped together.
+using ScrapeGroupKey = std::pair<std::string, std::string>;
+ScrapeGroupKey scrape_group_of(const Labels& labels);
+
+// Series with the same key. All times rise.
 struct ScrapeGroup {
   std::vector<std::int64_t> scrapes;  // of all its series
   std::vector<std::int64_t> up;       // those that `up` reports
   std::vector<std::int64_t> failed;   // those that it reports as failed
   std::int64_t spacing = 0;           // the median
 
+  // After `scrapes` are complete.
+  void measure_spacing();
   // When the scrape before one at `time` was, if it says that a series was absent then.
   std::optional<Instant> absent_before(std::int64_t time) const;
   // Whether all of these samples were taken when `up` was.
@@ -44,7 +50,7 @@ class ScrapeGroups {
     ScrapeGroup group;
     std::vector<std::int64_t> more;  // times that group.scrapes lacks, in any order, some of them twice
   };
-  std::map<std::pair<std::string, std::string>, Gathered> groups_;
+  std::map<ScrapeGroupKey, Gathered> groups_;
 };
 
 }  // namespace signalbox::sources

@@ -8,7 +8,7 @@
 #include <limits>
 #include <unordered_set>
 
-#include "runtime/base/regex.hpp"
+#include "runtime/base/matcher.hpp"
 #include "runtime/store/cursor.hpp"
 
 namespace signalbox::store {
@@ -17,38 +17,6 @@ namespace {
 bool same_bits(double a, double b) {
   return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
 }
-
-class CompiledMatcher {
- public:
-  static Result<CompiledMatcher> compile(const Matcher& matcher) {
-    CompiledMatcher out(matcher);
-    if (matcher.op == MatchOp::regex || matcher.op == MatchOp::not_regex) {
-      auto regex = LabelRegex::compile(matcher.value);
-      if (!regex) return regex.error();
-      out.regex_ = *std::move(regex);
-    }
-    return out;
-  }
-  bool accepts(std::string_view value) const {
-    switch (matcher_->op) {
-      case MatchOp::equal:
-        return value == matcher_->value;
-      case MatchOp::not_equal:
-        return value != matcher_->value;
-      case MatchOp::regex:
-        return regex_->matches(value);
-      case MatchOp::not_regex:
-        return !regex_->matches(value);
-    }
-    return false;
-  }
-  bool accepts(const Labels& labels) const { return accepts(labels.get(matcher_->label)); }
-
- private:
-  explicit CompiledMatcher(const Matcher& matcher) : matcher_(&matcher) {}
-  const Matcher* matcher_;
-  std::optional<LabelRegex> regex_;
-};
 
 }  // namespace
 
@@ -173,6 +141,50 @@ std::optional<SeriesStore::View> SeriesStore::view(SeriesId id) const {
   return View{series, &series->births, &series->ends};
 }
 
+Result<void> SeriesStore::append_all(SeriesId id, std::span<const std::int64_t> times,
+                                     std::span<const double> values, std::span<const std::int64_t> ends) {
+  if (!held(id)) return Error{ErrorCode::not_found, fmt::format("the store holds no series {}", id)};
+  Series& series = *series_[id];
+  const auto later = [&](std::span<const std::int64_t> more) {
+    return more.empty() || series.empty() || more[0] > series.last_time();
+  };
+  if (!later(times) || !later(ends) || times.size() != values.size())
+    return Error{ErrorCode::invalid_argument, "samples that are not later than those held"};
+  // A chunk's worth at a time: what the bound is passed by is little.
+  for (std::size_t from = 0; from < times.size() || !ends.empty();) {
+    if (bytes_ >= limits_.store_bytes)
+      return Error{
+          ErrorCode::limit_exceeded,
+          fmt::format("the store holds {} bytes, as many as store_bytes allows; samples of {} are not kept",
+                      bytes_, to_string(series.labels))};
+    const std::size_t before = series.allocated();
+    const std::size_t take = std::min(times.size() - from, chunk_samples - series.tail_times.size());
+    for (std::size_t i = from; i < from + take; ++i) series.add(times[i], values[i]);
+    series.ends.insert(series.ends.end(), ends.begin(), ends.end());
+    samples_ += take + ends.size();
+    ends = {};
+    from += take;
+    bytes_ += series.allocated() - before;
+  }
+  return {};
+}
+
+void SeriesStore::born(SeriesId id, Instant time, Instant absent_at) {
+  if (!held(id) || absent_at >= time) return;
+  Cursor cursor(*this);
+  cursor.open(id);
+  const auto sample = cursor.at_or_before(time);
+  if (!sample || sample->time != time.ms) return;
+  Series& series = *series_[id];
+  if (sample->place > series.first_place) {
+    const auto before = cursor.at_place(sample->place - 1);
+    if (before && before->time >= absent_at.ms) return;
+  }
+  const std::size_t allocated = series.allocated();
+  series.births.push_back({sample->place, absent_at.ms});
+  bytes_ += series.allocated() - allocated;
+}
+
 AppendOutcome SeriesStore::held_already(SeriesId id, Instant time, double value) const {
   const Series& series = *held(id);
   if (std::binary_search(series.ends.begin(), series.ends.end(), time.ms))
@@ -185,26 +197,16 @@ AppendOutcome SeriesStore::held_already(SeriesId id, Instant time, double value)
 }
 
 Result<std::vector<SeriesId>> SeriesStore::select(const std::vector<Matcher>& matchers) const {
-  std::vector<CompiledMatcher> compiled;
-  compiled.reserve(matchers.size());
-  bool refuses_empty = false;
+  const Result<std::vector<CompiledMatcher>> compiled = compile_selector(matchers);
+  if (!compiled) return compiled.error();
   const std::string* name = nullptr;
-  for (const Matcher& matcher : matchers) {
-    auto one = CompiledMatcher::compile(matcher);
-    if (!one) return one.error();
-    refuses_empty = refuses_empty || !one->accepts("");
+  for (const Matcher& matcher : matchers)
     if (matcher.label == metric_name_label && matcher.op == MatchOp::equal) name = &matcher.value;
-    compiled.push_back(*std::move(one));
-  }
-  if (!refuses_empty) {
-    return Error{ErrorCode::invalid_argument, "the selector matches series without any of its labels",
-                 "add a metric name or a matcher that refuses the empty string"};
-  }
 
   std::vector<SeriesId> out;
   const auto consider = [&](SeriesId id) {
     const Labels& of = series_[id]->labels;
-    if (std::all_of(compiled.begin(), compiled.end(), [&](const auto& one) { return one.accepts(of); }))
+    if (std::all_of(compiled->begin(), compiled->end(), [&](const auto& one) { return one.accepts(of); }))
       out.push_back(id);
   };
   if (name) {

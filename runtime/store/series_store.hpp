@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -87,6 +88,14 @@ class SeriesStore {
     const std::vector<std::int64_t>* ends;
   };
   std::optional<View> view(SeriesId id) const;
+  // Many at once, all later than what the series holds: samples in rising time without stale markers among
+  // them, and the times of the markers, rising too. `limit_exceeded` past store_bytes; what came before is
+  // kept.
+  Result<void> append_all(SeriesId id, std::span<const std::int64_t> times, std::span<const double> values,
+                          std::span<const std::int64_t> ends);
+  // The sample at `time`, which is held, was born: see `absent_at` of append(), of which births are told in
+  // rising time.
+  void born(SeriesId id, Instant time, Instant absent_at);
 
   // Series that all matchers accept, by rising id. An absent label matches as "". At least one matcher must
   // refuse the empty string, else `invalid_argument`; a broken regex is `invalid_argument`.

@@ -100,6 +100,28 @@ TEST_F(PosixDiskTest, NamesComeMoveAndGo) {
   EXPECT_FALSE(disk_->remove(at("d")));
 }
 
+TEST_F(PosixDiskTest, FoldersOfOthersAreReadAndNotChanged) {
+  const auto folders = net::make_posix_folders();
+  make("b");
+  make("a");
+  ASSERT_TRUE(disk_->make_directory(at("c")));
+  ASSERT_EQ(::mkfifo(at("pipe").c_str(), 0600), 0);
+  ASSERT_EQ(::chmod(at("a").c_str(), 0400), 0);
+  const auto listed = folders->list(dir_);
+  ASSERT_TRUE(listed);
+  std::string names;
+  for (const auto& entry : *listed) names += entry.name + (entry.folder ? "/ " : " ");
+  EXPECT_EQ(names, "a b c/ pipe ");
+  EXPECT_EQ(folders->list(at("none")).error().code, ErrorCode::not_found);
+  EXPECT_EQ(folders->open(at("none")).error().code, ErrorCode::not_found);
+  EXPECT_EQ(folders->open(at("c")).error().code, ErrorCode::io);
+  EXPECT_EQ(folders->open(at("pipe")).error().code, ErrorCode::io);
+  auto file = folders->open(at("a"));
+  ASSERT_TRUE(file);
+  ASSERT_TRUE(disk_->remove(at("a")));
+  EXPECT_EQ(*(*file)->size(), 0u);
+}
+
 TEST_F(PosixDiskTest, FilesAreTheOwnersAlone) {
   make("a");
   struct stat st {};

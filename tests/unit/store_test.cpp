@@ -366,5 +366,64 @@ TEST_F(Store, MinAndMaxIgnoreNanUnlessAllAre) {
   EXPECT_EQ(of(RangeFn::changes, {nan, nan, 1, 1, nan}), 2);
 }
 
+TEST_F(Store, ManySamplesAtOnceAreHeldLikeOneByOne) {
+  SeriesStore one{Limits{}}, many{Limits{}};
+  const SeriesId a = *one.series(named("m")), b = *many.series(named("m"));
+  std::vector<std::int64_t> times, ends;
+  std::vector<double> values;
+  std::int64_t time = 0;
+  const auto flush = [&] {
+    ASSERT_TRUE(many.append_all(b, times, values, ends));
+    times.clear();
+    values.clear();
+    ends.clear();
+  };
+  for (int i = 0; i < 3000; ++i) {
+    time += 15'000 + i % 7;
+    const double value = i % 500 == 499 ? 0 : i * 1.5;
+    if (i % 97 == 96) {
+      ends.push_back(time);
+      ASSERT_TRUE(one.append(a, {time}, stale_marker()));
+    } else {
+      times.push_back(time);
+      values.push_back(value);
+      ASSERT_TRUE(one.append(a, {time}, value));
+    }
+    if (i == 5 || i == 700 || i == 1501) flush();
+  }
+  flush();
+  EXPECT_EQ(one.sample_count(), many.sample_count());
+  const auto expected = test::points(one, a, {0}, {time}), got = test::points(many, b, {0}, {time});
+  EXPECT_EQ(expected.times, got.times);
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_EQ(std::bit_cast<std::uint64_t>(expected.values[i]), std::bit_cast<std::uint64_t>(got.values[i]))
+        << i;
+  for (const Instant now : {Instant{time}, Instant{time / 3}})
+    for (const Duration length : {minutes(5), hours(3)})
+      EXPECT_EQ(test::window_value(one, a, RangeFn::increase, now, length, Semantics::prometheus2),
+                test::window_value(many, b, RangeFn::increase, now, length, Semantics::prometheus2));
+  EXPECT_EQ(many.append_all(b, std::vector{time}, std::vector{1.0}, {}).error().code,
+            ErrorCode::invalid_argument);
+  EXPECT_EQ(many.append_all(b + 1, {}, {}, {}).error().code, ErrorCode::not_found);
+}
+
+TEST_F(Store, ABirthToldAfterwardsIsTheSame) {
+  const auto births = [&](SeriesId id) {
+    std::vector<std::int64_t> out;
+    for (const auto& birth : test::open(store, id).births(at(0), at(1000))) out.push_back(birth.absent_at.ms);
+    return out;
+  };
+  const SeriesId id = make(named("m"));
+  put(id, 100, 1);
+  put(id, 115, 2);
+  put(id, 200, 3);
+  store.born(id, at(100), at(85));
+  store.born(id, at(115), at(100));  // it was there
+  store.born(id, at(130), at(115));  // no such sample
+  store.born(id, at(200), at(185));
+  store.born(id, at(200), at(200));
+  EXPECT_EQ(births(id), (std::vector<std::int64_t>{85'000, 185'000}));
+}
+
 }  // namespace
 }  // namespace signalbox::store

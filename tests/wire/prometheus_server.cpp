@@ -81,8 +81,9 @@ void put_field(std::string& out, int number, std::string_view bytes) {
 
 }  // namespace
 
-std::unique_ptr<PrometheusServer> PrometheusServer::start(const std::string& open_metrics,
-                                                          std::string& error) {
+std::unique_ptr<PrometheusServer> PrometheusServer::start(const std::string& open_metrics, std::string& error,
+                                                          std::vector<std::string> flags,
+                                                          const std::string& config) {
   for (const char* program : {"prometheus", "promtool"}) {
     if (installed(program)) continue;
     error = fmt::format("{} is not installed; this test needs Debian's package 'prometheus' (2.42)", program);
@@ -95,9 +96,11 @@ std::unique_ptr<PrometheusServer> PrometheusServer::start(const std::string& ope
     return nullptr;
   }
   server->directory_ = pattern;
+  server->flags_ = std::move(flags);
   std::ofstream(pattern + "/samples.om", std::ios::binary) << open_metrics;
-  std::ofstream(pattern + "/prometheus.yml") << "global: {}\n";
+  std::ofstream(pattern + "/prometheus.yml") << config;
 
+  if (open_metrics.empty()) return server->launch(error) ? std::move(server) : nullptr;
   const pid_t promtool = spawn(
       {"promtool", "tsdb", "create-blocks-from", "openmetrics", pattern + "/samples.om", pattern + "/data"},
       pattern + "/promtool.log");
@@ -115,11 +118,14 @@ std::unique_ptr<PrometheusServer> PrometheusServer::start(const std::string& ope
 bool PrometheusServer::launch(std::string& error) {
   port_ = free_port();
   const std::string log = directory_ + "/prometheus.log";
-  pid_ =
-      spawn({"prometheus", "--config.file=" + directory_ + "/prometheus.yml",
-             "--storage.tsdb.path=" + directory_ + "/data", "--storage.tsdb.retention.time=100y",
-             "--web.enable-remote-write-receiver", fmt::format("--web.listen-address=127.0.0.1:{}", port_)},
-            log);
+  std::vector<std::string> command = {"prometheus",
+                                      "--config.file=" + directory_ + "/prometheus.yml",
+                                      "--storage.tsdb.path=" + data(),
+                                      "--storage.tsdb.retention.time=100y",
+                                      "--web.enable-remote-write-receiver",
+                                      fmt::format("--web.listen-address=127.0.0.1:{}", port_)};
+  command.insert(command.end(), flags_.begin(), flags_.end());
+  pid_ = spawn(command, log);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(90);
   while (pid_ > 0 && std::chrono::steady_clock::now() < deadline) {
     if (get("/-/ready").status == 200) return true;
@@ -127,19 +133,24 @@ bool PrometheusServer::launch(std::string& error) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   error = "prometheus did not get ready: " + tail_of(log);
-  stop();
+  stop(SIGKILL);
   return false;
 }
 
-void PrometheusServer::stop() {
+bool PrometheusServer::restart(std::string& error) {
+  stop(SIGTERM);
+  return launch(error);
+}
+
+void PrometheusServer::stop(int signal) {
   if (pid_ <= 0) return;
-  ::kill(pid_, SIGKILL);
+  ::kill(pid_, signal);
   ::waitpid(pid_, nullptr, 0);
   pid_ = -1;
 }
 
 PrometheusServer::~PrometheusServer() {
-  stop();
+  stop(SIGKILL);
   std::error_code ignored;
   if (!directory_.empty()) std::filesystem::remove_all(directory_, ignored);
 }

@@ -19,12 +19,18 @@ struct HttpAnswer {
 
 class PrometheusServer {
  public:
-  // Loads `open_metrics` into blocks with promtool and serves them. On failure the error says what is
-  // missing.
-  static std::unique_ptr<PrometheusServer> start(const std::string& open_metrics, std::string& error);
+  // Loads `open_metrics` (if any) into blocks with promtool and serves them. On failure the error says what
+  // is missing.
+  static std::unique_ptr<PrometheusServer> start(const std::string& open_metrics, std::string& error,
+                                                 std::vector<std::string> flags = {},
+                                                 const std::string& config = "global: {}\n");
   PrometheusServer(const PrometheusServer&) = delete;
   PrometheusServer& operator=(const PrometheusServer&) = delete;
   ~PrometheusServer();
+
+  // Ends it as an administrator does, and starts it again on the same data.
+  bool restart(std::string& error);
+  std::string data() const { return directory_ + "/data"; }
 
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
   HttpAnswer get(const std::string& path_and_query) const;
@@ -35,9 +41,10 @@ class PrometheusServer {
   PrometheusServer() = default;
   HttpAnswer exchange(const std::string& request) const;
   bool launch(std::string& error);
-  void stop();
+  void stop(int signal);
 
   std::string directory_;
+  std::vector<std::string> flags_;
   pid_t pid_ = -1;
   std::uint16_t port_ = 0;
 };

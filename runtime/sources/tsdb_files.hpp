@@ -1,0 +1,66 @@
+// The files of a Prometheus data directory, opened together, and pieces of them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/base/host.hpp"
+#include "runtime/formats/tsdb_block.hpp"
+
+namespace signalbox::sources {
+
+struct NamedFile {
+  std::string path;
+  std::shared_ptr<ReadableFile> file;
+};
+
+// Reads pieces into a buffer that is used again. One for each thread.
+class FileWindow {
+ public:
+  // `size` bytes from `offset` on, valid until the next call; fewer only at the file's end. Where they are
+  // not at hand yet, `ahead` bytes are read if that is more. `slack` bytes behind them can be read and mean
+  // nothing.
+  Result<std::string_view> bytes(const NamedFile& file, std::uint64_t offset, std::size_t size,
+                                 std::size_t ahead);
+  static constexpr std::size_t slack = 64;
+
+ private:
+  std::shared_ptr<ReadableFile> file_;
+  std::uint64_t from_ = 0;
+  std::size_t size_ = 0;  // bytes at hand
+  std::vector<std::uint8_t> buffer_;
+};
+
+// A message with the place that it is about.
+Error at_place(const Error& error, const std::string& path, std::uint64_t offset);
+
+struct BlockFiles {
+  std::string path;
+  formats::tsdb::BlockMeta meta;
+  NamedFile index, tombstones;  // without a file when there are no tombstones
+  std::vector<NamedFile> segments;
+};
+
+struct DataFiles {
+  std::vector<BlockFiles> blocks;  // those with samples in the time asked for, by where they begin
+  Instant blocks_to{INT64_MIN};    // where the latest block ends; the head begins there
+  std::optional<Instant> last;     // of all blocks
+  std::vector<NamedFile> head_chunks;
+  std::vector<NamedFile> checkpoint, log;  // segments of the write-ahead log, in order
+  std::vector<NamedFile> late_log;         // of samples that came late
+  std::vector<Error> notices;              // what is left out
+};
+
+// Whether the folder has what a Prometheus data directory has: a log or a block.
+bool is_data_directory(ForeignFolders& folders, const std::string& path);
+
+// Opens what has samples in [from, to]. The directory of a running server changes: this sees it as it was at
+// one moment, or fails with `io` after some attempts. A block that cannot be opened is left out, with a
+// notice.
+Result<DataFiles> open_data_files(ForeignFolders& folders, const std::string& path, Instant from, Instant to);
+
+}  // namespace signalbox::sources

@@ -1,0 +1,274 @@
+#include "runtime/sources/tsdb_history.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <numeric>
+
+#include "runtime/formats/tsdb_chunk.hpp"
+#include "runtime/formats/tsdb_head_chunks.hpp"
+
+namespace signalbox::sources {
+namespace {
+
+namespace tsdb = formats::tsdb;
+
+static_assert(FileWindow::slack >= tsdb::chunk_slack);
+
+// Chunks of one series stand together: they are read together, up to so many bytes.
+constexpr std::uint64_t most_together = 4u << 20;
+// Entries of an index that are read at once: of a few neighbours, since others may stand between those
+// selected.
+constexpr std::size_t index_ahead = 4u << 10;
+// How long a chunk may be thought to be before its length is read: most of 120 samples are shorter.
+constexpr std::size_t usual_chunk = 512;
+
+Error block_left_out(const BlockFiles& block, const Error& why) {
+  return {why.code, fmt::format("block {} is left out: {}", block.path, why.message),
+          "restore it from a backup, or move it out of the directory"};
+}
+
+// Takes out what lies in a stretch, of the samples from place `from` on.
+void erase_stretches(const Stretches& stretches, std::size_t from, store::Samples& samples) {
+  std::size_t kept = from;
+  for (std::size_t i = from; i < samples.size(); ++i) {
+    const std::int64_t time = samples.times[i];
+    const bool deleted = std::any_of(stretches.begin(), stretches.end(), [&](const auto& stretch) {
+      return time >= stretch.first && time <= stretch.second;
+    });
+    if (deleted) continue;
+    samples.times[kept] = time;
+    samples.values[kept] = samples.values[i];
+    ++kept;
+  }
+  samples.times.resize(kept);
+  samples.values.resize(kept);
+}
+
+// Into rising time; of two samples at one time the first one stays.
+void put_in_order(store::Samples& samples) {
+  const auto& times = samples.times;
+  if (std::adjacent_find(times.begin(), times.end(), std::greater_equal<>()) == times.end()) return;
+  std::vector<std::size_t> order(samples.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return times[a] < times[b]; });
+  store::Samples sorted;
+  for (const std::size_t i : order) {
+    if (!sorted.times.empty() && sorted.times.back() == times[i]) continue;
+    sorted.times.push_back(times[i]);
+    sorted.values.push_back(samples.values[i]);
+  }
+  samples = std::move(sorted);
+}
+
+// Markers out of the samples, and samples outside of [from, to].
+void sort_out(Instant from, Instant to, SeriesSamples& out) {
+  store::Samples& samples = out.samples;
+  const auto first =
+      std::lower_bound(samples.times.begin(), samples.times.end(), from.ms) - samples.times.begin();
+  const auto last =
+      std::upper_bound(samples.times.begin(), samples.times.end(), to.ms) - samples.times.begin();
+  samples.times.resize(static_cast<std::size_t>(last));
+  samples.values.resize(static_cast<std::size_t>(last));
+  samples.times.erase(samples.times.begin(), samples.times.begin() + first);
+  samples.values.erase(samples.values.begin(), samples.values.begin() + first);
+  const auto marker = std::find_if(samples.values.begin(), samples.values.end(), store::is_stale_marker);
+  if (marker == samples.values.end()) return;
+  auto kept = static_cast<std::size_t>(marker - samples.values.begin());
+  for (std::size_t i = kept; i < samples.size(); ++i) {
+    if (store::is_stale_marker(samples.values[i])) {
+      out.ends.push_back(samples.times[i]);
+      continue;
+    }
+    samples.times[kept] = samples.times[i];
+    samples.values[kept] = samples.values[i];
+    ++kept;
+  }
+  samples.times.resize(kept);
+  samples.values.resize(kept);
+}
+
+}  // namespace
+
+Result<TsdbHistory> TsdbHistory::open(ForeignFolders& folders, const std::string& path,
+                                      const Request& request, const Limits& limits) {
+  Result<DataFiles> files = open_data_files(folders, path, request.from, request.to);
+  if (!files) return files.error();
+  TsdbHistory out;
+  out.limits_ = limits;
+  out.from_ = request.from;
+  out.to_ = request.to;
+  out.files_ = std::make_unique<DataFiles>(*std::move(files));
+  out.notices_ = out.files_->notices;
+  std::vector<Selector> selectors;
+  for (const std::vector<Matcher>& matchers : request.selectors) {
+    auto selector = compile_selector(matchers);
+    if (selector) selectors.push_back(*std::move(selector));
+  }
+
+  std::unordered_map<Labels, std::size_t, LabelsHash> numbers;
+  const auto series_of = [&](Labels&& labels) -> Series& {
+    const auto [entry, fresh] = numbers.try_emplace(std::move(labels), out.series_.size());
+    if (fresh) out.series_.push_back({entry->first, {}, {}});
+    return out.series_[entry->second];
+  };
+  for (std::uint32_t b = 0; b < out.files_->blocks.size(); ++b) {
+    const BlockFiles& block = out.files_->blocks[b];
+    std::vector<std::pair<std::uint64_t, Labels>> found;
+    const auto find = [&]() -> Result<void> {
+      Result<BlockIndex> index = BlockIndex::open(block, limits);
+      if (!index) return index.error();
+      Result<Tombstones> tombstones = read_tombstones_of(block, limits);
+      if (!tombstones) return tombstones.error();
+      out.blocks_[b] = {*std::move(index), *std::move(tombstones), false};
+      return out.blocks_[b].index.select(selectors, limits, [&](std::uint64_t reference, Labels&& labels) {
+        found.emplace_back(reference, std::move(labels));
+      });
+    };
+    out.blocks_.emplace_back();
+    if (const Result<void> done = find(); !done) {
+      out.leave_out(b, done.error());
+      continue;
+    }
+    for (auto& [reference, labels] : found) series_of(std::move(labels)).parts.push_back({b, reference});
+  }
+  Result<Head> head = read_head(*out.files_, selectors, request.from, request.to, limits, out.notices_);
+  if (!head) return head.error();
+  out.head_ = *std::move(head);
+  for (std::uint32_t h = 0; h < out.head_.series.size(); ++h)
+    series_of(Labels(out.head_.series[h].labels)).head = h;
+  std::sort(out.series_.begin(), out.series_.end(),
+            [](const Series& a, const Series& b) { return a.labels < b.labels; });
+  return out;
+}
+
+void TsdbHistory::leave_out(std::size_t block, const Error& why) {
+  blocks_[block].left_out = true;
+  notices_.push_back(block_left_out(files_->blocks[block], why));
+}
+
+Result<void> TsdbHistory::Reader::read(std::size_t series, SeriesSamples& out) {
+  return read(series, history_.from_, history_.to_, out);
+}
+
+Result<void> TsdbHistory::Reader::read(std::size_t series, Instant from, Instant to, SeriesSamples& out) {
+  from_ = from = std::max(from, history_.from_);
+  to_ = to = std::min(to, history_.to_);
+  damaged_.reset();
+  out.samples.clear();
+  out.ends.clear();
+  const Series& of = history_.series_[series];
+  for (const Part& part : of.parts) {
+    if (history_.blocks_[part.block].left_out) continue;
+    const BlockFiles& files = history_.files_->blocks[part.block];
+    if (files.meta.from > to || files.meta.to <= from) continue;
+    if (const Result<void> read = read_block(part.block, part.reference, out.samples); !read) {
+      damaged_ = part.block;
+      return read;
+    }
+  }
+  if (of.head) {
+    const HeadSeries& head = history_.head_.series[*of.head];
+    const std::size_t begin = out.samples.size();
+    if (const Result<void> read = read_head_chunks(head.chunks, history_.files_->blocks_to, out.samples);
+        !read)
+      return read;
+    const auto add = [&](const store::Samples& more) {
+      out.samples.times.insert(out.samples.times.end(), more.times.begin(), more.times.end());
+      out.samples.values.insert(out.samples.values.end(), more.values.begin(), more.values.end());
+    };
+    add(head.samples);
+    if (const Result<void> read = read_head_chunks(head.late_chunks, Instant{INT64_MIN}, out.samples); !read)
+      return read;
+    add(head.late);
+    if (!head.deleted.empty()) erase_stretches(head.deleted, begin, out.samples);
+  }
+  put_in_order(out.samples);
+  sort_out(from, to, out);
+  return {};
+}
+
+Result<void> TsdbHistory::Reader::read_block(std::uint32_t number, std::uint64_t reference,
+                                             store::Samples& out) {
+  const Block& block = history_.blocks_[number];
+  const BlockFiles& files = history_.files_->blocks[number];
+  const Limits& limits = history_.limits_;
+  if (const Result<void> read =
+          block.index.series(reference, limits, index_windows_[number], index_ahead, entry_);
+      !read)
+    return read;
+  const std::size_t begin = out.size();
+  std::erase_if(entry_.chunks,
+                [&](const auto& chunk) { return chunk.last < from_.ms || chunk.first > to_.ms; });
+  const auto& chunks = entry_.chunks;
+  for (std::size_t i = 0, together = 0; i < chunks.size(); ++i) {
+    const std::uint64_t segment = chunks[i].reference >> 32, offset = chunks[i].reference & 0xffffffff;
+    if (segment >= files.segments.size())
+      return Error{ErrorCode::malformed,
+                   fmt::format("{}: a series has a chunk in segment {}, and there are {}", files.index.path,
+                               segment + 1, files.segments.size())};
+    // How far those reach that are read with it.
+    together = std::max(together, i);
+    while (together + 1 < chunks.size() && chunks[together + 1].reference > chunks[together].reference &&
+           chunks[together + 1].reference - chunks[i].reference < most_together)
+      ++together;
+    const std::size_t ahead =
+        static_cast<std::size_t>(chunks[together].reference - chunks[i].reference) + usual_chunk;
+    const NamedFile& file = files.segments[segment];
+    const Result<std::string_view> bytes = read_piece(window_, file, offset, tsdb::frame_head_bytes,
+                                                      tsdb::frame_size, limits.tsdb_piece_bytes, ahead);
+    if (!bytes) return bytes.error();
+    const Result<tsdb::Frame> frame = tsdb::read_frame(*bytes);
+    if (!frame) return at_place(frame.error(), file.path, offset);
+    if (const Result<void> read = decode(frame->encoding, frame->data, file.path, offset, out); !read)
+      return read;
+  }
+  const auto deleted = block.tombstones.find(reference);
+  if (deleted != block.tombstones.end()) erase_stretches(deleted->second, begin, out);
+  return {};
+}
+
+Result<void> TsdbHistory::Reader::read_head_chunks(const std::vector<HeadSeries::Chunk>& chunks, Instant from,
+                                                   store::Samples& out) {
+  for (const HeadSeries::Chunk& chunk : chunks) {
+    if (chunk.last < std::max(from_, from).ms || chunk.first > to_.ms) continue;
+    const NamedFile& file = history_.files_->head_chunks[chunk.file];
+    const Result<std::string_view> bytes = window_.bytes(file, chunk.offset, chunk.size, 0);
+    if (!bytes) return bytes.error();
+    const Result<tsdb::HeadChunk> read = tsdb::read_head_chunk(*bytes);
+    if (!read) return at_place(read.error(), file.path, chunk.offset);
+    const std::size_t begin = out.size();
+    if (const Result<void> decoded = decode(read->encoding, read->data, file.path, chunk.offset, out);
+        !decoded)
+      return decoded;
+    if (chunk.first < from.ms) erase_stretches({{INT64_MIN, from.ms - 1}}, begin, out);
+  }
+  return {};
+}
+
+Result<void> TsdbHistory::Reader::decode(std::uint8_t encoding, std::string_view data,
+                                         const std::string& path, std::uint64_t offset, store::Samples& out) {
+  switch (static_cast<tsdb::Encoding>(encoding)) {
+    case tsdb::Encoding::none:
+      return {};
+    case tsdb::Encoding::histogram:
+    case tsdb::Encoding::float_histogram:
+      ++histogram_chunks_;
+      return {};
+    case tsdb::Encoding::xor_floats:
+      break;
+    default:
+      return at_place(
+          {ErrorCode::unsupported, fmt::format("a chunk of encoding {}, which is not known", encoding)}, path,
+          offset);
+  }
+  const std::size_t before = out.size(), count = tsdb::chunk_samples(data);
+  out.times.resize(before + count);
+  out.values.resize(before + count);
+  if (tsdb::decode_xor(data, out.times.data() + before, out.values.data() + before)) return {};
+  return at_place({ErrorCode::malformed, "the chunk has fewer samples than it says"}, path, offset);
+}
+
+}  // namespace signalbox::sources

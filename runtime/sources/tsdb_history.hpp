@@ -1,0 +1,98 @@
+// The samples of a Prometheus data directory, series by series, straight from its files: blocks and head.
+// Nothing is locked or written, and a running server is not disturbed.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/sources/tsdb_head.hpp"
+
+namespace signalbox::sources {
+
+// One series' samples, and the times of its stale markers, each in rising time.
+struct SeriesSamples {
+  store::Samples samples;
+  std::vector<std::int64_t> ends;
+};
+
+class TsdbHistory {
+ public:
+  struct Request {
+    std::vector<std::vector<Matcher>> selectors;
+    Instant from, to;  // both taken in
+  };
+  // Finds the series. Its references must outlive it. Selectors that find everything, or are broken, find
+  // nothing here: compilers refuse them. Blocks that are damaged are left out and told in notices().
+  static Result<TsdbHistory> open(ForeignFolders& folders, const std::string& path, const Request& request,
+                                  const Limits& limits);
+
+  std::size_t size() const { return series_.size(); }
+  const Labels& labels(std::size_t series) const { return series_[series].labels; }  // rising
+  // Of what the blocks hold of any series.
+  std::optional<Instant> last() const { return files_->last; }
+  const std::vector<Error>& notices() const { return notices_; }
+  std::size_t histogram_records() const { return head_.histogram_records; }
+
+  // A reader found block `block` damaged: from now on all readers pass it over, and notices() tells. What was
+  // read before may have samples of it, and is to be read again. While no reader works.
+  void leave_out(std::size_t block, const Error& why);
+
+  // Reads series, one after the other; in the order of their numbers it is fastest. One for each thread.
+  class Reader {
+   public:
+    explicit Reader(const TsdbHistory& history) : history_(history), index_windows_(history.blocks_.size()) {}
+
+    // Replaces what is in `out` with the samples in [from, to] of the request. Where blocks overlap, or the
+    // head and a block, all of them are taken; of two samples at one time the one of the block that begins
+    // first counts, and the head's last. `malformed` and `io` name the file and the place; damaged() then
+    // says which block to leave out, if it was one.
+    Result<void> read(std::size_t series, SeriesSamples& out);
+    // The same of what of [from, to] lies in the request's.
+    Result<void> read(std::size_t series, Instant from, Instant to, SeriesSamples& out);
+    std::optional<std::size_t> damaged() const { return damaged_; }
+    std::size_t histogram_chunks() const { return histogram_chunks_; }  // passed over so far
+
+   private:
+    Result<void> read_block(std::uint32_t block, std::uint64_t reference, store::Samples& out);
+    Result<void> read_head_chunks(const std::vector<HeadSeries::Chunk>& chunks, Instant from,
+                                  store::Samples& out);
+    Result<void> decode(std::uint8_t encoding, std::string_view data, const std::string& path,
+                        std::uint64_t offset, store::Samples& out);
+
+    const TsdbHistory& history_;
+    Instant from_, to_;  // of this read
+    FileWindow window_;
+    std::vector<FileWindow> index_windows_;  // by block
+    formats::tsdb::IndexSeries entry_;
+    std::optional<std::size_t> damaged_;
+    std::size_t histogram_chunks_ = 0;
+  };
+
+ private:
+  struct Part {
+    std::uint32_t block = 0;
+    std::uint64_t reference = 0;
+  };
+  struct Series {
+    Labels labels;
+    std::vector<Part> parts;  // by block, as those are ordered
+    std::optional<std::uint32_t> head;
+  };
+  struct Block {
+    BlockIndex index;
+    Tombstones tombstones;
+    bool left_out = false;
+  };
+
+  Limits limits_;
+  Instant from_, to_;
+  std::unique_ptr<DataFiles> files_;  // stays where it is: indices refer to it
+  std::vector<Block> blocks_;
+  Head head_;
+  std::vector<Series> series_;
+  std::vector<Error> notices_;
+};
+
+}  // namespace signalbox::sources

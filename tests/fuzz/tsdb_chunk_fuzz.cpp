@@ -1,0 +1,42 @@
+// Any bytes as the frame of a chunk, and as the data of an XOR chunk. What is decoded must be decoded alike
+// wherever it lies and whatever follows it.
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "runtime/formats/tsdb_chunk.hpp"
+
+using namespace signalbox::formats::tsdb;
+
+namespace {
+
+// For as many samples as a chunk can say that it has; kept, since filling it anew costs more than decoding.
+struct Decoded {
+  std::vector<std::int64_t> times = std::vector<std::int64_t>(most_chunk_samples);
+  std::vector<double> values = std::vector<double>(most_chunk_samples);
+  std::vector<char> buffer;
+  bool decode(std::string_view data, std::size_t before, char behind) {
+    buffer.assign(before + data.size() + chunk_slack, behind);
+    buffer.shrink_to_fit();
+    if (!data.empty()) std::memcpy(buffer.data() + before, data.data(), data.size());
+    return decode_xor({buffer.data() + before, data.size()}, times.data(), values.data());
+  }
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  if (frame_size(bytes.substr(0, frame_head_bytes))) (void)read_frame(bytes);
+  (void)check_segment_header(bytes);
+  static Decoded one, other;
+  const bool good = one.decode(bytes, 0, '\0');
+  if (good != other.decode(bytes, 3, '\xff')) std::abort();
+  const std::size_t count = good ? chunk_samples(bytes) : 0;
+  if (count > 0 && (std::memcmp(one.times.data(), other.times.data(), count * 8) != 0 ||
+                    std::memcmp(one.values.data(), other.values.data(), count * 8) != 0))
+    std::abort();
+  return 0;
+}
