@@ -156,14 +156,16 @@ add_executable(exposition_bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/ben
 target_link_libraries(exposition_bench PRIVATE sb_formats benchmark::benchmark signalbox_warnings)
 add_executable(bench_data EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/bench/bench_data.cpp)
 target_link_libraries(bench_data PRIVATE fmt::fmt signalbox_warnings)
-set_target_properties(exposition_bench bench_data PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_executable(recording_bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/bench/recording_bench.cpp)
+target_link_libraries(recording_bench PRIVATE sb_sources signalbox_warnings)
+set_target_properties(exposition_bench bench_data recording_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_executable(replay_bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/bench/replay_bench.cpp
   ${PROJECT_SOURCE_DIR}/tests/bench/opponents/two_ended.cpp)
 target_link_libraries(replay_bench PRIVATE sb_loop sb_lower signalbox_warnings)
 # The opponent gets the compiler's best.
 set_source_files_properties(${PROJECT_SOURCE_DIR}/tests/bench/opponents/two_ended.cpp PROPERTIES COMPILE_OPTIONS "-O3;-march=native")
 set_target_properties(replay_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-add_custom_target(benches DEPENDS exposition_bench bench_data replay_bench)
+add_custom_target(benches DEPENDS exposition_bench bench_data recording_bench replay_bench)
 if(TARGET kernel_bench)
   set_target_properties(kernel_bench PROPERTIES EXCLUDE_FROM_ALL ON)
   add_dependencies(benches kernel_bench)
