@@ -31,7 +31,8 @@ struct Limits {
   // Series held by the in-process store, and the memory for them and their samples.
   std::size_t store_series = 1'000'000;
   std::size_t store_bytes = std::size_t{4} << 30;
-  // Samples of one answer of a Prometheus, before they are packed: 16 bytes each.
+  // Samples of one answer of a Prometheus, or of one series of its data directory, before they are packed: 16
+  // bytes each.
   std::size_t answer_samples = 128'000'000;
   // A file given to --data: a day of a large fleet, and what cannot be read again, as a pipe, is held in
   // memory.

@@ -1,5 +1,7 @@
 #include "runtime/sources/tsdb_block_index.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 
@@ -46,17 +48,47 @@ Result<std::string_view> section(FileWindow& window, const NamedFile& file, std:
                     limits.tsdb_section_bytes, read_ahead);
 }
 
+// A series has one value of a label: all lists of a name together have no more references than the file has
+// room for.
 Result<References> united(FileWindow& window, const NamedFile& file, const Asked& asked,
                           const Limits& limits) {
+  const Result<std::uint64_t> size = file.file->size();
+  if (!size) return size.error();
+  std::size_t room = static_cast<std::size_t>(*size / 4);
   std::vector<References> lists(asked.lists.size());
   for (std::size_t i = 0; i < lists.size(); ++i) {
     const Result<std::string_view> bytes = section(window, file, asked.lists[i], limits);
     if (!bytes) return bytes.error();
     if (const Result<void> read = tsdb::read_postings(*bytes, lists[i]); !read)
       return at_place(read.error(), file.path, asked.lists[i]);
+    if (lists[i].size() > room)
+      return at_place({ErrorCode::malformed, "lists of postings stand one in the other"}, file.path,
+                      asked.lists[i]);
+    room -= lists[i].size();
   }
   if (lists.size() == 1) return std::move(lists[0]);
   return unite(std::move(lists));
+}
+
+Result<Labels> labels_of(const tsdb::IndexSeries& entry, const tsdb::Symbols& symbols, const Limits& limits) {
+  if (entry.labels.size() > limits.labels_per_series)
+    return Error{ErrorCode::limit_exceeded,
+                 fmt::format("a series with {} labels, and labels_per_series allows {}", entry.labels.size(),
+                             limits.labels_per_series)};
+  std::vector<Labels::Pair> pairs;
+  for (const auto& [name, value] : entry.labels) {
+    const Result<std::string_view> name_text = symbols.at(name), value_text = symbols.at(value);
+    if (!name_text) return name_text.error();
+    if (!value_text) return value_text.error();
+    if (name_text->size() > limits.label_name_bytes || value_text->size() > limits.label_value_bytes)
+      return Error{
+          ErrorCode::limit_exceeded,
+          fmt::format(
+              "a label of {} and {} bytes, and label_name_bytes and label_value_bytes allow {} and {}",
+              name_text->size(), value_text->size(), limits.label_name_bytes, limits.label_value_bytes)};
+    pairs.emplace_back(*name_text, *value_text);
+  }
+  return Labels(std::move(pairs));
 }
 
 }  // namespace
@@ -134,6 +166,11 @@ Result<void> BlockIndex::select(const std::vector<Selector>& selectors, const Li
   }
   const References references = unite(std::move(found));
   if (references.empty()) return {};
+  if (references.size() > limits.store_series)
+    return Error{ErrorCode::limit_exceeded,
+                 fmt::format("{} series are selected in {}, and store_series allows {}", references.size(),
+                             block_->path, limits.store_series),
+                 "select fewer"};
   const Result<std::string_view> symbols_section = section(tables, file, toc_.symbols, limits);
   if (!symbols_section) return symbols_section.error();
   const Result<tsdb::Symbols> symbols = tsdb::Symbols::read(*symbols_section, version_, toc_.symbols);
@@ -141,15 +178,9 @@ Result<void> BlockIndex::select(const std::vector<Selector>& selectors, const Li
   tsdb::IndexSeries entry;
   for (const std::uint64_t reference : references) {
     if (const Result<void> read = series(reference, limits, window, read_ahead, entry); !read) return read;
-    std::vector<Labels::Pair> pairs;
-    for (const auto& [name, value] : entry.labels) {
-      const Result<std::string_view> name_text = symbols->at(name), value_text = symbols->at(value);
-      if (!name_text || !value_text)
-        return at_place((name_text ? value_text : name_text).error(), file.path,
-                        tsdb::series_offset(reference, version_));
-      pairs.emplace_back(*name_text, *value_text);
-    }
-    visit(reference, Labels(std::move(pairs)));
+    Result<Labels> labels = labels_of(entry, *symbols, limits);
+    if (!labels) return at_place(labels.error(), file.path, tsdb::series_offset(reference, version_));
+    visit(reference, *std::move(labels));
   }
   return {};
 }

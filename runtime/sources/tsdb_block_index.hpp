@@ -26,7 +26,8 @@ Result<std::string_view> read_piece(FileWindow& window, const NamedFile& file, s
   const Result<std::uint64_t> size = size_of(*first);
   if (!size) return at_place(size.error(), file.path, offset);
   if (*size > most)
-    return at_place({ErrorCode::limit_exceeded, "a piece longer than is read at once"}, file.path, offset);
+    return at_place({ErrorCode::malformed, "what begins here would be longer than is read at once"},
+                    file.path, offset);
   const Result<std::string_view> whole = window.bytes(file, offset, static_cast<std::size_t>(*size), ahead);
   if (whole && whole->size() < *size)
     return at_place({ErrorCode::malformed, "the file ends within what begins here"}, file.path, offset);
@@ -39,7 +40,8 @@ class BlockIndex {
   // Reads the header and the table of contents.
   static Result<BlockIndex> open(const BlockFiles& block, const Limits& limits);
 
-  // Series that one of the selectors accepts, by rising reference.
+  // Series that one of the selectors accepts, by rising reference. `limit_exceeded` past store_series, and
+  // for labels past labels_per_series, label_name_bytes and label_value_bytes.
   Result<void> select(const std::vector<Selector>& selectors, const Limits& limits,
                       const std::function<void(std::uint64_t reference, Labels&&)>& visit) const;
   // One series' entry; several threads may read, each with a window of its own. `ahead`: how many bytes are

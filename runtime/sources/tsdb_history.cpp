@@ -129,6 +129,7 @@ Result<TsdbHistory> TsdbHistory::open(ForeignFolders& folders, const std::string
     };
     out.blocks_.emplace_back();
     if (const Result<void> done = find(); !done) {
+      if (done.error().code == ErrorCode::limit_exceeded) return done.error();
       out.leave_out(b, done.error());
       continue;
     }
@@ -165,7 +166,7 @@ Result<void> TsdbHistory::Reader::read(std::size_t series, Instant from, Instant
     const BlockFiles& files = history_.files_->blocks[part.block];
     if (files.meta.from > to || files.meta.to <= from) continue;
     if (const Result<void> read = read_block(part.block, part.reference, out.samples); !read) {
-      damaged_ = part.block;
+      if (read.error().code != ErrorCode::limit_exceeded) damaged_ = part.block;
       return read;
     }
   }
@@ -265,6 +266,12 @@ Result<void> TsdbHistory::Reader::decode(std::uint8_t encoding, std::string_view
           offset);
   }
   const std::size_t before = out.size(), count = tsdb::chunk_samples(data);
+  if (before + count > history_.limits_.answer_samples)
+    return at_place({ErrorCode::limit_exceeded,
+                     fmt::format("a series with more than the {} samples that answer_samples allows",
+                                 history_.limits_.answer_samples),
+                     "select a shorter time"},
+                    path, offset);
   out.times.resize(before + count);
   out.values.resize(before + count);
   if (tsdb::decode_xor(data, out.times.data() + before, out.values.data() + before)) return {};

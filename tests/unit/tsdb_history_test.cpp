@@ -8,6 +8,8 @@
 #include <bit>
 #include <cmath>
 
+#include "runtime/base/crc32c.hpp"
+#include "runtime/formats/tsdb_bytes.hpp"
 #include "runtime/sources/blocks.hpp"
 #include "tests/support/memory_folders.hpp"
 #include "tests/support/series.hpp"
@@ -450,6 +452,80 @@ TEST(LoadBlocks, ABoundOnMemoryHolds) {
   limits.store_bytes = 100;
   EXPECT_EQ(load_blocks(folders, "data", plan_of("a"), {}, {}, limits, store, {}).error().code,
             ErrorCode::limit_exceeded);
+}
+
+TEST(LoadBlocks, BoundsOnABlockHold) {
+  MemoryFolders folders;
+  std::vector<TsdbSample> samples;
+  for (std::int64_t i = 0; i < 100; ++i) samples.push_back({i, 1});
+  folders.put_block(first_block, make_block({{a, {xor_chunk(samples)}},
+                                             {{{"__name__", "a"}, {"job", "x"}}, {xor_chunk(samples)}}},
+                                            first_block, 0, 100));
+  const auto refusal = [&](auto set) {
+    Limits limits;
+    set(limits);
+    store::SeriesStore store{limits};
+    const auto loaded = load_blocks(folders, "data", plan_of("a"), {}, {}, limits, store, {});
+    if (!loaded) return std::string(error_code_name(loaded.error().code)) + " " + loaded.error().message;
+    return loaded->notices.empty() ? "" : loaded->notices[0].message;
+  };
+  const auto names = [&](const std::string& text, const std::string& what) {
+    EXPECT_NE(text.find(what), std::string::npos) << text;
+  };
+  EXPECT_EQ(refusal([](Limits&) {}), "");
+  names(refusal([](Limits& l) { l.answer_samples = 99; }),
+        "limit_exceeded data/" + first_block + "/chunks/000001 at byte 8: ");
+  names(refusal([](Limits& l) { l.labels_per_series = 1; }),
+        "limit_exceeded data/" + first_block + "/index at byte ");
+  names(refusal([](Limits& l) { l.label_value_bytes = 0; }), "label_value_bytes");
+  names(refusal([](Limits& l) { l.store_series = 1; }), "store_series");
+  // Longer than pieces are: what a damaged length looks like.
+  names(refusal([](Limits& l) { l.tsdb_piece_bytes = 10; }), "is left out: ");
+  names(refusal([](Limits& l) { l.tsdb_section_bytes = 10; }), "is left out: ");
+}
+
+// A table of postings that names one long list a thousand times takes no thousand times the memory.
+TEST(LoadBlocks, ListsOfPostingsThatStandOneInTheOtherAreRefused) {
+  std::vector<TsdbSeries> series;
+  for (int i = 0; i < 400; ++i)
+    series.push_back({{{"__name__", "a"}, {"n", fmt::format("{:03}", i)}}, {xor_chunk({{10, 1}})}});
+  TsdbBlock block = make_block(series, first_block, 0, 100);
+  // Every n=… is sent to the list of all series.
+  const auto* toc = reinterpret_cast<const unsigned char*>(block.index.data() + block.index.size() - 52);
+  std::size_t table = 0;
+  for (int i = 40; i < 48; ++i) table = table << 8 | toc[i];
+  std::string content;
+  put_be(content, 401, 4);
+  std::uint64_t all_at = 0;
+  formats::tsdb::Bytes in(std::string_view(block.index).substr(table + 4));
+  in.be32();
+  for (int i = 0; i < 402 && in.ok(); ++i) {
+    in.uvarint();
+    const std::string_view name = in.text(), value = in.text();
+    const std::uint64_t at = in.uvarint();
+    if (i == 0) {
+      all_at = at;
+      continue;
+    }
+    put_uvarint(content, 2);
+    put_uvarint(content, name.size());
+    content += name;
+    put_uvarint(content, value.size());
+    content += value;
+    put_uvarint(content, all_at);
+  }
+  const std::string tail = block.index.substr(block.index.size() - 52);
+  block.index.resize(table);
+  put_be(block.index, content.size(), 4);
+  block.index += content;
+  put_be(block.index, crc32c(content), 4);
+  block.index += tail;
+  MemoryFolders folders;
+  folders.put_block(first_block, block);
+  const TsdbHistory history = open(folders, everything({{{"n", MatchOp::regex, ".+"}}}));
+  EXPECT_EQ(history.size(), 0u);
+  EXPECT_NE(notices(history).find("lists of postings stand one in the other"), std::string::npos)
+      << notices(history);
 }
 
 TEST(LoadBlocks, AnEmptyDirectoryHasNoSamples) {
