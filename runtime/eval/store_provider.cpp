@@ -31,8 +31,8 @@ Signal taken_at(store::Cursor& series, const LeafQuery& query) {
 
 Signal range_value(store::Cursor& series, const LeafQuery& query, store::Samples& samples) {
   const Duration length = query.leaf->window.length;
-  const auto value =
-      store::window_value(series, query.leaf->range_fn, query.at, length, query.semantics, samples, query.args);
+  const auto value = store::window_value(series, query.leaf->range_fn, query.at, length, query.semantics,
+                                         samples, query.args);
   if (value) return {*value, Evidence::value};
   const auto latest = series.at_or_before(query.at);
   if (!latest || Instant{latest->time} < store::window_start(query.at, length, query.semantics))

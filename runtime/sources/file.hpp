@@ -26,8 +26,8 @@ struct LoadedSeries {
   std::vector<double> values;
 };
 
-// What is worked out from the scrapes that a target must have had (scrape_groups.hpp): they were at the times of
-// any of its series. A scrape whose `up` is 0 failed.
+// What is worked out from the scrapes that a target must have had (scrape_groups.hpp): they were at the times
+// of any of its series. A scrape whose `up` is 0 failed.
 struct Inference {
   // A series whose first sample comes later than the group's first was absent in the scrape before it: a
   // birth, if absent_before() says so.

@@ -24,7 +24,7 @@ std::uint64_t seed_of_the_commit() {
 
 void expect_no_difference(std::uint64_t seed) {
   std::string error;
-  const Tally tally = run_parity(seed, cases, false, error);
+  const Tally tally = run_parity(seed, cases, error);
   ASSERT_EQ(error, "");
   for (const std::string& report : tally.reports) ADD_FAILURE() << report;
   std::printf("%s", summary(seed, tally).c_str());
@@ -44,7 +44,7 @@ TEST(ParityTest, CasesOfTheCommitHavePrometheusValues) {
 TEST(ParityTest, NoticesOneBitAndOtherSemantics) {
   for (const Sabotage sabotage : {Sabotage::last_bit, Sabotage::later_semantics}) {
     std::string error;
-    const auto arena = Arena::start(fixed_seed, error, false, sabotage);
+    const auto arena = Arena::start(fixed_seed, error, sabotage);
     ASSERT_TRUE(arena) << error;
     Tally tally;
     std::uint64_t noticed = 0;

@@ -342,7 +342,7 @@ plan::Plan plan_of(const std::string& name, plan::LeafFn fn = plan::LeafFn::samp
   plan::Leaf leaf;
   leaf.matchers = named(name);
   leaf.fn = fn;
-  if (fn != plan::LeafFn::sample) leaf.window = {plan::WindowKind::trailing, minutes(5), {}, plan::none};
+  if (fn != plan::LeafFn::sample) leaf.window = {plan::WindowKind::trailing, minutes(5), {}, plan::none, {}};
   plan.leaves.push_back(leaf);
   return plan;
 }
