@@ -33,7 +33,6 @@ const std::vector<std::string> later = {"promql",
                                         "quantile",
                                         "group",
                                         "count_values",
-                                        "deriv",
                                         "predict_linear",
                                         "label_replace",
                                         "label_join",
@@ -49,10 +48,7 @@ const std::vector<std::string> later = {"promql",
                                         "sqrt",
                                         "sgn",
                                         "absent_over_time",
-                                        "present_over_time",
                                         "quantile_over_time",
-                                        "stddev_over_time",
-                                        "stdvar_over_time",
                                         "first_over_time",
                                         "holt_winters",
                                         "double_exponential_smoothing",
@@ -107,7 +103,7 @@ bool is_function(const std::string& name) {
 }
 
 TypedPtr Functions::call(const Expr& e) {
-  if (const auto fn = find_range_fn(e.text)) return range_function(e, *fn);
+  if (const auto fn = find_range_fn(e.text); fn && range_fn_params(*fn) == 0) return range_function(e, *fn);
   for (const auto& [name, op] : aggregates)
     if (name == e.text) return aggregate(e, op);
   if (e.text == "count_true") return count_true(e);
@@ -132,7 +128,9 @@ TypedPtr Functions::unknown(const Expr& e) {
     return t_.fail(Code::not_yet, e.span, fmt::format("`{}` is not supported yet", e.text),
                    "it is part of the language's design and comes in a later version");
   std::vector<std::string> names = other_names;
-  for (int i = 0; i < range_fn_count; ++i) names.emplace_back(range_fn_name(static_cast<RangeFn>(i)));
+  for (int i = 0; i < range_fn_count; ++i)
+    if (range_fn_params(static_cast<RangeFn>(i)) == 0)
+      names.emplace_back(range_fn_name(static_cast<RangeFn>(i)));
   for (const auto& [name, op] : aggregates) names.emplace_back(name);
   const std::size_t home = t_.place_.module < t_.scope_.roots ? 0 : t_.place_.module;
   for (const auto& [name, let] : t_.scope_.lets[home]) names.push_back(name);

@@ -69,7 +69,9 @@ class Generator {
   }
   static bool is_histogram(const std::string& metric) { return metric.starts_with("hist"); }
   Feature some_leaf() {
-    return chance(rng_, 25) ? Feature::selector : static_cast<Feature>(below(rng_, range_fn_count));
+    return chance(rng_, 25)
+               ? Feature::selector
+               : static_cast<Feature>(below(rng_, static_cast<int>(RangeFn::count_over_time) + 1));
   }
   std::int64_t some_window() {
     static constexpr std::int64_t windows[] = {1118,   5000,   15'000, 15'274,  30'000,    45'000,   60'000,

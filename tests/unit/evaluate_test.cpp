@@ -424,7 +424,7 @@ TEST(Absent, HasTheLabelsThatWereAskedFor) {
                    {"b", MatchOp::equal, "1"},
                    {"b", MatchOp::not_equal, "2"},
                    {"c", MatchOp::regex, "x.*"}};
-  const Index absent = p.fold(NodeKind::absent, p.leaf(leaf), {});
+  const Index absent = p.fold(NodeKind::absent, p.leaf(leaf), {"a", "1"});
   EXPECT_EQ(p.at(0, absent), Shown{"{a=\"1\"} 1"});
   p.put("m", {"a=1", "b=1", "c=x"}, 10, 1);
   EXPECT_EQ(p.at(10, absent), Shown{"{a=\"1\"} no_data"});

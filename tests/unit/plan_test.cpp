@@ -263,7 +263,7 @@ TEST(PlanBytes, HostileCountsAllocateNothing) {
 
 TEST(PlanBytes, NewerFormatIsUnsupported) {
   std::string bytes = to_bytes(full_plan(), false);
-  bytes[4] = 2;
+  bytes[4] = 3;
   ASSERT_FALSE(from_bytes(bytes));
   EXPECT_EQ(from_bytes(bytes).error().code, ErrorCode::unsupported);
   bytes[4] = 0;
