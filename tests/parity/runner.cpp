@@ -39,9 +39,9 @@ std::string shown(std::optional<double> value) {
   return fmt::format("{} (bits {:016x})", shortest(*value), std::bit_cast<std::uint64_t>(*value));
 }
 
-// What Prometheus names and Signalbox does not: the metric, behind last_over_time and `default`.
+// What Prometheus names and Signalbox does not: the metric, behind `default`.
 bool drops_name(const Expression& e) {
-  return e.feature == Feature::last_over_time || e.feature == Feature::fallback;
+  return e.feature == Feature::fallback;
 }
 
 // A row that has its name from one side of `default` at some instants is one row.
