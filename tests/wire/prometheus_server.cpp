@@ -128,7 +128,9 @@ bool PrometheusServer::launch(std::string& error) {
   pid_ = spawn(command, log);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(90);
   while (pid_ > 0 && std::chrono::steady_clock::now() < deadline) {
-    if (get("/-/ready").status == 200) return true;
+    // On a port that another one took first, that one answers: its data lie elsewhere.
+    if (get("/-/ready").status == 200 && get("/api/v1/status/flags").body.find(data()) != std::string::npos)
+      return true;
     if (::waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = -1;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
