@@ -105,10 +105,8 @@ int run_eval(const EvalOptions& options) {
   std::optional<std::pair<Instant, Instant>> ends;
   if (range) ends = {*options.from, *options.to};
   if (options.at) ends = {*options.at, *options.at};
-  lower::CompiledQuery query =
-      promql ? lower::compile_promql(options.promql, ends, options.semantics.value_or(Semantics::prometheus3),
-                                     compile_options)
-             : lower::compile_query(options.expression, compile_options);
+  lower::CompiledQuery query = promql ? lower::compile_promql(options.promql, ends, compile_options)
+                                      : lower::compile_query(options.expression, compile_options);
   if (!query.plan) {
     const std::string text = source::render_text(query.diagnostics, query.sources);
     if (options.json) {

@@ -154,7 +154,7 @@ CompiledQuery compile_query(const std::string& text, const CompileOptions& optio
 }
 
 CompiledQuery compile_promql(const std::string& text, std::optional<std::pair<Instant, Instant>> range,
-                             Semantics semantics, const CompileOptions& options) {
+                             const CompileOptions& options) {
   CompiledQuery out;
   const std::uint32_t file = out.sources.add("expression", text);
   plan::Plan plan;
@@ -162,7 +162,6 @@ CompiledQuery compile_promql(const std::string& text, std::optional<std::pair<In
   PromqlOptions promql;
   promql.nesting = options.limits.nesting;
   promql.range = range;
-  promql.semantics = semantics;
   promql.place = [file](std::size_t begin, std::size_t end) {
     return source::Span{file, static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)};
   };

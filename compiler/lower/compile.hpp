@@ -51,6 +51,6 @@ struct CompiledQuery {
 CompiledQuery compile_query(const std::string& text, const CompileOptions& options);
 // The same of PromQL text; `range` are the first and last instants that it is asked for.
 CompiledQuery compile_promql(const std::string& text, std::optional<std::pair<Instant, Instant>> range,
-                             Semantics semantics, const CompileOptions& options);
+                             const CompileOptions& options);
 
 }  // namespace signalbox::lower

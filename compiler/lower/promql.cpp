@@ -9,7 +9,6 @@
 
 #include "compiler/promql/functions.hpp"
 #include "runtime/base/labels.hpp"
-#include "runtime/base/regex.hpp"
 #include "runtime/plan/check_plan.hpp"
 
 namespace signalbox::lower {
@@ -134,8 +133,6 @@ class Lowering {
   plan::Window window(const Expr& e) const {
     plan::Window out;
     out.offset = e.offset;
-    if (!options_.future && e.offset.ms < 0)
-      refuse(e, "a negative offset looks into the future", "leave it out");
     if (e.offset > plan::longest_duration || e.offset * -1 > plan::longest_duration)
       refuse(e, "the offset is longer than a thousand years");
     if (!e.at) return out;
@@ -241,8 +238,8 @@ class Lowering {
     if (filters) code.op(ShapeOp::keep, e.args[0]->sort == Sort::vector ? a : b, result);
     plan::Matching matching;
     if (families) matching = matching_of(e);
-    // Prometheus 2 forgets that atan2 makes another metric.
-    matching.keep_name = filters || (e.op == BinaryOp::atan2 && options_.semantics == Semantics::prometheus2);
+    if (filters) matching.name = plan::Matching::Name::kept;
+    if (e.op == BinaryOp::atan2) matching.name = plan::Matching::Name::kept_by_prometheus2;
     return finish(e, code, std::move(inputs), std::move(params), std::move(matching));
   }
 
@@ -256,7 +253,7 @@ class Lowering {
     std::sort(n.labels.begin(), n.labels.end());
     n.labels.erase(std::unique(n.labels.begin(), n.labels.end()), n.labels.end());
     if (n.aggregate == plan::Aggregate::count_values) {
-      n.relabel.to = label(*e.args[0]);
+      n.relabel.to = bare(*e.args[0]).text;
     } else if (plan::takes_parameter(n.aggregate)) {
       n.inputs.push_back(lower(*e.args[0]));
     }
@@ -265,17 +262,6 @@ class Lowering {
       n.rows = n.labels;
     }
     return add(e, std::move(n));
-  }
-
-  static std::string label(const Expr& e) {
-    const std::string& name = bare(e).text;
-    const bool good =
-        !name.empty() && !(name[0] >= '0' && name[0] <= '9') &&
-        std::all_of(name.begin(), name.end(), [](char c) {
-          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-        });
-    if (!good) refuse(e, fmt::format("`{}` is not a label's name", name));
-    return name;
   }
 
   // ---- functions over ranges
@@ -426,17 +412,15 @@ class Lowering {
     Node n;
     n.kind = NodeKind::relabel;
     n.inputs = {lower(*e.args[0])};
-    n.relabel.to = label(*e.args[1]);
+    n.relabel.to = bare(*e.args[1]).text;
     n.relabel.with = bare(*e.args[2]).text;
     if (e.text == "label_join") {
       n.relabel.kind = plan::Relabel::Kind::join;
-      for (std::size_t i = 3; i < e.args.size(); ++i) n.relabel.from.push_back(label(*e.args[i]));
+      for (std::size_t i = 3; i < e.args.size(); ++i) n.relabel.from.push_back(bare(*e.args[i]).text);
       return add(e, std::move(n));
     }
     n.relabel.from = {bare(*e.args[3]).text};
     n.relabel.regex = bare(*e.args[4]).text;
-    if (const auto regex = LabelRegex::compile(n.relabel.regex); !regex)
-      refuse(*e.args[4], regex.error().message);
     return add(e, std::move(n));
   }
 

@@ -14,10 +14,8 @@ namespace signalbox::lower {
 
 struct PromqlOptions {
   std::size_t nesting = 200;
-  Semantics semantics = Semantics::prometheus3;
   // What `@ start()` and `@ end()` mean; without it they are refused.
   std::optional<std::pair<Instant, Instant>> range;
-  bool future = true;  // whether windows may end after the instant of evaluation (negative offsets)
   // Where bytes [begin, end) of the text stand in the program.
   std::function<source::Span(std::size_t, std::size_t)> place;
 };

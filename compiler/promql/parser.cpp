@@ -515,6 +515,7 @@ class Parser {
                            e->args.size()));
     if (parameter != 0) check_argument(*e->args[0], parameter, name);
     check_argument(*e->args.back(), 'v', name);
+    if (parameter == 't') check_label(*e->args[0]);
     return e;
   }
 
@@ -525,6 +526,24 @@ class Parser {
                                       : Sort::text;
     if (e.sort != sort)
       fail(e, fmt::format("`{}` wants {} here, and this is {}", of, describe(sort), describe(e.sort)));
+  }
+
+  static const std::string& text_of(const Expr& e) {
+    const Expr* at = &e;
+    while (at->kind == Kind::paren) at = at->args[0].get();
+    return at->text;
+  }
+  static void check_label(const Expr& e) {
+    if (!is_label_name(text_of(e))) fail(e, fmt::format("`{}` is not a label's name", text_of(e)));
+  }
+  static void check_relabelling(const Expr& e) {
+    if (e.text == "label_join")
+      for (std::size_t i = 1; i < e.args.size(); ++i)
+        if (i != 2) check_label(*e.args[i]);
+    if (e.text != "label_replace") return;
+    check_label(*e.args[1]);
+    if (const auto regex = LabelRegex::compile(text_of(*e.args[4])); !regex)
+      fail(*e.args[4], regex.error().message);
   }
 
   ExprPtr call() {
@@ -564,6 +583,7 @@ class Parser {
                            least, least == 1 ? "" : "s", e->args.size()));
     for (std::size_t i = 0; i < e->args.size(); ++i)
       check_argument(*e->args[i], wanted[std::min(i, wanted.size() - 1)], e->text);
+    check_relabelling(*e);
     return e;
   }
 

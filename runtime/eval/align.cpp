@@ -17,8 +17,13 @@ struct Sides {
   static constexpr std::size_t everywhere = Alignment::everywhere;
 };
 
+bool keeps_name(const Matching& matching) {
+  return matching.name == Matching::Name::kept;
+}
+
 bool is_paired(const Matching& matching) {
-  return matching.group != Matching::Group::one_to_one || (matching.keep_name && matching.join != Join::only);
+  return matching.group != Matching::Group::one_to_one ||
+         (keeps_name(matching) && matching.join != Join::only);
 }
 
 Sides find_sides(const Matching& matching, const std::vector<JoinInput>& inputs) {
@@ -64,7 +69,7 @@ Joined one_to_one(const Matching& matching, const Sides& sides) {
   for (std::size_t side = 0; side < sides.rows.size(); ++side) {
     const std::vector<Labels>& rows = *sides.rows[side];
     for (std::uint32_t row = 0; row < rows.size(); ++row) {
-      Labels key = matching.keep_name ? rows[row] : match_key(matching, rows[row]);
+      Labels key = keeps_name(matching) ? rows[row] : match_key(matching, rows[row]);
       const auto [entry, fresh] = by_key.try_emplace(std::move(key), 0);
       if (fresh) entry->second = all.add(entry->first);
       all.candidates[entry->second][side].push_back(row);
@@ -95,7 +100,7 @@ struct OneSide {
   std::unordered_map<Labels, Entry, LabelsHash> by_key;
 };
 
-OneSide index_of(const Matching& matching, const Sides& sides, std::size_t side, bool needed_or_not,
+OneSide index_of(const Matching& matching, const Sides& sides, std::size_t side, bool of_one_side,
                  Joined& out) {
   OneSide one{side, {}};
   const std::vector<Labels>& rows = *sides.rows[side];
@@ -106,7 +111,7 @@ OneSide index_of(const Matching& matching, const Sides& sides, std::size_t side,
       entry.rivals = static_cast<std::uint32_t>(out.all_rivals.size());
       out.all_rivals.emplace_back();
     }
-    if (entry.rows.size() >= 2) out.all_rivals[entry.rivals] = {side, entry.rows, needed_or_not};
+    if (entry.rows.size() >= 2) out.all_rivals[entry.rivals] = {side, entry.rows, of_one_side};
   }
   return one;
 }
@@ -118,7 +123,7 @@ Labels result_labels(const Matching& matching, const Labels& many, const Labels&
     const Labels left = matching.join == Join::ignoring ? many.drop(matching.labels) : many;
     return left.with(metric_name_label, many.get(metric_name_label));
   }
-  Labels labels = matching.keep_name ? many : many.without_name();
+  Labels labels = keeps_name(matching) ? many : many.without_name();
   for (const std::string& name : matching.include) labels = labels.with(name, one.get(name));
   return labels;
 }

@@ -28,7 +28,7 @@ struct Contest {
 struct Rivals {
   std::size_t side = 0;
   std::vector<std::uint32_t> rows;
-  bool needed_or_not = true;  // to Prometheus they are an error even where no row of another side meets them
+  bool of_one_side = true;  // to Prometheus they are an error even where no row of another side meets them
 };
 
 struct Alignment {
@@ -57,7 +57,7 @@ bool settle(const Alignment& alignment, const Contest& contest, HasValue has_val
 template <class HasValue>
 bool clash(const Alignment& alignment, const Rivals& rivals, HasValue has_value);
 
-// The rules are those of plan::Matching; beyond them:
+// The rules are those of plan::Matching, whose name is settled: dropped or kept. Beyond them:
 // - Several inputs with equal rows count as one family. Join::only over families that differ joins as
 // `intersect`.
 // - Of rows with the same place in a join, the one with a value counts; that is told tick by tick (Contest).

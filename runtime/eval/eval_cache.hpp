@@ -59,7 +59,7 @@ struct EvalCache {
 // How the inputs of a map meet, and which rows of a group node's input belong together: worked out once for
 // the same rows.
 std::shared_ptr<const Alignment> aligned(const plan::Plan& plan, EvalCache& cache, plan::Index map,
-                                         const std::vector<Rows>& rows);
+                                         const std::vector<Rows>& rows, Semantics semantics);
 std::shared_ptr<const Grouping> grouped(const plan::Plan& plan, EvalCache& cache, plan::Index node,
                                         const Rows& input);
 

@@ -106,16 +106,20 @@ bool is_bare(const Node& node) {
 }
 
 std::shared_ptr<const Alignment> aligned(const plan::Plan& plan, EvalCache& cache, plan::Index map,
-                                         const std::vector<Rows>& rows) {
+                                         const std::vector<Rows>& rows, Semantics semantics) {
   EvalCache::Aligned& kept = cache.alignments[map];
   if (!kept.alignment || kept.inputs != rows) {
     const Node& node = plan.nodes[map];
+    plan::Matching matching = node.matching;
+    if (matching.name == plan::Matching::Name::kept_by_prometheus2)
+      matching.name =
+          semantics == Semantics::prometheus2 ? plan::Matching::Name::kept : plan::Matching::Name::dropped;
     std::vector<JoinInput> join;
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const Node& input = plan.nodes[node.inputs[i]];
       join.push_back({rows[i], input.scalar, is_bare(input)});
     }
-    kept = {rows, std::make_shared<const Alignment>(align(node.matching, join))};
+    kept = {rows, std::make_shared<const Alignment>(align(matching, join))};
   }
   return kept.alignment;
 }
@@ -241,7 +245,8 @@ Column Evaluation::run_map(plan::Index index) {
     inputs.push_back(&memo_.at(input));
     rows.push_back(inputs.back()->rows);
   }
-  const std::shared_ptr<const Alignment> alignment = aligned(*context_.plan, *context_.cache, index, rows);
+  const std::shared_ptr<const Alignment> alignment =
+      aligned(*context_.plan, *context_.cache, index, rows, context_.semantics);
 
   std::vector<Gathered> gathered(inputs.size());
   std::vector<ColumnView> views(inputs.size());
@@ -279,7 +284,7 @@ Column Evaluation::run_map(plan::Index index) {
   }
   for (std::size_t i = 0; context_.faults != nullptr && i < alignment->rivals.size(); ++i) {
     const Rivals& rivals = alignment->rivals[i];
-    if (rivals.needed_or_not && clash(*alignment, rivals, has_value))
+    if (rivals.of_one_side && clash(*alignment, rivals, has_value))
       fault("more than one row of the \"one\" side has a value in one place of a match");
   }
   return out;

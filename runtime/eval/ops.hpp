@@ -41,7 +41,8 @@ Signal compare_op(Signal a, Signal b, Less holds) {
   return truth(holds(a.value, b.value));
 }
 
-// Always inlined: where the operation is known, as in the interpreter's loops, only its own branch may be left.
+// Always inlined: where the operation is known, as in the interpreter's loops, only its own branch may be
+// left.
 [[gnu::always_inline]] inline Signal apply_op(ShapeOp op, Signal a, Signal b, Signal c) {
   const auto arithmetic = [&](double v) {
     const Evidence e = worse(a.evidence, b.evidence);

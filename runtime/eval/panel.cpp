@@ -196,7 +196,8 @@ void PanelEvaluation::run_map(plan::Index index, Panel& out) {
     inputs_.push_back(&slots_[input].panel);
     rows_.push_back(inputs_.back()->rows);
   }
-  const std::shared_ptr<const Alignment> alignment = aligned(*context_.plan, *context_.cache, index, rows_);
+  const std::shared_ptr<const Alignment> alignment =
+      aligned(*context_.plan, *context_.cache, index, rows_, context_.semantics);
   const double nothing = 0.0;
   const auto no_data = static_cast<std::uint8_t>(Evidence::no_data);
   const auto absent = static_cast<std::uint8_t>(node.matching.absent);

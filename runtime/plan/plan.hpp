@@ -76,7 +76,9 @@ struct Matching {
   enum class Group : std::uint8_t { one_to_one, left, right } group = Group::one_to_one;
   std::vector<std::string> include;     // taken over from the "one" side
   Evidence absent = Evidence::no_data;  // of an absent side, for `unite`
-  bool keep_name = false;               // rows keep the name of the first family, as PromQL's filters do
+  // Whether rows keep the name of the first family, as PromQL's filters do; Prometheus 2 forgets that atan2
+  // makes another metric.
+  enum class Name : std::uint8_t { dropped, kept, kept_by_prometheus2 } name = Name::dropped;
   bool operator==(const Matching&) const = default;
 };
 

@@ -25,6 +25,8 @@ inline constexpr Join last_of<Join> = Join::ignoring;
 template <>
 inline constexpr Matching::Group last_of<Matching::Group> = Matching::Group::right;
 template <>
+inline constexpr Matching::Name last_of<Matching::Name> = Matching::Name::kept_by_prometheus2;
+template <>
 inline constexpr NodeKind last_of<NodeKind> = NodeKind::subquery;
 template <>
 inline constexpr Aggregate last_of<Aggregate> = Aggregate::count_values;
@@ -73,7 +75,7 @@ template <>
 struct Fields<Matching> {
   static void visit(auto& io, auto& m) {
     io(m.join, m.labels, m.group, m.include, m.absent);
-    io.since(2, m.keep_name);
+    io.since(2, m.name);
   }
 };
 template <>

@@ -119,6 +119,10 @@ TEST(Panels, EqualEvaluationTickByTick) {
       "avg_over_time(depth[4m]) / count_over_time(depth[4m])",
       "sum by (code) (rate(req_total[1m])) / on () group_left () sum(rate(req_total[1m]))",
       "clamp_max(delta(depth[6m]), 100) mod 7",
+      // More than one row in one place: which one counts changes from tick to tick.
+      "depth + on (region) req_total",
+      "req_total * on (region) group_left (code) req_total{code=~\"5..\"}",
+      "depth * on (region) group_left () rate(req_total{code!=\"200\"}[2m])",
       "changes(depth[10m]) + on (region) resets(req_total{code=\"200\"}[10m]) * 0",
       "-depth ^ 2 > 100 or not (depth == 3)",
       "`limit` > 3 and depth > 2",

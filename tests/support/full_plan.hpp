@@ -1,11 +1,12 @@
-// A plan with something in every table and every field away from its default.
+// A plan with something in every table and every field away from its default; and what format 1 could say of
+// it.
 #pragma once
 
 #include "runtime/plan/plan.hpp"
 
 namespace signalbox::test {
 
-inline plan::Plan full_plan() {
+inline plan::Plan full_plan_of_format_1() {
   using namespace plan;
   Plan p;
   p.name = "shop";
@@ -138,6 +139,33 @@ inline plan::Plan full_plan() {
   policy.origin = 1;
   p.policies.push_back(policy);
   p.origins = {{"shop.slo", 3, 5, "burn > 14.4"}, {"shop.slo", 9, 1, "slo availability"}};
+  return p;
+}
+
+inline plan::Plan full_plan() {
+  using namespace plan;
+  Plan p = full_plan_of_format_1();
+  p.leaves[0].window.at = Instant{-1500};
+  p.nodes[2].matching.name = Matching::Name::kept;
+  const auto add = [&](NodeKind kind, std::vector<Index> inputs) -> Node& {
+    Node& node = p.nodes.emplace_back();
+    node.kind = kind;
+    node.inputs = std::move(inputs);
+    return node;
+  };
+  Leaf quantile = p.leaves[1];
+  quantile.range_fn = RangeFn::quantile_over_time;
+  p.leaves.push_back(quantile);
+  add(NodeKind::leaf, {5}).index = 4;
+  add(NodeKind::set, {0, 1}).set = SetOp::unless;
+  add(NodeKind::sort, {0}).descending = true;
+  Node& relabel = add(NodeKind::relabel, {0});
+  relabel.relabel = {Relabel::Kind::replace, "to", "$1", "(.*)", {"from"}};
+  Node& subquery = add(NodeKind::subquery, {0});
+  subquery.subquery = {
+      RangeFn::max_over_time, {WindowKind::trailing, hours(1), minutes(1), none, {}}, minutes(5)};
+  Node& top = add(NodeKind::aggregate, {0, 5});
+  top.aggregate = Aggregate::topk;
   return p;
 }
 

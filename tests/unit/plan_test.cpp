@@ -56,7 +56,7 @@ TEST(PlanBytes, EveryFieldReachesTheBytes) {
     change(changed);
     EXPECT_NE(to_bytes(changed, false), bytes) << what;
   };
-#define CHANGED(place, value) differs(#place, [](Plan& p) { p.place = value; })
+#define CHANGED(place, value) differs(#place, [&](Plan& p) { p.place = value; })
   CHANGED(name, "x");
   CHANGED(tick, seconds(6));
   CHANGED(phase, seconds(2));
@@ -82,6 +82,19 @@ TEST(PlanBytes, EveryFieldReachesTheBytes) {
   CHANGED(nodes[2].matching.group, Matching::Group::right);
   CHANGED(nodes[2].matching.include, {});
   CHANGED(nodes[2].matching.absent, Evidence::no_data);
+  CHANGED(nodes[2].matching.name, Matching::Name::dropped);
+  CHANGED(leaves[0].window.at, std::nullopt);
+  const std::size_t more = full_plan_of_format_1().nodes.size();
+  CHANGED(nodes[more + 1].set, SetOp::both);
+  CHANGED(nodes[more + 2].descending, false);
+  CHANGED(nodes[more + 3].relabel.kind, Relabel::Kind::join);
+  CHANGED(nodes[more + 3].relabel.to, "x");
+  CHANGED(nodes[more + 3].relabel.with, "x");
+  CHANGED(nodes[more + 3].relabel.regex, "x");
+  CHANGED(nodes[more + 3].relabel.from, {});
+  CHANGED(nodes[more + 4].subquery.range_fn, RangeFn::rate);
+  CHANGED(nodes[more + 4].subquery.window.length, hours(2));
+  CHANGED(nodes[more + 4].subquery.step, hours(2));
   CHANGED(nodes[3].aggregate, Aggregate::min);
   CHANGED(nodes[3].without, false);
   CHANGED(nodes[6].known_only, false);
@@ -275,7 +288,7 @@ TEST(PlanBytes, FormatOneStaysReadable) {
   ASSERT_FALSE(bytes.empty());
   const auto read = from_bytes(bytes);
   ASSERT_TRUE(read) << read.error().message;
-  EXPECT_EQ(to_bytes(*read, true), to_bytes(full_plan(), true));
+  EXPECT_EQ(to_bytes(*read, true), to_bytes(full_plan_of_format_1(), true));
 }
 
 TEST(PlanCheck, FaultsAreRefusedByName) {
@@ -287,7 +300,17 @@ TEST(PlanCheck, FaultsAreRefusedByName) {
     if (read) return;
     EXPECT_EQ(read.error().code, ErrorCode::malformed) << what;
   };
-#define REFUSED(change) refused(#change, [](Plan& p) { change; })
+#define REFUSED(change) refused(#change, [&](Plan& p) { change; })
+  const std::size_t more = full_plan_of_format_1().nodes.size();
+  REFUSED(p.nodes[more].inputs.clear());
+  REFUSED(p.nodes[more + 1].inputs.pop_back());
+  REFUSED(p.nodes[more + 3].relabel.from.clear());
+  REFUSED(p.nodes[more + 4].subquery.step = {});
+  REFUSED(p.nodes[more + 4].subquery.step = milliseconds(1);
+          p.nodes[more + 4].subquery.window.length = days(365));
+  REFUSED(p.nodes[more + 4].subquery.window.kind = WindowKind::instant);
+  REFUSED(p.nodes[more + 5].inputs.pop_back());
+  REFUSED(p.leaves[0].window.at = Instant{std::numeric_limits<std::int64_t>::max()});
   REFUSED(p.tick = {});
   REFUSED(p.phase = Duration{std::numeric_limits<std::int64_t>::min()});
   REFUSED(p.leaves[1].window.length = Duration{std::numeric_limits<std::int64_t>::max()});
@@ -340,7 +363,7 @@ TEST(Node, SameUpToItsOrigin) {
 }
 
 TEST(LongestWindow, IsWhatAnyNodeMayAskFor) {
-  Plan p = full_plan();
+  Plan p = full_plan_of_format_1();
   p.slos.clear();
   // One hour of slices, each of which may look back over everything under the hold: since, for 15 minutes.
   EXPECT_EQ(longest_window(p), hours(1) + minutes(15));

@@ -488,8 +488,7 @@ Answer theirs(const PrometheusServer& server, const std::string& expression, std
 
 Answer ours(const store::SeriesStore& store, const std::string& expression, std::int64_t at) {
   const Instant instant{at * 1000};
-  const lower::CompiledQuery query =
-      lower::compile_promql(expression, std::pair{instant, instant}, Semantics::prometheus2, {});
+  const lower::CompiledQuery query = lower::compile_promql(expression, std::pair{instant, instant}, {});
   if (!query.plan) return {query.diagnostics.all().front().message, {}, {}, {}};
   if (query.root == plan::none) return {{}, "string", {}, query.literal};
   eval::StoreProvider leaves(store);
