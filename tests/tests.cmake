@@ -246,6 +246,7 @@ target_compile_definitions(bad_input_test PRIVATE SIGNALBOX_SOURCE_DIR="${PROJEC
 signalbox_test(property/compiler_mutation_test.cpp sb_corpus)
 target_compile_definitions(compiler_mutation_test PRIVATE SIGNALBOX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 signalbox_fuzz(fuzz/compiler_fuzz.cpp "compiler" sb_lower)
+signalbox_fuzz(fuzz/promql_fuzz.cpp "promql" sb_lower sb_eval)
 
 # The engine on its state file, killed at every disk operation of an action.
 signalbox_test(property/engine_crash_test.cpp sb_sim sb_journal sb_test_support)
