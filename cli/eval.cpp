@@ -16,6 +16,7 @@
 #include "cli/output.hpp"
 #include "compiler/lower/compile.hpp"
 #include "runtime/base/decimal_text.hpp"
+#include "runtime/eval/range_query.hpp"
 #include "runtime/eval/store_provider.hpp"
 
 namespace signalbox::cli {
@@ -129,6 +130,9 @@ int run_eval(const EvalOptions& options) {
   plan.lookback = options.lookback;
   if (query.root == plan::none)
     return print_literal(options, query.literal, ends ? ends->second : wall_clock());
+  if (query.is_range && range)
+    return fail(options, "bad_data", "a range is asked for at one instant, not over a range of them",
+                "say --at T", exit_program);
   store::SeriesStore store{Limits{}};
   HistoryRequest request;
   if (options.data.empty() && !plan.leaves.empty())
@@ -166,16 +170,29 @@ int run_eval(const EvalOptions& options) {
   std::vector<std::string> faults;
   std::vector<std::tuple<Instant, Labels, std::string_view>> unknown;
   std::size_t points = 0;
-  const auto cache = eval::make_eval_cache();
+  const auto add = [&](const Labels& labels, Instant when, double value) {
+    const auto [place, fresh] = places.try_emplace(labels, series.size());
+    if (fresh) series.emplace_back(place->first, SeriesResult{});
+    series[place->second].second.values.emplace_back(when, value);
+    ++points;
+  };
+  eval::Evaluation::Context context;
+  context.plan = &plan;
+  context.leaves = &leaves;
+  context.shapes = &shapes;
+  context.semantics = options.semantics.value_or(history->semantics);
+  context.cache = eval::make_eval_cache();
+  if (promql) context.faults = &faults;
+  if (query.is_range) {
+    context.at = instants[0];
+    instants.clear();
+    for (const auto& [labels, samples] : eval::range_values(store, query.root, context))
+      for (std::size_t i = 0; i < samples.size(); ++i)
+        add(labels, Instant{samples.times[i]}, samples.values[i]);
+    if (!faults.empty()) return fail(options, "execution", faults.front(), "", exit_program);
+  }
   for (Instant now : instants) {
-    eval::Evaluation::Context context;
-    context.plan = &plan;
-    context.leaves = &leaves;
-    context.shapes = &shapes;
-    context.semantics = options.semantics.value_or(history->semantics);
     context.at = now;
-    context.cache = cache;
-    if (promql) context.faults = &faults;
     eval::HoldTable holds;
     if (warm_up.ms > 0) {
       context.holds = &holds;
@@ -188,24 +205,22 @@ int run_eval(const EvalOptions& options) {
     if (!faults.empty()) return fail(options, "execution", faults.front(), "", exit_program);
     for (std::size_t i = 0; i < column.size(); ++i) {
       if (column.evidence[i] == 0) {
-        const auto [place, fresh] = places.try_emplace((*column.rows)[i], series.size());
-        if (fresh) series.emplace_back(place->first, SeriesResult{});
-        series[place->second].second.values.emplace_back(now, column.value[i]);
-        ++points;
+        add((*column.rows)[i], now, column.value[i]);
       } else if (!promql) {
         unknown.emplace_back(now, (*column.rows)[i],
                              plan::evidence_name(static_cast<plan::Evidence>(column.evidence[i])));
       }
     }
   }
-  if (range)
+  const bool matrix = range || query.is_range;
+  if (matrix)
     std::sort(series.begin(), series.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   const bool scalar = plan.nodes[query.root].scalar;
   if (options.json) {
     auto result = nlohmann::ordered_json::array();
     for (const auto& [labels, s] : series) {
       nlohmann::ordered_json entry = {{"metric", labels_json(labels)}};
-      if (range) {
+      if (matrix) {
         entry["values"] = nlohmann::ordered_json::array();
         for (const auto& [t, v] : s.values) entry["values"].push_back({seconds_json(t), api_text(v)});
       } else {
@@ -213,8 +228,8 @@ int run_eval(const EvalOptions& options) {
       }
       result.push_back(std::move(entry));
     }
-    nlohmann::ordered_json data = {{"resultType", range ? "matrix" : scalar ? "scalar" : "vector"}};
-    if (scalar && !range && !series.empty())
+    nlohmann::ordered_json data = {{"resultType", matrix ? "matrix" : scalar ? "scalar" : "vector"}};
+    if (scalar && !matrix && !series.empty())
       data["result"] = result[0]["value"];
     else
       data["result"] = std::move(result);

@@ -140,7 +140,7 @@ matching: op=(ON | IGNORING) labelList
   (side=(GROUP_LEFT | GROUP_RIGHT) ({_input->LA(1) == LPAREN}? labelList | {_input->LA(1) != LPAREN}?))?;
 
 operand: primary suffix*;
-suffix: LBRACKET amount RBRACKET | OFFSET MINUS? amount;
+suffix: LBRACKET amount (COLON amount?)? RBRACKET | OFFSET MINUS? amount;
 
 primary
   : literal                                                                # literalPrimary

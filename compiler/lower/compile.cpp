@@ -157,22 +157,26 @@ CompiledQuery compile_promql(const std::string& text, std::optional<std::pair<In
                              const CompileOptions& options) {
   CompiledQuery out;
   const std::uint32_t file = out.sources.add("expression", text);
-  plan::Plan plan;
-  Graph graph(plan, out.sources);
   PromqlOptions promql;
-  promql.nesting = options.limits.nesting;
   promql.range = range;
   promql.place = [file](std::size_t begin, std::size_t end) {
     return source::Span{file, static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)};
   };
-  auto lowered = lower_promql(graph, text, promql);
-  if (auto* fault = std::get_if<promql_text::Fault>(&lowered)) {
+  const promql_text::Parsed parsed = promql_text::parse(text, {options.limits.nesting, range.has_value()});
+  if (const auto& fault = parsed.fault) {
     out.diagnostics.report(source::Code::bad_promql, promql.place(fault->begin, fault->end), fault->message,
                            fault->hint);
     return out;
   }
-  out.root = std::get<PromqlValue>(lowered).node;
-  out.literal = std::get<PromqlValue>(lowered).text;
+  const promql_text::Expr& top = promql_text::bare(*parsed.expr);
+  out.is_range = top.sort == promql_text::Sort::matrix;
+  plan::Plan plan;
+  if (top.sort == promql_text::Sort::text) {
+    out.literal = top.text;
+  } else {
+    Graph graph(plan, out.sources);
+    out.root = lower_promql(graph, *parsed.expr, promql);
+  }
   out.plan = std::move(plan);
   return out;
 }

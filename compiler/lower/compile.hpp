@@ -46,7 +46,8 @@ struct CompiledQuery {
   source::Diagnostics diagnostics;
   std::optional<plan::Plan> plan;
   plan::Index root = plan::none;
-  std::string literal;  // of PromQL that is a text and nothing else: root is none
+  std::string literal;    // of PromQL that is a text and nothing else: root is none
+  bool is_range = false;  // PromQL of a range: root is last_over_time of it
 };
 CompiledQuery compile_query(const std::string& text, const CompileOptions& options);
 // The same of PromQL text; `range` are the first and last instants that it is asked for.

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cfloat>
 
+#include "compiler/lower/calls.hpp"
+#include "compiler/lower/promql.hpp"
+
 namespace signalbox::lower {
 
 using plan::Index;
@@ -54,20 +57,64 @@ plan::Node Expressions::typed_node(const TypedPtr& t, NodeKind kind) const {
   return n;
 }
 
-Index Expressions::leaf_of(const TypedPtr& t) {
+// A selector, or the range of one.
+plan::Leaf Expressions::leaf_of(const Typed& selector) {
   plan::Leaf leaf;
-  const Typed& selector = t->op == TypedOp::range_fn ? *t->args[0] : *t;
   leaf.matchers = selector.matchers;
   leaf.window.offset = selector.offset;
-  if (t->op == TypedOp::range_fn) {
-    leaf.fn = LeafFn::range;
-    leaf.range_fn = t->range_fn;
+  if (selector.range) {
     leaf.window.kind = WindowKind::trailing;
     leaf.window.length = *selector.range;
   }
+  return leaf;
+}
+
+plan::Subquery Expressions::subquery_of(const Typed& t) {
+  plan::Subquery out;
+  out.window.kind = WindowKind::trailing;
+  out.window.length = *t.range;
+  out.window.offset = t.offset;
+  out.step = t.step;
+  return out;
+}
+
+Index Expressions::range_function(const TypedPtr& t) {
+  const Typed& range = *t->args[0];
+  if (range.op == TypedOp::subquery) {
+    plan::Node n = typed_node(t, NodeKind::subquery);
+    n.subquery = subquery_of(range);
+    n.subquery.range_fn = t->range_fn;
+    n.inputs = {lower(range.args[0])};
+    return g_.node(std::move(n), t->span);
+  }
+  plan::Leaf leaf = leaf_of(range);
+  leaf.fn = LeafFn::range;
+  leaf.range_fn = t->range_fn;
   plan::Node n = typed_node(t, NodeKind::leaf);
   n.index = g_.leaf(leaf);
   return g_.node(std::move(n), t->span);
+}
+
+Index Expressions::function(const TypedPtr& t) {
+  std::vector<CallArg> args;
+  for (const TypedPtr& part : t->args) {
+    CallArg& arg = args.emplace_back();
+    arg.text = part->text;
+    if (part->op == TypedOp::selector) arg.leaf = leaf_of(*part);
+    if (part->op == TypedOp::subquery) arg.subquery = subquery_of(*part);
+    arg.node = [this, of = part->op == TypedOp::subquery ? part->args[0] : part] { return lower(of); };
+  }
+  return Calls(g_).call(t->text, args, t->span);
+}
+
+Index Expressions::promql(const TypedPtr& t) {
+  PromqlOptions options;
+  options.place = [&](std::size_t begin, std::size_t end) {
+    if (t->span.end - t->span.begin != t->text.size() + 2) return t->span;  // it has escapes
+    return source::Span{t->span.file, static_cast<std::uint32_t>(t->span.begin + 1 + begin),
+                        static_cast<std::uint32_t>(t->span.begin + 1 + end)};
+  };
+  return lower_promql(g_, *t->promql, options);
 }
 
 Index Expressions::lower(const TypedPtr& t) {
@@ -82,9 +129,22 @@ Index Expressions::lower(const TypedPtr& t) {
     case TypedOp::time:
       out = g_.node(typed_node(t, NodeKind::time), t->span);
       break;
-    case TypedOp::selector:
+    case TypedOp::subquery:  // only functions take one, as an argument
+      break;
+    case TypedOp::selector: {
+      plan::Node n = typed_node(t, NodeKind::leaf);
+      n.index = g_.leaf(leaf_of(*t));
+      out = g_.node(std::move(n), t->span);
+      break;
+    }
     case TypedOp::range_fn:
-      out = leaf_of(t);
+      out = range_function(t);
+      break;
+    case TypedOp::function:
+      out = function(t);
+      break;
+    case TypedOp::promql:
+      out = promql(t);
       break;
     case TypedOp::shape:
       out = shape_of(t);
@@ -105,6 +165,7 @@ Index Expressions::lower(const TypedPtr& t) {
       n.aggregate = t->aggregate;
       n.without = t->without;
       n.labels = t->labels;
+      n.relabel.to = t->op == TypedOp::aggregate ? t->text : "";
       if (t->op == TypedOp::absent && t->args[0]->op == TypedOp::selector)
         n.labels = absent_labels(t->args[0]->matchers);
       n.hold = t->hold;

@@ -65,7 +65,11 @@ class Expressions {
                      std::vector<double>& params, Seen& seen);
   std::uint32_t emit_part(const sema::TypedPtr& t, bool root, ShapeCode& code,
                           std::vector<plan::Index>& inputs, std::vector<double>& params, Seen& seen);
-  plan::Index leaf_of(const sema::TypedPtr& t);
+  static plan::Leaf leaf_of(const sema::Typed& selector);
+  static plan::Subquery subquery_of(const sema::Typed& t);
+  plan::Index range_function(const sema::TypedPtr& t);
+  plan::Index function(const sema::TypedPtr& t);
+  plan::Index promql(const sema::TypedPtr& t);
   plan::Index slo_value(const sema::TypedPtr& t);
   plan::Index burn_comparison(const sema::TypedPtr& t);
   plan::Index count(const sema::TypedPtr& t, const SloCounts& slo, const plan::Window& window,

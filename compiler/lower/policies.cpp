@@ -28,7 +28,8 @@ bool any_part(const TypedPtr& t, std::set<const sema::Typed*>& seen, Ask ask) {
 bool is_measured(const TypedPtr& t) {
   std::set<const sema::Typed*> seen;
   return any_part(t, seen, [](const sema::Typed& part) {
-    return part.op == TypedOp::selector || part.op == TypedOp::slo_value || part.op == TypedOp::time;
+    const bool reads_clock = part.op == TypedOp::time || (part.op == TypedOp::function && part.args.empty());
+    return part.op == TypedOp::selector || part.op == TypedOp::slo_value || reads_clock;
   });
 }
 

@@ -37,7 +37,7 @@ struct Expr {
   double number = 0;
   std::string text;               // of a text; the name of a function or an aggregation
   std::vector<Matcher> matchers;  // selector; sorted, __name__ among them
-  Duration range, step;           // matrix and subquery; a step of 0 is the default one
+  Duration range, step;           // matrix and subquery
   Duration offset;                // selector and subquery; into the past
   std::optional<At> at;           // likewise
   std::vector<ExprPtr> args;  // call: arguments; aggregate: parameter, if any, and family; others: operands

@@ -1,6 +1,7 @@
 #include "compiler/promql/functions.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace signalbox::promql_text {
 namespace {
@@ -108,6 +109,31 @@ bool is_aggregation(std::string_view name) {
 char aggregation_parameter(std::string_view name) {
   if (name == "count_values") return 't';
   return name == "topk" || name == "bottomk" || name == "quantile" ? 's' : 0;
+}
+
+Signature signature_of(const Function& function) {
+  Signature out;
+  bool optional = false;
+  for (const char c : function.args) {
+    if (c == '?') {
+      optional = true;
+    } else if (c == '*') {
+      out.most = std::numeric_limits<std::size_t>::max();
+      --out.least;
+    } else {
+      out.letters += c;
+      ++out.most;
+      out.least += optional ? 0 : 1;
+    }
+  }
+  return out;
+}
+
+bool is_label_name(std::string_view name) {
+  if (name.empty() || (name[0] >= '0' && name[0] <= '9')) return false;
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  });
 }
 
 }  // namespace signalbox::promql_text

@@ -1,7 +1,9 @@
 // PromQL's functions: one table, from which the parser checks arguments and the lowering knows what to make.
 #pragma once
 
+#include <cstddef>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "compiler/promql/ast.hpp"
@@ -16,11 +18,18 @@ struct Function {
   Sort result;
 };
 const Function* find_function(std::string_view name);
+struct Signature {
+  std::string letters;  // of each argument; the last one's for those beyond
+  std::size_t least = 0, most = 0;
+};
+Signature signature_of(const Function& function);
 std::span<const Function> functions();
 
 std::span<const std::string_view> aggregations();  // by name
 bool is_aggregation(std::string_view name);
 // 's', 't' or 0: what stands before the family.
 char aggregation_parameter(std::string_view name);
+
+bool is_label_name(std::string_view name);
 
 }  // namespace signalbox::promql_text

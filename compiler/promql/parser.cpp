@@ -12,6 +12,7 @@
 #include "compiler/source/source_text.hpp"
 #include "runtime/base/labels.hpp"
 #include "runtime/base/regex.hpp"
+#include "runtime/plan/check_plan.hpp"
 
 namespace signalbox::promql_text {
 
@@ -60,13 +61,6 @@ std::string_view describe(Sort sort) {
   return {};
 }
 
-bool is_label_name(std::string_view name) {
-  if (name.empty() || (name[0] >= '0' && name[0] <= '9')) return false;
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-  });
-}
-
 // Thrown by the parser's own functions only, and caught in parse().
 struct Failure {
   Fault fault;
@@ -74,7 +68,8 @@ struct Failure {
 
 class Parser {
  public:
-  Parser(std::vector<Token> tokens, std::size_t nesting) : tokens_(std::move(tokens)), nesting_(nesting) {}
+  Parser(std::vector<Token> tokens, const ParseOptions& options)
+      : tokens_(std::move(tokens)), options_(options) {}
 
   ExprPtr run() {
     if (now().kind == Token::Kind::end) fail(now(), "there is no expression");
@@ -131,8 +126,8 @@ class Parser {
   }
   struct Deeper {
     explicit Deeper(Parser& p) : parser(p) {
-      if (++parser.depth_ > parser.nesting_)
-        fail(parser.now(), fmt::format("more than {} levels of nesting", parser.nesting_));
+      if (++parser.depth_ > parser.options_.nesting)
+        fail(parser.now(), fmt::format("more than {} levels of nesting", parser.options_.nesting));
     }
     ~Deeper() { --parser.depth_; }
     Deeper(const Deeper&) = delete;
@@ -270,6 +265,7 @@ class Parser {
   Duration duration() {
     if (now().kind != Token::Kind::duration)
       fail(now(), fmt::format("a duration is missing, and `{}` is none", shown(now())), "as 5m or 1h30m");
+    if (now().duration > plan::longest_duration) fail(now(), "this is longer than a thousand years");
     return tokens_[at_++].duration;
   }
   Duration signed_duration() {
@@ -281,6 +277,9 @@ class Parser {
 
   At instant() {
     if (at_word("start") || at_word("end")) {
+      if (!options_.has_ends)
+        fail(now(), "`start()` and `end()` are of a query over a range, and there is none",
+             "write an instant");
       const At::Of of = at_word("start") ? At::Of::start : At::Of::end;
       ++at_;
       expect("(", "after start or end");
@@ -292,9 +291,12 @@ class Parser {
     if (now().kind != Token::Kind::number) fail(now(), "`@` wants seconds since 1970, start() or end()");
     const double seconds = tokens_[at_].number * (minus ? -1 : 1);
     constexpr double most = 9.2e15;
-    if (!(std::fabs(seconds) < most)) fail(now(), "this instant is out of range");
+    Instant at;
+    if (std::fabs(seconds) < most) at = Instant{static_cast<std::int64_t>(std::round(seconds * 1000))};
+    if (!(std::fabs(seconds) < most) || at < plan::earliest_instant || at > plan::latest_instant)
+      fail(now(), "this instant is out of range");
     ++at_;
-    return {At::Of::instant, Instant{static_cast<std::int64_t>(std::round(seconds * 1000))}};
+    return {At::Of::instant, at};
   }
 
   ExprPtr ranged(ExprPtr e) {
@@ -307,10 +309,14 @@ class Parser {
         fail(*e, fmt::format("a subquery is of an instant vector, and this is {}", describe(e->sort)));
       ExprPtr out = make(Kind::subquery, Sort::matrix, e->begin);
       out->range = range;
+      out->step = default_subquery_step;
       if (!at_sign("]")) {
         out->step = duration();
         if (out->step.ms == 0) fail(tokens_[at_ - 1], "a step is longer than nothing");
       }
+      if (range.ms / out->step.ms > plan::most_subquery_steps)
+        fail(bracket, fmt::format("the subquery has more than {} steps", plan::most_subquery_steps),
+             "make its step longer");
       expect("]", "after the range");
       out->args.push_back(std::move(e));
       return ended(std::move(out));
@@ -528,11 +534,7 @@ class Parser {
       fail(e, fmt::format("`{}` wants {} here, and this is {}", of, describe(sort), describe(e.sort)));
   }
 
-  static const std::string& text_of(const Expr& e) {
-    const Expr* at = &e;
-    while (at->kind == Kind::paren) at = at->args[0].get();
-    return at->text;
-  }
+  static const std::string& text_of(const Expr& e) { return bare(e).text; }
   static void check_label(const Expr& e) {
     if (!is_label_name(text_of(e))) fail(e, fmt::format("`{}` is not a label's name", text_of(e)));
   }
@@ -562,22 +564,7 @@ class Parser {
     ++at_;
     e->args = arguments();
     e = ended(std::move(e));
-    std::string_view signature = function->args;
-    std::string wanted;
-    std::size_t least = 0, most = 0;
-    bool optional = false;
-    for (const char c : signature) {
-      if (c == '?') {
-        optional = true;
-      } else if (c == '*') {
-        most = std::numeric_limits<std::size_t>::max();
-        --least;
-      } else {
-        wanted += c;
-        ++most;
-        least += optional ? 0 : 1;
-      }
-    }
+    const auto [wanted, least, most] = signature_of(*function);
     if (e->args.size() < least || e->args.size() > most)
       fail(*e, fmt::format("`{}` takes {}{} argument{}, not {}", e->text, least == most ? "" : "at least ",
                            least, least == 1 ? "" : "s", e->args.size()));
@@ -590,17 +577,24 @@ class Parser {
   static constexpr std::size_t most_chain = 2'000;
 
   std::vector<Token> tokens_;
-  std::size_t nesting_, at_ = 0, depth_ = 0, chain_ = 0;
+  const ParseOptions& options_;
+  std::size_t at_ = 0, depth_ = 0, chain_ = 0;
   const Expr* offset_seen_ = nullptr;
 };
 
 }  // namespace
 
-Parsed parse(std::string_view text, std::size_t nesting) {
+const Expr& bare(const Expr& e) {
+  const Expr* at = &e;
+  while (at->kind == Kind::paren) at = at->args[0].get();
+  return *at;
+}
+
+Parsed parse(std::string_view text, const ParseOptions& options) {
   auto read = tokens(text);
   if (auto* fault = std::get_if<Fault>(&read)) return {nullptr, std::move(*fault)};
   try {
-    return {Parser(std::get<std::vector<Token>>(std::move(read)), nesting).run(), std::nullopt};
+    return {Parser(std::get<std::vector<Token>>(std::move(read)), options).run(), std::nullopt};
   } catch (Failure& failure) {
     return {nullptr, std::move(failure.fault)};
   }

@@ -1,4 +1,4 @@
-// Text → tree. Parentheses, operators and calls nest no deeper than `nesting`.
+// Text → tree. What is parsed fits a plan: its durations and instants are within the plan's limits.
 #pragma once
 
 #include <optional>
@@ -18,6 +18,15 @@ struct Parsed {
   ExprPtr expr;  // null when there is a fault
   std::optional<Fault> fault;
 };
-Parsed parse(std::string_view text, std::size_t nesting);
+// As Prometheus' own default: its global evaluation interval.
+inline constexpr Duration default_subquery_step = minutes(1);
+
+struct ParseOptions {
+  std::size_t nesting = 200;  // parentheses, operators and calls nest no deeper
+  bool has_ends = false;      // whether `@ start()` and `@ end()` mean something
+};
+Parsed parse(std::string_view text, const ParseOptions& options);
+// The expression inside its parentheses.
+const Expr& bare(const Expr& e);
 
 }  // namespace signalbox::promql_text

@@ -227,7 +227,7 @@ TypedPtr Typer::binary(const Expr& e) {
   if (a == nullptr || b == nullptr) return nullptr;
   if (e.text == "unless")
     return fail(Code::not_yet, e.span, "`unless` is not supported yet",
-                "between conditions, write `A and not B`");
+                "between conditions, write `A and not B`; between families, promql(\"a unless b\")");
   ShapeOp op = ShapeOp::add;
   for (const OperatorRow& row : operators)
     if (row.text == e.text || (e.kind == syntax::ExprKind::percent_of && row.op == ShapeOp::mul)) op = row.op;

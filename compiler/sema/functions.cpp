@@ -14,78 +14,37 @@ using syntax::Expr;
 
 namespace {
 
-constexpr std::pair<std::string_view, plan::Aggregate> aggregates[] = {{"sum", plan::Aggregate::sum},
-                                                                       {"avg", plan::Aggregate::avg},
-                                                                       {"min", plan::Aggregate::min},
-                                                                       {"max", plan::Aggregate::max},
-                                                                       {"count", plan::Aggregate::count}};
+constexpr std::pair<std::string_view, plan::Aggregate> aggregates[] = {
+    {"sum", plan::Aggregate::sum},       {"avg", plan::Aggregate::avg},
+    {"min", plan::Aggregate::min},       {"max", plan::Aggregate::max},
+    {"count", plan::Aggregate::count},   {"group", plan::Aggregate::group},
+    {"stddev", plan::Aggregate::stddev}, {"stdvar", plan::Aggregate::stdvar},
+};
+constexpr std::pair<std::string_view, plan::Aggregate> aggregates_with_parameter[] = {
+    {"topk", plan::Aggregate::topk},
+    {"bottomk", plan::Aggregate::bottomk},
+    {"quantile", plan::Aggregate::quantile},
+    {"count_values", plan::Aggregate::count_values},
+};
 
-const std::vector<std::string> other_names = {
-    "count_true", "any",   "all",       "histogram_quantile", "p50", "p90",    "p95",
-    "p99",        "clamp", "clamp_min", "clamp_max",          "abs", "absent", "time"};
+// With rules of their own here; the others are those of PromQL's table.
+const std::vector<std::string> other_names = {"count_true", "any",       "all",       "histogram_quantile",
+                                              "p50",        "p90",       "p95",       "p99",
+                                              "clamp",      "clamp_min", "clamp_max", "abs",
+                                              "absent",     "time",      "promql"};
 
-// In PromQL, and in the language's design, but not in this version.
-const std::vector<std::string> later = {"promql",
-                                        "stddev",
-                                        "stdvar",
-                                        "topk",
-                                        "bottomk",
-                                        "quantile",
-                                        "group",
-                                        "count_values",
-                                        "predict_linear",
-                                        "label_replace",
-                                        "label_join",
-                                        "sort",
-                                        "sort_desc",
-                                        "floor",
-                                        "ceil",
-                                        "round",
-                                        "exp",
-                                        "ln",
-                                        "log2",
-                                        "log10",
-                                        "sqrt",
-                                        "sgn",
-                                        "absent_over_time",
-                                        "quantile_over_time",
-                                        "first_over_time",
-                                        "holt_winters",
-                                        "double_exponential_smoothing",
-                                        "scalar",
-                                        "vector",
-                                        "timestamp",
-                                        "hour",
-                                        "minute",
-                                        "month",
-                                        "year",
-                                        "day_of_month",
-                                        "day_of_week",
-                                        "day_of_year",
-                                        "days_in_month",
-                                        "histogram_avg",
-                                        "histogram_sum",
-                                        "histogram_count",
-                                        "histogram_fraction",
-                                        "sin",
-                                        "cos",
-                                        "tan",
-                                        "asin",
-                                        "acos",
-                                        "atan",
-                                        "sinh",
-                                        "cosh",
-                                        "tanh",
-                                        "asinh",
-                                        "acosh",
-                                        "atanh",
-                                        "deg",
-                                        "rad",
-                                        "pi",
-                                        "mad_over_time",
-                                        "limitk",
-                                        "limit_ratio",
-                                        "info"};
+// Of native histograms, or experimental in PromQL: not in this version.
+const std::vector<std::string> later = {"histogram_avg",    "histogram_sum",
+                                        "histogram_count",  "histogram_fraction",
+                                        "histogram_stddev", "histogram_stdvar",
+                                        "mad_over_time",    "limitk",
+                                        "limit_ratio",      "info",
+                                        "sort_by_label",    "sort_by_label_desc",
+                                        "first_over_time",  "double_exponential_smoothing"};
+
+bool is_later(const std::string& name) {
+  return std::find(later.begin(), later.end(), name) != later.end();
+}
 
 bool is_percentile(const std::string& name) {
   return name.size() == 3 && name[0] == 'p' && name[1] >= '5' && name[1] <= '9' && name[2] >= '0' &&
@@ -96,16 +55,19 @@ bool is_percentile(const std::string& name) {
 
 bool is_function(const std::string& name) {
   const auto is = [&](const auto& row) { return row.first == name; };
-  return find_range_fn(name) || std::any_of(std::begin(aggregates), std::end(aggregates), is) ||
+  return promql_text::find_function(name) != nullptr ||
+         std::any_of(std::begin(aggregates), std::end(aggregates), is) ||
+         std::any_of(std::begin(aggregates_with_parameter), std::end(aggregates_with_parameter), is) ||
          is_percentile(name) ||
-         std::find(other_names.begin(), other_names.end(), name) != other_names.end() ||
-         std::find(later.begin(), later.end(), name) != later.end();
+         std::find(other_names.begin(), other_names.end(), name) != other_names.end() || is_later(name);
 }
 
 TypedPtr Functions::call(const Expr& e) {
   if (const auto fn = find_range_fn(e.text); fn && range_fn_params(*fn) == 0) return range_function(e, *fn);
   for (const auto& [name, op] : aggregates)
     if (name == e.text) return aggregate(e, op);
+  for (const auto& [name, op] : aggregates_with_parameter)
+    if (name == e.text) return aggregate_with_parameter(e, op);
   if (e.text == "count_true") return count_true(e);
   if (e.text == "any") return quantifier(e, false);
   if (e.text == "all") return quantifier(e, true);
@@ -120,18 +82,19 @@ TypedPtr Functions::call(const Expr& e) {
   if (e.text == "abs") return absolute(e);
   if (e.text == "absent") return absent(e);
   if (e.text == "time") return time(e);
+  if (e.text == "promql") return promql(e);
+  if (const auto* function = promql_text::find_function(e.text); function != nullptr && !is_later(e.text))
+    return promql_function(e, *function);
   return unknown(e);
 }
 
 TypedPtr Functions::unknown(const Expr& e) {
-  if (std::find(later.begin(), later.end(), e.text) != later.end())
+  if (is_later(e.text))
     return t_.fail(Code::not_yet, e.span, fmt::format("`{}` is not supported yet", e.text),
                    "it is part of the language's design and comes in a later version");
   std::vector<std::string> names = other_names;
-  for (int i = 0; i < range_fn_count; ++i)
-    if (range_fn_params(static_cast<RangeFn>(i)) == 0)
-      names.emplace_back(range_fn_name(static_cast<RangeFn>(i)));
-  for (const auto& [name, op] : aggregates) names.emplace_back(name);
+  for (const promql_text::Function& f : promql_text::functions()) names.emplace_back(f.name);
+  for (const std::string_view name : promql_text::aggregations()) names.emplace_back(name);
   const std::size_t home = t_.place_.module < t_.scope_.roots ? 0 : t_.place_.module;
   for (const auto& [name, let] : t_.scope_.lets[home]) names.push_back(name);
   const std::string near = source::nearest(e.text, names);
@@ -147,6 +110,32 @@ bool Functions::arity(const Expr& e, std::size_t n, const char* form) {
   return false;
 }
 
+// Whether the function's way with resets is that of the metric's kind.
+bool Functions::check_range_kind(const Expr& e, RangeFn fn, const TypedPtr& range) {
+  const std::string& metric = range->text;
+  const MetricKind kind = range->type.kind;
+  const auto fail = [&](std::string message, std::string hint) {
+    t_.fail(Code::kind_clash, e.span, std::move(message), std::move(hint));
+    return false;
+  };
+  if (range_fn_wants_counter(fn) && kind == MetricKind::gauge)
+    return fail(fmt::format("`{}` is for counters, and `{}` is a gauge", e.text, metric),
+                fn == RangeFn::increase
+                    ? fmt::format("use delta({}[…])", metric)
+                    : fmt::format("use delta({}[…]), or declare the metric a counter", metric));
+  if (range_fn_wants_gauge(fn) && kind == MetricKind::counter)
+    return fail(fmt::format("`{}` is for gauges, and `{}` is a counter: a reset would count as a fall",
+                            e.text, metric),
+                fn == RangeFn::delta ? fmt::format("use increase({}[…])", metric)
+                : fn == RangeFn::idelta
+                    ? fmt::format("use irate({}[…])", metric)
+                    : "take it of its rate: " + e.text + "(rate(" + metric + "[5m])[1h:1m])");
+  if (kind == MetricKind::histogram)
+    return fail(fmt::format("`{}` is a histogram, not one series", metric),
+                fmt::format("use {0}_count, {0}_sum or {0}_bucket, or p95({0}[5m])", metric));
+  return true;
+}
+
 TypedPtr Functions::range_function(const Expr& e, RangeFn fn) {
   if (e.grouping)
     return t_.fail(Code::bad_argument, e.grouping->span, fmt::format("`{}` has no grouping", e.text),
@@ -158,19 +147,7 @@ TypedPtr Functions::range_function(const Expr& e, RangeFn fn) {
   if (a->type.sort != Sort::range)
     return t_.fail(Code::type_clash, e.args[0]->span, fmt::format("`{}` works on a range", e.text),
                    fmt::format("give the selector a length: {}", form));
-  if (range_fn_wants_counter(fn) && a->type.kind == MetricKind::gauge)
-    return t_.fail(
-        Code::kind_clash, e.span, fmt::format("`{}` is for counters, and `{}` is a gauge", e.text, a->text),
-        fn == RangeFn::increase ? fmt::format("use delta({}[…])", a->text)
-                                : fmt::format("use delta({}[…]), or declare the metric a counter", a->text));
-  if (range_fn_wants_gauge(fn) && a->type.kind == MetricKind::counter)
-    return t_.fail(Code::kind_clash, e.span,
-                   fmt::format("`{}` is for gauges, and `{}` is a counter: a reset would count as a fall",
-                               e.text, a->text),
-                   fmt::format("use {}({}[…])", fn == RangeFn::delta ? "increase" : "irate", a->text));
-  if (a->type.kind == MetricKind::histogram)
-    return t_.fail(Code::kind_clash, e.span, fmt::format("`{}` is a histogram, not one series", a->text),
-                   fmt::format("use {0}_count, {0}_sum or {0}_bucket, or p95({0}[5m])", a->text));
+  if (!check_range_kind(e, fn, a)) return nullptr;
   auto t = t_.make(TypedOp::range_fn, e.span);
   t->range_fn = fn;
   t->args = {a};
@@ -245,8 +222,12 @@ TypedPtr Functions::aggregate(const Expr& e, plan::Aggregate op) {
   t->args = {a};
   t->type = a->type;
   t->type.rows = group_rows(e, a->type.rows, good);
-  if (op == plan::Aggregate::count) t->type.unit = {true, false, 0, 0};
-  if (op == plan::Aggregate::count || t->type.kind == MetricKind::histogram)
+  if (op == plan::Aggregate::count || op == plan::Aggregate::group) t->type.unit = {true, false, 0, 0};
+  if (op == plan::Aggregate::stdvar) {
+    t->type.unit.time *= 2;
+    t->type.unit.bytes *= 2;
+  }
+  if (op >= plan::Aggregate::count || t->type.kind == MetricKind::histogram)
     t->type.kind = MetricKind::unknown;
   return good ? t : nullptr;
 }

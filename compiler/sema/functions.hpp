@@ -1,6 +1,7 @@
 // The functions of the language: one table of names, one rule of typing each.
 #pragma once
 
+#include "compiler/promql/functions.hpp"
 #include "compiler/sema/typer.hpp"
 
 namespace signalbox::sema {
@@ -26,6 +27,13 @@ class Functions {
   TypedPtr absent(const syntax::Expr& e);
   TypedPtr time(const syntax::Expr& e);
   TypedPtr unknown(const syntax::Expr& e);
+  // promql_functions.cpp: those that are only what PromQL has, and PromQL itself.
+  TypedPtr aggregate_with_parameter(const syntax::Expr& e, plan::Aggregate op);
+  TypedPtr promql_function(const syntax::Expr& e, const promql_text::Function& function);
+  TypedPtr promql(const syntax::Expr& e);
+  bool check_argument(const syntax::Expr& e, const TypedPtr& arg, Span span, char letter);
+  bool check_label(const TypedPtr& arg, Span span);
+  bool check_range_kind(const syntax::Expr& e, RangeFn fn, const TypedPtr& range);
 
   bool arity(const syntax::Expr& e, std::size_t n, const char* form);
   RowType group_rows(const syntax::Expr& e, const RowType& rows, bool& good);

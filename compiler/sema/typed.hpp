@@ -11,6 +11,10 @@
 #include "runtime/base/rational.hpp"
 #include "runtime/plan/plan.hpp"
 
+namespace signalbox::promql_text {
+struct Expr;
+}
+
 namespace signalbox::sema {
 
 using source::Span;
@@ -57,9 +61,12 @@ enum class TypedOp {
   text,      // text
   time,
   selector,   // matchers, range, offset
-  range_fn,   // range_fn of the selector args[0]
+  subquery,   // args[0] every `step` over `range`; offset
+  range_fn,   // range_fn of the selector or subquery args[0]
   shape,      // shape_op of args, joined by matching
-  aggregate,  // aggregate by/without labels of args[0]
+  aggregate,  // aggregate by/without labels of args[0]; args[1], if any, its parameter, or text
+  function,   // the one called `text` in promql_text::functions(), of args
+  promql,     // promql; args: its selectors
   count_true,
   any,
   all,       // over labels
@@ -82,7 +89,8 @@ struct Typed {
   std::string text;
   std::vector<Matcher> matchers;
   std::optional<Duration> range;
-  Duration offset;
+  Duration step, offset;
+  std::shared_ptr<const promql_text::Expr> promql;
   RangeFn range_fn = RangeFn::rate;
   plan::ShapeOp shape_op = plan::ShapeOp::input;
   plan::Matching matching;

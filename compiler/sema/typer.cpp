@@ -6,10 +6,12 @@
 #include <cmath>
 #include <set>
 
+#include "compiler/promql/parser.hpp"
 #include "compiler/sema/functions.hpp"
 #include "compiler/syntax/later.hpp"
 #include "runtime/base/labels.hpp"
 #include "runtime/base/regex.hpp"
+#include "runtime/plan/check_plan.hpp"
 
 namespace signalbox::sema {
 
@@ -139,6 +141,8 @@ TypedPtr Typer::visit_kind(const ExprPtr& expr) {
       return selector(expr->text, expr->matchers, expr->span);
     case ExprKind::range:
       return range(*expr);
+    case ExprKind::subquery:
+      return subquery(*expr);
     case ExprKind::offset:
       return offset(*expr);
     case ExprKind::call:
@@ -466,7 +470,7 @@ TypedPtr Typer::range(const Expr& e) {
   if (inner == nullptr) return nullptr;
   if (inner->op != TypedOp::selector || inner->range)
     return fail(Code::type_clash, e.span, "a range is taken of a selector",
-                "write metric{…}[5m]; subqueries are not supported yet");
+                "of a value that is worked out, name the step as well: [1h:1m]");
   const auto length = duration(e.args[1], place_, "the range");
   if (!length) return nullptr;
   if (length->ms <= 0) return fail(Code::bad_value, e.args[1]->span, "a range has a length", "as [5m]");
@@ -477,11 +481,50 @@ TypedPtr Typer::range(const Expr& e) {
   return t;
 }
 
+namespace {
+
+// What has a state, or a window that an instant alone does not tell.
+bool looks_beyond_series(const Typed& t) {
+  return t.op == TypedOp::hold || t.op == TypedOp::slo_value ||
+         std::any_of(t.args.begin(), t.args.end(), [](const TypedPtr& a) { return looks_beyond_series(*a); });
+}
+
+}  // namespace
+
+TypedPtr Typer::subquery(const Expr& e) {
+  const TypedPtr inner = visit(e.args[0]);
+  if (inner == nullptr || !is_number(inner, e.args[0]->span, "a subquery")) return nullptr;
+  if (inner->type.rows.scalar)
+    return fail(Code::type_clash, e.span, "a subquery works on a family, and this is one number",
+                "vector(…) makes a family of one row of it");
+  if (looks_beyond_series(*inner))
+    return fail(Code::type_clash, e.span, "a subquery works on series, not on an slo's values or on holds",
+                "write the slo's counters, or another window of the slo");
+  const auto length = duration(e.args[1], place_, "the range");
+  const auto step =
+      e.args.size() > 2 ? duration(e.args[2], place_, "the step") : promql_text::default_subquery_step;
+  if (!length || !step) return nullptr;
+  if (length->ms <= 0) return fail(Code::bad_value, e.args[1]->span, "a range has a length", "as [1h:1m]");
+  if (step->ms <= 0) return fail(Code::bad_value, e.args[2]->span, "a step has a length", "as [1h:1m]");
+  if (length->ms / step->ms > plan::most_subquery_steps)
+    return fail(Code::bad_value, e.span,
+                fmt::format("the subquery has more than {} steps", plan::most_subquery_steps),
+                "make its step longer");
+  auto t = make(TypedOp::subquery, e.span);
+  t->type = inner->type;
+  t->type.sort = Sort::range;
+  t->text = "this";
+  t->range = *length;
+  t->step = *step;
+  t->args = {inner};
+  return t;
+}
+
 TypedPtr Typer::offset(const Expr& e) {
   TypedPtr inner = visit(e.args[0]);
   if (inner == nullptr) return nullptr;
-  if (inner->op != TypedOp::selector)
-    return fail(Code::type_clash, e.span, "`offset` belongs to a selector",
+  if (inner->op != TypedOp::selector && inner->op != TypedOp::subquery)
+    return fail(Code::type_clash, e.span, "`offset` belongs to a selector or a subquery",
                 "write it inside the function: rate(m[5m] offset 1h)");
   const auto by = duration(e.args[1], place_, "the offset");
   if (!by) return nullptr;

@@ -52,6 +52,7 @@ class Typer {
   bool read_window(const syntax::Expr& arg, plan::Window& window, bool& bounded);
   TypedPtr selector(const std::string& metric, const std::vector<syntax::MatcherNode>& matchers, Span span);
   TypedPtr range(const syntax::Expr& e);
+  TypedPtr subquery(const syntax::Expr& e);
   TypedPtr offset(const syntax::Expr& e);
   TypedPtr call(const syntax::Expr& e);
   TypedPtr sign(const syntax::Expr& e);

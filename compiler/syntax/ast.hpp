@@ -58,6 +58,7 @@ enum class ExprKind {
   reference,   // text: a name alone
   selector,    // text: metric name or "", matchers
   range,       // args[0], window in args[1]
+  subquery,    // args[0], window in args[1], step in args[2] or left out
   offset,      // args[0], amount in args[1], negative
   call,        // text, args, grouping
   member,      // path, args (has_args)

@@ -290,11 +290,17 @@ ExprPtr Builder::operand(P::OperandContext* c) {
   }
   for (auto* suffix : suffixes) {
     if (inner == nullptr) return nullptr;
-    auto e = make(suffix->OFFSET() != nullptr ? ExprKind::offset : ExprKind::range, suffix);
+    const ExprKind kind = suffix->OFFSET() != nullptr  ? ExprKind::offset
+                          : suffix->COLON() != nullptr ? ExprKind::subquery
+                                                       : ExprKind::range;
+    auto e = make(kind, suffix);
     e->span = join(inner->span, parsed_.span(suffix));
     e->negative = suffix->MINUS() != nullptr;
-    e->args = {inner, amount(suffix->amount())};
-    inner = e->args[1] == nullptr ? nullptr : e;
+    e->args = {inner};
+    for (auto* part : suffix->amount()) e->args.push_back(amount(part));
+    const bool complete =
+        e->args.size() > 1 && std::find(e->args.begin(), e->args.end(), nullptr) == e->args.end();
+    inner = complete ? e : nullptr;
   }
   return inner;
 }

@@ -79,7 +79,7 @@ bool space_between(Token* before, Token* a, Token* b) {
   if (x == L::DOT || y == L::DOT || y == L::COMMA || y == L::RPAREN || y == L::RBRACKET || x == L::LPAREN ||
       x == L::LBRACKET)
     return false;
-  if (y == L::LBRACKET) return false;
+  if (y == L::LBRACKET || x == L::COLON || y == L::COLON) return false;
   if (y == L::LPAREN) {
     // A call's parenthesis touches its name; after a clause word, an operator or a grouping there is a space.
     if (x == L::NAME || x == L::QUOTED) return false;

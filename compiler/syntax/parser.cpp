@@ -193,9 +193,12 @@ bool Parsed::check_tokens(const SourceSet& sources, const Limits& limits, Diagno
   OperatorDepth operators;
   std::uint32_t judged = 0;  // what stands before this byte has been said already
   const std::vector<antlr4::Token*> tokens = tokens_->getTokens();
+  bool in_range = false;  // between [ and ], where a `:` begins a subquery's step
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     antlr4::Token* token = tokens[i];
     source::Span at = span(token);
+    if (token->getType() == SloLexer::LBRACKET) in_range = true;
+    if (token->getType() == SloLexer::RBRACKET) in_range = false;
     if (at.begin < judged) continue;
     const std::string text(sources.text(at));
     const auto type = token->getType();
@@ -255,16 +258,11 @@ bool Parsed::check_tokens(const SourceSet& sources, const Limits& limits, Diagno
                 fmt::format("write it in quotes: \"{}\"", sources.text(at)));
           break;
         }
-        if (i > 0 && tokens[i - 1]->getType() == SloLexer::DURATION &&
-            (tokens[i + 1]->getType() == SloLexer::DURATION ||
-             tokens[i + 1]->getType() == SloLexer::RBRACKET)) {
-          fault(Code::not_yet, "subqueries are not supported yet",
-                "a function takes a range of a selector: max_over_time(m[5m])");
-          break;
-        }
-        fault(Code::stray_punctuation, "no `:` is written here",
-              "clauses are a word and its arguments; a `:` stands only inside a metric's name, between "
-              "letters");
+        if (in_range) break;
+        fault(
+            Code::stray_punctuation, "no `:` is written here",
+            "clauses are a word and its arguments; a `:` stands inside a metric's name, between letters, and "
+            "in a subquery: [1h:1m]");
         break;
       case SloLexer::SEMICOLON:
         fault(Code::stray_punctuation, "no `;` is written here", "clauses need no separator: remove it");

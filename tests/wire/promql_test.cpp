@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "compiler/lower/compile.hpp"
+#include "runtime/eval/range_query.hpp"
 #include "runtime/eval/store_provider.hpp"
 #include "runtime/sources/file.hpp"
 #include "tests/wire/prometheus_server.hpp"
@@ -300,6 +301,18 @@ const std::vector<std::string> expressions = {
     "absent(nothing{a=\"b\",c!=\"d\",e=~\"f\"})",
     "absent(nothing{a=\"b\",a=\"c\"})",
     "absent(sum(nothing))",
+    "absent((nothing{a=\"b\"}))",
+    "temp[5m]",
+    "req[90s] offset 10s",
+    "(gone[10m])",
+    "nothing[5m]",
+    "sum(temp)[5m:1m]",
+    "temp[3m:] offset 30s",
+    "rate(req[5m])[10m:7s] @ end()",
+    "(temp + on () group_left () temp)[5m:1m]",
+    "absent_over_time((nothing{a=\"b\"}[5m]))",
+    "timestamp((temp))",
+    "absent(-nothing{a=\"b\"})",
     "absent(sum(temp))",
     "absent_over_time(nothing{a=\"b\"}[5m])",
     "absent_over_time(temp[5m])",
@@ -395,7 +408,6 @@ const std::vector<std::string> expressions = {
     "",
     "(",
     "temp{",
-    "temp[5m]",
     "temp[5m",
     "temp[0s]",
     "temp offset",
@@ -443,7 +455,6 @@ const std::vector<std::string> expressions = {
     "sum by (room",
     "time(1)",
     "temp offset 1m offset 1m",
-    "temp[5m:1m]",
     "group_left",
 };
 
@@ -463,6 +474,11 @@ double value_of(const std::string& text) {
   return value;
 }
 
+// A point of a range: its time stands among the labels.
+Labels at_time(const Labels& labels, std::int64_t ms) {
+  return labels.with("time", std::to_string(ms));
+}
+
 Answer theirs(const PrometheusServer& server, const std::string& expression, std::int64_t at) {
   const auto json = nlohmann::json::parse(
       server.get(fmt::format("/api/v1/query?time={}&query={}", at, percent_encoded(expression))).body);
@@ -474,13 +490,14 @@ Answer theirs(const PrometheusServer& server, const std::string& expression, std
     out.text = result[1];
   } else if (out.type == "scalar") {
     out.rows.emplace_back(Labels{}, value_of(result[1]));
-  } else if (out.type == "matrix") {
-    return {"a range", {}, {}, {}};
   } else {
     for (const auto& row : result) {
       std::vector<Labels::Pair> labels;
       for (const auto& [name, value] : row["metric"].items()) labels.emplace_back(name, value);
-      out.rows.emplace_back(Labels(std::move(labels)), value_of(row["value"][1]));
+      for (const auto& point : row.value("values", nlohmann::json::array()))
+        out.rows.emplace_back(at_time(Labels(labels), std::llround(point[0].get<double>() * 1000)),
+                              value_of(point[1]));
+      if (out.type == "vector") out.rows.emplace_back(Labels(std::move(labels)), value_of(row["value"][1]));
     }
   }
   return out;
@@ -500,6 +517,15 @@ Answer ours(const store::SeriesStore& store, const std::string& expression, std:
   context.shapes = &shapes;
   context.at = instant;
   context.faults = &faults;
+  if (query.is_range) {
+    Answer out;
+    out.type = "matrix";
+    for (const auto& [labels, samples] : eval::range_values(store, query.root, context))
+      for (std::size_t i = 0; i < samples.size(); ++i)
+        out.rows.emplace_back(at_time(labels, samples.times[i]), samples.values[i]);
+    if (!faults.empty()) return {faults.front(), {}, {}, {}};
+    return out;
+  }
   eval::Evaluation evaluation(context);
   const eval::Column& column = evaluation.column(query.root);
   if (!faults.empty()) return {faults.front(), {}, {}, {}};
