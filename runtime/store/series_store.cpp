@@ -6,7 +6,6 @@
 #include <bit>
 #include <cmath>
 #include <limits>
-#include <unordered_set>
 
 #include "runtime/base/matcher.hpp"
 #include "runtime/store/cursor.hpp"
@@ -24,13 +23,17 @@ double stale_marker() {
   return std::bit_cast<double>(stale_marker_bits);
 }
 
-// The labels twice (in the series and in the index), and the nodes of the indices.
-std::size_t SeriesStore::series_bytes(const Labels& labels) {
-  std::size_t bytes = sizeof(Series) + 256;
+// The labels twice (in the series and in the index), and the nodes of both.
+std::size_t SeriesStore::own_bytes(const Labels& labels) {
+  std::size_t bytes = sizeof(Series) + 192;
   const auto outside = [](const std::string& text) { return text.size() > 15 ? text.size() + 1 : 0; };
   for (const auto& [name, value] : labels.pairs())
     bytes += 2 * (sizeof(Labels::Pair) + outside(name) + outside(value));
   return bytes;
+}
+
+std::size_t SeriesStore::series_bytes(const Labels& labels) {
+  return own_bytes(labels) + Postings::most_bytes(labels);
 }
 
 // What a chunk may take that does not pack at all, or a step of the tail or of the marks; and the eighth by
@@ -72,9 +75,8 @@ Result<SeriesId> SeriesStore::series(const Labels& labels) {
   series_.push_back(std::make_unique<Series>());
   series_.back()->labels = labels;
   by_labels_.emplace(labels, id);
-  by_name_[std::string(labels.get(metric_name_label))].push_back(id);
   ++live_series_;
-  bytes_ += series_bytes(labels);
+  bytes_ += own_bytes(labels) + postings_.add(labels, id);
   return id;
 }
 
@@ -199,20 +201,14 @@ AppendOutcome SeriesStore::held_already(SeriesId id, Instant time, double value)
 Result<std::vector<SeriesId>> SeriesStore::select(const std::vector<Matcher>& matchers) const {
   const Result<std::vector<CompiledMatcher>> compiled = compile_selector(matchers);
   if (!compiled) return compiled.error();
-  const std::string* name = nullptr;
-  for (const Matcher& matcher : matchers)
-    if (matcher.label == metric_name_label && matcher.op == MatchOp::equal) name = &matcher.value;
-
   std::vector<SeriesId> out;
   const auto consider = [&](SeriesId id) {
     const Labels& of = series_[id]->labels;
     if (std::all_of(compiled->begin(), compiled->end(), [&](const auto& one) { return one.accepts(of); }))
       out.push_back(id);
   };
-  if (name) {
-    const auto named = by_name_.find(*name);
-    if (named != by_name_.end())
-      for (const SeriesId id : named->second) consider(id);
+  if (std::span<const SeriesId> ids; postings_.narrowed(matchers, ids)) {
+    for (const SeriesId id : ids) consider(id);
     return out;
   }
   for (std::size_t id = 0; id < series_.size(); ++id)
@@ -231,7 +227,8 @@ std::optional<Instant> SeriesStore::first_time(SeriesId id) const {
 }
 
 void SeriesStore::retain_from(Instant horizon) {
-  std::unordered_set<std::string> names_with_drops;
+  std::vector<std::unique_ptr<Series>> gone;  // their labels are needed to the end
+  std::vector<Postings::Dropped> dropped;
   Cursor cursor(*this);
   for (SeriesId id = 0; id < series_.size(); ++id) {
     if (!series_[id]) continue;
@@ -240,11 +237,11 @@ void SeriesStore::retain_from(Instant horizon) {
     const std::size_t samples = series.samples() + series.ends.size(), allocated = series.allocated();
     if (series.last_time() < horizon.ms) {
       samples_ -= samples;
-      bytes_ -= allocated + series_bytes(series.labels);
+      bytes_ -= allocated + own_bytes(series.labels);
       --live_series_;
-      names_with_drops.emplace(series.labels.get(metric_name_label));
       by_labels_.erase(series.labels);
-      series_[id].reset();
+      dropped.push_back({&series.labels, id});
+      gone.push_back(std::move(series_[id]));
       continue;
     }
     cursor.open(id);
@@ -259,11 +256,7 @@ void SeriesStore::retain_from(Instant horizon) {
     samples_ -= samples - series.samples() - series.ends.size();
     bytes_ -= allocated - series.allocated();
   }
-  for (const std::string& name : names_with_drops) {
-    const auto named = by_name_.find(name);
-    std::erase_if(named->second, [&](SeriesId id) { return !series_[id]; });
-    if (named->second.empty()) by_name_.erase(named);
-  }
+  if (!dropped.empty()) bytes_ -= postings_.remove(dropped);
 }
 
 }  // namespace signalbox::store

@@ -17,10 +17,9 @@
 #include "runtime/base/result.hpp"
 #include "runtime/base/time.hpp"
 #include "runtime/store/column.hpp"
+#include "runtime/store/postings.hpp"
 
 namespace signalbox::store {
-
-using SeriesId = std::uint32_t;
 
 // Prometheus' marker for "this series has ended": one signalling-NaN bit pattern. Compare bits, never values,
 // and keep it out of arithmetic.
@@ -121,6 +120,7 @@ class SeriesStore {
     std::size_t allocated() const;
     void forget_before(std::uint64_t place);
   };
+  static std::size_t own_bytes(const Labels& labels);  // of a series but its samples and its postings
   const Series* held(SeriesId id) const { return id < series_.size() ? series_[id].get() : nullptr; }
 
   AppendOutcome held_already(SeriesId id, Instant time, double value) const;
@@ -128,7 +128,7 @@ class SeriesStore {
   Limits limits_;
   std::vector<std::unique_ptr<Series>> series_;  // null where dropped
   std::unordered_map<Labels, SeriesId, LabelsHash> by_labels_;
-  std::unordered_map<std::string, std::vector<SeriesId>> by_name_;
+  Postings postings_;
   std::size_t samples_ = 0;
   std::size_t bytes_ = 0;
   std::size_t live_series_ = 0;

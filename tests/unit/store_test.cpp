@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <random>
 
 #include "runtime/store/series_store.hpp"
 #include "runtime/store/window.hpp"
@@ -423,6 +426,58 @@ TEST_F(Store, ABirthToldAfterwardsIsTheSame) {
   store.born(id, at(200), at(185));
   store.born(id, at(200), at(200));
   EXPECT_EQ(births(id), (std::vector<std::int64_t>{85'000, 185'000}));
+}
+
+// Whatever the index narrows down to, a selection is what looking through all series would find; with series
+// that come, go and come again.
+TEST_F(Store, ASelectionIsWhatLookingThroughAllWouldFind) {
+  std::mt19937 random(20261125);
+  const auto pick = [&](int n) { return std::to_string(random() % static_cast<unsigned>(n)); };
+  const auto some_labels = [&] {
+    std::vector<Labels::Pair> pairs{{"__name__", "m" + pick(3)}};
+    for (const char* label : {"a", "b", "c"})
+      if (random() % 3 != 0) pairs.emplace_back(label, pick(5));
+    return Labels(pairs);
+  };
+  std::map<SeriesId, Labels> all;
+  std::size_t found = 0, narrowed = 0;
+  for (int round = 0; round < 40; ++round) {
+    for (int i = 0; i < 30; ++i) {
+      const Labels labels = some_labels();
+      const SeriesId id = make(labels);
+      put(id, round * 10, 1);
+      all[id] = labels;
+    }
+    store.retain_from(at(round * 10 - 25));
+    std::erase_if(all, [&](const auto& one) { return store.labels(one.first) != one.second; });
+    ASSERT_EQ(store.series_count(), all.size());
+    for (int i = 0; i < 30; ++i) {
+      std::vector<Matcher> matchers;
+      if (random() % 2 != 0) matchers.push_back(equal("__name__", "m" + pick(4)));
+      for (const char* label : {"a", "b", "c"}) {
+        const unsigned kind = random() % 8;
+        if (kind < 4) matchers.push_back({label, static_cast<MatchOp>(kind), pick(6)});
+        if (kind == 4) matchers.push_back(equal(label, ""));
+      }
+      matchers.push_back({"__name__", MatchOp::regex, ".+"});
+      std::vector<SeriesId> expected;
+      for (const auto& [id, labels] : all) {
+        const bool accepted = std::all_of(matchers.begin(), matchers.end(), [&](const Matcher& m) {
+          const std::string_view value = labels.get(m.label);
+          if (m.label == "__name__" && m.op == MatchOp::regex) return true;
+          return (value == m.value) == (m.op == MatchOp::equal || m.op == MatchOp::regex);
+        });
+        if (accepted) expected.push_back(id);
+      }
+      ASSERT_EQ(select(matchers), expected);
+      found += expected.size();
+      narrowed += expected.size() < all.size() ? 1 : 0;
+    }
+  }
+  EXPECT_GT(found, 1000u);
+  EXPECT_GT(narrowed, 500u);
+  store.retain_from(at(10'000));
+  EXPECT_EQ(store.bytes(), 0u);
 }
 
 }  // namespace
