@@ -91,10 +91,10 @@ Signal compare_op(Signal a, Signal b, Less holds) {
     case ShapeOp::ratio: {
       const Evidence e = worse(a.evidence, b.evidence);
       if (e != Evidence::value) return unknown(e);
-      // Without branches, for the sake of vector code.
+      // Without branches, for the sake of vector code. The quotient of a usable pair is finite.
+      const double most = b.value * (1.0 + part_above_whole_tolerance);
       const int usable = static_cast<int>(b.value > 0.0) & static_cast<int>(a.value >= 0.0) &
-                         static_cast<int>(std::fabs(b.value) <= DBL_MAX) &
-                         static_cast<int>(a.value <= b.value * (1.0 + part_above_whole_tolerance));
+                         static_cast<int>(most <= DBL_MAX) & static_cast<int>(a.value <= most);
       const double quotient = a.value / b.value;
       const Evidence otherwise = b.value == 0.0 ? Evidence::no_traffic : Evidence::invalid;
       return {usable != 0 ? quotient : 0.0, usable != 0 ? Evidence::value : otherwise};

@@ -30,6 +30,7 @@ struct Cell {
   Value* number = nullptr;
   Value* truth = nullptr;
   Value* evidence = nullptr;
+  bool finite = false;  // the number, where there is a value: nobody need ask
 };
 
 class Emitter {
@@ -373,9 +374,12 @@ Cell Emitter::compare(Cell& a, Cell& b, llvm::CmpInst::Predicate holds) {
   Value *x = number(a), *y = number(b);
   Value* outside = b_.CreateOr(b_.CreateICmpEQ(a.evidence, evidence(Evidence::outside)),
                                b_.CreateICmpEQ(b.evidence, evidence(Evidence::outside)));
-  Value* numbers = b_.CreateAnd(is_finite(x), is_finite(y));
+  const auto numbers = [&](const Cell& cell, Value* v) {
+    return cell.finite || cell.truth != nullptr ? b_.getTrue() : is_finite(v);
+  };
   Value* worse = worst(a, b);
-  Value* compared = b_.CreateSelect(numbers, evidence(Evidence::value), evidence(Evidence::invalid));
+  Value* compared = b_.CreateSelect(b_.CreateAnd(numbers(a, x), numbers(b, y)), evidence(Evidence::value),
+                                    evidence(Evidence::invalid));
   Value* e = b_.CreateSelect(b_.CreateICmpEQ(worse, evidence(Evidence::value)), compared, worse);
   return {nullptr, b_.CreateAnd(b_.CreateNot(outside), b_.CreateFCmp(holds, x, y)),
           b_.CreateSelect(outside, evidence(Evidence::value), e)};
@@ -386,12 +390,12 @@ Cell Emitter::ratio(Cell& a, Cell& b) {
   Value* most = b_.CreateFMul(whole, real(1.0 + eval::part_above_whole_tolerance));
   Value* sound = b_.CreateAnd(
       b_.CreateAnd(b_.CreateFCmpOGT(whole, real(0.0)), b_.CreateFCmpOGE(part, real(0.0))),
-      b_.CreateAnd(b_.CreateFCmpOLT(magnitude(whole), infinity()), b_.CreateFCmpOLE(part, most)));
+      b_.CreateAnd(b_.CreateFCmpOLT(most, infinity()), b_.CreateFCmpOLE(part, most)));
   Value* e = b_.CreateSelect(sound, evidence(Evidence::value), evidence(Evidence::invalid));
   e = b_.CreateSelect(b_.CreateFCmpOEQ(whole, real(0.0)), evidence(Evidence::no_traffic), e);
   Value* worse = worst(a, b);
   e = b_.CreateSelect(b_.CreateICmpEQ(worse, evidence(Evidence::value)), e, worse);
-  return {b_.CreateFDiv(part, whole), nullptr, e};
+  return {b_.CreateFDiv(part, whole), nullptr, e, true};  // of a sound part and whole: little more than 1
 }
 
 Cell Emitter::at_least(const Cell& a, Cell& b, Cell& c) {
