@@ -104,6 +104,7 @@ signalbox_test(unit/sources_test.cpp sb_sources)
 signalbox_test(property/known_lines_test.cpp sb_sources)
 signalbox_test(unit/tsdb_history_test.cpp sb_sources sb_tsdb_writer)
 
+signalbox_test(unit/edits_test.cpp sb_lower)
 signalbox_test(unit/analysis_test.cpp sb_lower)
 target_compile_definitions(analysis_test PRIVATE TOUR_PATH="${PROJECT_SOURCE_DIR}/examples/tour/tour.slo")
 
