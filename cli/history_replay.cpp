@@ -83,6 +83,7 @@ std::vector<loop::Story> replay_stories(const std::vector<const plan::Plan*>& pl
   options.to = data.to;
   options.threads = std::max(1u, std::thread::hardware_concurrency());
   options.every_tick = how.every_tick;
+  options.finished = how.finished;
   const auto began = std::chrono::steady_clock::now();
   if (watched())
     options.progress = [&](double done) {

@@ -25,7 +25,8 @@ std::optional<ReplayData> load_replay_data(const std::vector<const plan::Plan*>&
 struct ReplayHow {
   eval::Tier tier = eval::Tier::automatic;
   bool every_tick = false;
-  std::string what;  // of the progress: "replay"
+  std::string what;                                                          // of the progress: "replay"
+  std::function<void(std::size_t index, loop::Story& story)> finished = {};  // on any thread
 };
 // Until Ctrl-C: from then on no replay begins, and those under way end where they are.
 std::vector<loop::Story> replay_stories(const std::vector<const plan::Plan*>& plans,

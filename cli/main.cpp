@@ -226,6 +226,29 @@ int main_of(int argc, char** argv) {
   add_engine(*c, replay.tier);
   c->callback([&] { code = run_replay(replay); });
 
+  TuneOptions tune;
+  c = app.add_subcommand("tune",
+                         "try thresholds over history and labelled incidents, and show what each costs");
+  c->add_option("FILE", tune.file, "the program")->required();
+  c->add_option("--data", tune.data, "recorded file, folder, Prometheus' data directory or Prometheus")
+      ->required();
+  c->add_option(
+       "--vary", tune.vary,
+       "KEY=2..20, KEY=1..10 ticks, KEY=LOW..HIGH by STEP or KEY=A|B|C; several make a grid (default: "
+       "burn=0.25x to 4x, and for=1 to 8 ticks)")
+      ->allow_extra_args(false)
+      ->take_all();
+  add_truth(*c, tune.truth);
+  c->get_option("--truth")->required();
+  add_time(*c, "--from", tune.from, "first tick (default: the first sample)");
+  add_time(*c, "--to", tune.to, "last tick (default: the last sample)");
+  c->add_option("--svg", tune.svg, "file of a picture of the trade-off");
+  c->add_flag("--json", tune.json, "a JSON document on standard output");
+  add_cache(*c, tune.cache);
+  add_params(*c, tune.params);
+  add_engine(*c, tune.tier);
+  c->callback([&] { code = run_tune(tune); });
+
   RunOptions run;
   c = app.add_subcommand("run", "watch, decide and act");
   c->add_option("FILE", run.files, "the files of one program")->required();

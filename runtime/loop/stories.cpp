@@ -61,6 +61,7 @@ std::vector<Story> replay_all(const std::vector<const plan::Plan*>& plans, const
       };
       story.result = replay(plan, store, teller, how);
       how.progress(1);
+      if (options.finished) options.finished(i, story);
     }
   };
   std::vector<std::thread> threads;

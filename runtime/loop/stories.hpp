@@ -28,6 +28,9 @@ struct StoriesOptions {
   bool every_tick = false;
   std::function<void(double done)> progress = {};  // on the calling thread
   std::function<bool()> interrupted = {};          // on any thread
+  // Of each that was begun, as it ends, on the thread that replayed it: many histories of events need not be
+  // kept.
+  std::function<void(std::size_t index, Story& story)> finished = {};
 };
 // In the order of `plans`, each as replay() alone would have it. `plans` and `store` outlive the call.
 std::vector<Story> replay_all(const std::vector<const plan::Plan*>& plans, const store::SeriesStore& store,
