@@ -123,6 +123,7 @@ function(signalbox_program_test file)
   endif()
 endfunction()
 signalbox_program_test(wire/cli_contract_test.cpp)
+signalbox_program_test(wire/what_if_cli_test.cpp)
 
 signalbox_test(wire/cli_eval_test.cpp nlohmann_json::nlohmann_json fmt::fmt)
 target_sources(cli_eval_test PRIVATE ${PROJECT_SOURCE_DIR}/tests/wire/prometheus_server.cpp ${PROJECT_SOURCE_DIR}/tests/wire/process.cpp)

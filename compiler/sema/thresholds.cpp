@@ -31,7 +31,11 @@ bool compares(const Expr& e) {
 // with, in reading order.
 class Parts {
  public:
-  std::vector<Expr*> holds, literals;
+  std::vector<Expr*> holds;
+  struct Compared {
+    Expr *comparison, *literal;
+  };
+  std::vector<Compared> literals;
   ExprPtr copy(const ExprPtr& e) {
     if (e == nullptr) return nullptr;
     auto out = std::make_shared<Expr>(*e);
@@ -43,7 +47,7 @@ class Parts {
         continue;
       }
       auto own = std::make_shared<Expr>(*arg);
-      literals.push_back(own.get());
+      literals.push_back({out.get(), own.get()});
       arg = own;
     }
     return out;
@@ -52,7 +56,7 @@ class Parts {
 
 class Collector {
  public:
-  Collector(std::vector<Module>& modules, std::size_t roots, const source::SourceSet& sources)
+  Collector(std::vector<Module>& modules, std::size_t roots, source::SourceSet& sources)
       : modules_(modules), roots_(roots), sources_(sources) {}
   std::vector<Threshold> out;
 
@@ -120,18 +124,34 @@ class Collector {
     add(std::move(keys), text(place)).set_amount = [&place](const NewAmount& a) { place = with(place, a); };
   }
 
-  void literals(const std::string& word, const std::vector<Expr*>& found,
-                const std::shared_ptr<Parts>& parts) {
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      Expr* const place = found[i];
-      add({numbered(word, i, found.size())}, std::string(sources_.text(place->span))).set_amount =
-          [place, parts](const NewAmount& a) { *place = Expr(*with(std::make_shared<Expr>(*place), a)); };
+  void literals(const std::string& word, const std::shared_ptr<Parts>& parts) {
+    const std::size_t n = parts->literals.size();
+    for (std::size_t i = 0; i < n; ++i) {
+      const Parts::Compared place = parts->literals[i];
+      add({numbered(word, i, n)}, std::string(sources_.text(place.literal->span))).set_amount =
+          [place, parts, this_sources = &sources_](const NewAmount& a) {
+            quote(place, a, *this_sources);
+            *place.literal = Expr(*with(std::make_shared<Expr>(*place.literal), a));
+          };
     }
+  }
+  // Sentences quote a comparison: it reads as it is now.
+  static void quote(const Parts::Compared& place, const NewAmount& a, source::SourceSet& sources) {
+    const source::Span whole = place.comparison->span, literal = place.literal->span;
+    if (literal.file != whole.file || literal.begin < whole.begin || literal.end > whole.end) return;
+    const std::string now = a.scale
+                                ? fmt::format("{} * {}", sources.text(literal), sources.text(a.literal->span))
+                                : std::string(sources.text(a.literal->span));
+    std::string text(sources.text(whole));
+    text.replace(literal.begin - whole.begin, literal.end - literal.begin, now);
+    const auto bytes = static_cast<std::uint32_t>(text.size());
+    const std::string name = sources[a.literal->span.file].name();
+    place.comparison->span = {sources.add(name, std::move(text)), 0, bytes};
   }
   void literals_of(const std::string& word, ExprPtr& place) {
     const auto parts = std::make_shared<Parts>();
     place = parts->copy(place);
-    literals(word, parts->literals, parts);
+    literals(word, parts);
   }
   // Its holds are called `for`; a condition without one gets one.
   void condition(const std::string& prefix, const std::string& word, ExprPtr& place) {
@@ -163,7 +183,7 @@ class Collector {
         hold->hold = h;
         place = hold;
       };
-    literals(word, parts->literals, parts);
+    literals(word, parts);
   }
 
   // The rows that a clause has or names; null when the name leads nowhere, which is reported later.
@@ -226,7 +246,7 @@ class Collector {
 
   std::vector<Module>& modules_;
   std::size_t roots_;
-  const source::SourceSet& sources_;
+  source::SourceSet& sources_;
   std::string name_;
 };
 
@@ -240,7 +260,7 @@ bool Threshold::is_called(const std::string& key) const {
 }
 
 std::vector<Threshold> thresholds_of(std::vector<Module>& modules, std::size_t roots,
-                                     const source::SourceSet& sources) {
+                                     source::SourceSet& sources) {
   Collector collector(modules, roots, sources);
   for (std::size_t m = 0; m < roots; ++m) {
     for (syntax::SloDecl& slo : modules[m].ast.slos) collector.slo(slo);

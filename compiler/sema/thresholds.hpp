@@ -27,8 +27,9 @@ struct Threshold {
   bool is_called(const std::string& key) const;  // with the declaration and a dot before it, or without
 };
 
-// In the order of the text. `modules` outlives them, and nothing is added to it meanwhile.
+// In the order of the text. `modules` and `sources` outlive them, and nothing is added to `modules`
+// meanwhile. Texts that they change are added to `sources`.
 std::vector<Threshold> thresholds_of(std::vector<Module>& modules, std::size_t roots,
-                                     const source::SourceSet& sources);
+                                     source::SourceSet& sources);
 
 }  // namespace signalbox::sema
