@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/exit_codes.hpp"
+#include "cli/truth.hpp"
 #include "runtime/base/promql_terms.hpp"
 #include "runtime/base/time.hpp"
 #include "runtime/eval/evaluate.hpp"
@@ -51,8 +52,21 @@ struct ReplayOptions {
   CacheOptions cache;
   std::optional<Instant> from, to;
   std::map<std::string, std::string> params;
+  std::vector<std::string> what_if;  // each a variant
+  TruthOptions truth;
   eval::Tier tier = eval::Tier::automatic;
   bool json = false, exit_code = false, every_tick = false;
+};
+struct TuneOptions {
+  std::string file, data;
+  CacheOptions cache;
+  std::optional<Instant> from, to;
+  std::map<std::string, std::string> params;
+  std::vector<std::string> vary;  // KEY=RANGE
+  TruthOptions truth;
+  std::string svg;  // file; "": none
+  eval::Tier tier = eval::Tier::automatic;
+  bool json = false;
 };
 struct RunOptions {
   std::vector<std::string> files;
@@ -76,6 +90,7 @@ int run_fmt(const FmtOptions& options);
 int run_test(const TestOptions& options);
 int run_eval(const EvalOptions& options);
 int run_replay(const ReplayOptions& options);
+int run_tune(const TuneOptions& options);
 int run_run(const RunOptions& options);
 int run_why(const WhyOptions& options);
 int run_generate(const GenerateOptions& options);

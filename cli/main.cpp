@@ -103,6 +103,35 @@ void add_engine(CLI::App& app, eval::Tier& into) {
       "who works conditions out");
 }
 
+void add_truth(CLI::App& app, TruthOptions& into) {
+  app.add_option(
+      "--truth", into.file,
+      "labelled incidents, as `generate --truth` writes them: which were found, how soon, and false "
+      "alarms");
+  app.add_option_function<std::string>(
+      "--grace",
+      [&into](const std::string& text) {
+        into.grace = parse_duration(text);
+        if (!into.grace)
+          throw CLI::ValidationError("--grace",
+                                     fmt::format("'{}' is not a duration: write 15s, 5m, 1h30m", text));
+      },
+      "how long after an incident an alarm still is about it (default 10m)");
+  app.add_option_function<std::vector<std::string>>(
+         "--truth-where",
+         [&into](const std::vector<std::string>& list) {
+           for (const std::string& text : list) {
+             const std::size_t eq = text.find('=');
+             if (eq == std::string::npos || eq == 0)
+               throw CLI::ValidationError("--truth-where", fmt::format("'{}' is not LABEL=VALUE", text));
+             into.where.emplace_back(text.substr(0, eq), text.substr(eq + 1));
+           }
+         },
+         "LABEL=VALUE: only incidents with this label")
+      ->allow_extra_args(false)
+      ->take_all();
+}
+
 // As CLI11 takes them: the last one first. What follows --promql is its value, also when it begins with a
 // minus.
 std::vector<std::string> arguments(int argc, char** argv) {
@@ -185,10 +214,40 @@ int main_of(int argc, char** argv) {
               "end with 1 if anything paged, with 6 or 5 if an action failed or was refused");
   c->add_flag("--every-tick", replay.every_tick,
               "decide at every tick, also where nothing changed: slower, and the same");
+  c->add_option(
+       "--what-if", replay.what_if,
+       "KEY=VALUE, as objective=99.95% or NAME.for=5 ticks, or param NAME=VALUE; more with commas: a "
+       "variant beside the program")
+      ->allow_extra_args(false)
+      ->take_all();
+  add_truth(*c, replay.truth);
   add_cache(*c, replay.cache);
   add_params(*c, replay.params);
   add_engine(*c, replay.tier);
   c->callback([&] { code = run_replay(replay); });
+
+  TuneOptions tune;
+  c = app.add_subcommand("tune",
+                         "try thresholds over history and labelled incidents, and show what each costs");
+  c->add_option("FILE", tune.file, "the program")->required();
+  c->add_option("--data", tune.data, "recorded file, folder, Prometheus' data directory or Prometheus")
+      ->required();
+  c->add_option(
+       "--vary", tune.vary,
+       "KEY=2..20, KEY=1..10 ticks, KEY=LOW..HIGH by STEP or KEY=A|B|C; several make a grid (default: "
+       "burn=0.25x to 4x, and for=1 to 8 ticks)")
+      ->allow_extra_args(false)
+      ->take_all();
+  add_truth(*c, tune.truth);
+  c->get_option("--truth")->required();
+  add_time(*c, "--from", tune.from, "first tick (default: the first sample)");
+  add_time(*c, "--to", tune.to, "last tick (default: the last sample)");
+  c->add_option("--svg", tune.svg, "file of a picture of the trade-off");
+  c->add_flag("--json", tune.json, "a JSON document on standard output");
+  add_cache(*c, tune.cache);
+  add_params(*c, tune.params);
+  add_engine(*c, tune.tier);
+  c->callback([&] { code = run_tune(tune); });
 
   RunOptions run;
   c = app.add_subcommand("run", "watch, decide and act");

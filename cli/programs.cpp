@@ -25,12 +25,36 @@ Result<std::string> read_text_file(const std::string& path, std::size_t most) {
   return text;
 }
 
-lower::Compiled compile_files(const std::vector<std::string>& files, const Params& params) {
+ProgramTexts read_programs(const std::vector<std::string>& files) {
+  const Limits limits;
+  ProgramTexts out;
+  out.files = files;
+  for (const std::string& file : files) {
+    Result<std::string> text = read_text_file(file, limits.source_bytes + 1);
+    if (text) {
+      out.inputs.push_back({file == "-" ? "standard input" : file, std::move(*text)});
+      continue;
+    }
+    lower::Compiled& unreadable = out.unreadable.emplace();
+    const std::uint32_t id = unreadable.sources.add(file, "");
+    unreadable.diagnostics.report(text.error().code == ErrorCode::limit_exceeded
+                                      ? source::Code::file_too_large
+                                      : source::Code::file_unreadable,
+                                  {id, 0, 0}, text.error().message, text.error().hint);
+    return out;
+  }
+  return out;
+}
+
+lower::Compiled compile_texts(const ProgramTexts& texts, const Params& params,
+                              const std::vector<sema::Edit>& edits) {
+  if (texts.unreadable) return *texts.unreadable;
   lower::CompileOptions options;
   options.params = params;
-  const std::filesystem::path home = files.empty() || files[0] == "-"
+  options.edits = edits;
+  const std::filesystem::path home = texts.files.empty() || texts.files[0] == "-"
                                          ? std::filesystem::path(".")
-                                         : std::filesystem::path(files[0]).parent_path();
+                                         : std::filesystem::path(texts.files[0]).parent_path();
   options.loader = [&](const std::string& module) -> std::optional<std::string> {
     std::string name = module;
     for (char& c : name)
@@ -40,22 +64,11 @@ lower::Compiled compile_files(const std::vector<std::string>& files, const Param
     if (!text) return std::nullopt;
     return *text;
   };
-  std::vector<lower::Input> inputs;
-  std::vector<std::string> unreadable;
-  for (const std::string& file : files) {
-    Result<std::string> text = read_text_file(file, options.limits.source_bytes + 1);
-    if (text) {
-      inputs.push_back({file == "-" ? "standard input" : file, std::move(*text)});
-      continue;
-    }
-    lower::Compiled out;
-    const std::uint32_t id = out.sources.add(file, "");
-    out.diagnostics.report(text.error().code == ErrorCode::limit_exceeded ? source::Code::file_too_large
-                                                                          : source::Code::file_unreadable,
-                           {id, 0, 0}, text.error().message, text.error().hint);
-    return out;
-  }
-  return lower::compile(std::move(inputs), options);
+  return lower::compile(texts.inputs, options);
+}
+
+lower::Compiled compile_files(const std::vector<std::string>& files, const Params& params) {
+  return compile_texts(read_programs(files), params);
 }
 
 void print_diagnostics(const lower::Compiled& compiled) {

@@ -1,85 +1,26 @@
-// signalbox replay FILE --data …: what a program would have seen, decided and told over recorded history.
-// Nothing is sent.
-#include "runtime/loop/replay.hpp"
-
+// signalbox replay FILE --data …: what a program, and variants of it, would have seen, decided and told over
+// recorded history. Nothing is sent.
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <chrono>
-#include <csignal>
+#include <algorithm>
 #include <cstdio>
-#include <thread>
 
 #include "cli/commands.hpp"
-#include "cli/data.hpp"
-#include "cli/jit.hpp"
+#include "cli/comparison.hpp"
+#include "cli/history_replay.hpp"
 #include "cli/output.hpp"
 #include "cli/programs.hpp"
+#include "cli/variants.hpp"
 #include "runtime/decide/budget.hpp"
 #include "runtime/eval/store_provider.hpp"
 
 namespace signalbox::cli {
 namespace {
 
-volatile std::sig_atomic_t interrupted = 0;
+using nlohmann::ordered_json;
 
-class Timeline : public loop::EngineObserver {
- public:
-  explicit Timeline(const plan::Plan& plan) : plan_(plan) {}
-  std::vector<decide::Event> events;
-  std::vector<std::vector<decide::BudgetReading>> budgets;
-  Instant last;  // the tick that the budgets are read at
-
-  void event(const decide::Event& e) override { events.push_back(e); }
-  void notice(const Error& e) override { fmt::print(stderr, "signalbox: {}\n", e.message); }
-  void tick_done(Instant at, eval::Evaluation& evaluation, const decide::State&) override {
-    if (at != last) return;
-    for (plan::Index s = 0; s < plan_.slos.size(); ++s)
-      budgets.push_back(decide::read_budget(plan_, s, evaluation));
-  }
-
- private:
-  const plan::Plan& plan_;
-};
-
-nlohmann::ordered_json budget_json(const plan::Slo& slo, const decide::BudgetReading& b) {
-  nlohmann::ordered_json out = {{"name", slo.name}, {"labels", labels_json(b.labels)}};
-  // No data is no health: without evidence there is no number.
-  const bool known = b.evidence == plan::Evidence::value;
-  if (!known) out["evidence"] = plan::evidence_name(b.evidence);
-  const auto number = [&](double value) {
-    return known ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr);
-  };
-  out["spent"] = number(b.spent);
-  out["seen"] = number(b.seen);
-  out["allowance"] = number(b.allowance);
-  out["remaining"] = number(b.remaining);
-  out["provisional"] = b.provisional;
-  auto burns = nlohmann::ordered_json::object();
-  for (const auto& w : b.burns) {
-    if (w.evidence == plan::Evidence::value)
-      burns[to_string(w.window)] = w.burn;
-    else
-      burns[to_string(w.window)] = plan::evidence_name(w.evidence);
-  }
-  out["burn"] = burns;
-  out["coverage"] = b.coverage;
-  return out;
-}
-
-std::string budget_text(const plan::Slo& slo, const decide::BudgetReading& b) {
-  std::string out = fmt::format("{}{}  ", slo.name, b.labels.empty() ? "" : to_string(b.labels));
-  if (b.evidence != plan::Evidence::value)
-    return out + fmt::format("no budget can be read: {}", plan::evidence_name(b.evidence));
-  out += fmt::format("{:.2f}% of the budget remains ({:.6g} of {:.6g} {} spent, {:.1f}% of {} seen{})",
-                     100 * b.remaining, b.spent, b.allowance, slo.slices ? "slices" : "events",
-                     100 * b.coverage, to_string(slo.period), b.provisional ? ", provisional" : "");
-  for (const auto& w : b.burns)
-    out += w.evidence == plan::Evidence::value
-               ? fmt::format("  burn({}) {:.4g}", to_string(w.window), w.burn)
-               : fmt::format("  burn({}) {}", to_string(w.window), plan::evidence_name(w.evidence));
-  return out;
-}
+constexpr const char* assumed =
+    "actions are taken to be done at once and to change nothing; nothing was sent";
 
 // A failed action, else a breach, else a refusal.
 int worst_of(const std::vector<decide::Event>& events) {
@@ -93,99 +34,136 @@ int worst_of(const std::vector<decide::Event>& events) {
   return worst;
 }
 
+// The program as written first, then a program for each --what-if. Nothing after an error, which was said.
+std::optional<std::vector<lower::Compiled>> compile_all(const ReplayOptions& options) {
+  const ProgramTexts texts = read_programs({options.file});
+  std::vector<lower::Compiled> out;
+  out.push_back(compile_texts(texts, options.params));
+  print_diagnostics(out[0]);
+  if (!out[0].plan) return std::nullopt;
+  bool good = true;
+  for (const std::string& what_if : options.what_if) {
+    lower::Compiled variant = compile_variant(texts, options.params, read_changes("--what-if", what_if));
+    const std::string said = new_diagnostics(variant, out[0]);
+    if (!said.empty()) fmt::print(stderr, "--what-if '{}':\n{}", what_if, said);
+    good = good && variant.plan;
+    out.push_back(std::move(variant));
+  }
+  if (!good) return std::nullopt;
+  return out;
+}
+
+ordered_json side_json(const Side& side, const std::optional<Truth>& truth) {
+  ordered_json out = {{"digest", plan::digest(*side.plan)}};
+  if (!side.story->whole())
+    out["interrupted"] = side.story->begun && side.story->result.last >= side.story->from
+                             ? ordered_json(to_rfc3339(side.story->result.last))
+                             : ordered_json(nullptr);
+  out["told"] = told_json(side.told);
+  if (side.score) out["score"] = score_json(*side.score, *truth);
+  out["events"] = events_json(*side.story);
+  out["slos"] = budgets_json(*side.plan, *side.story);
+  return out;
+}
+
+std::string name_of(std::size_t side) {
+  return side == 0 ? "as written" : fmt::format("[{}]", side);
+}
+
 }  // namespace
 
 int run_replay(const ReplayOptions& options) {
-  const lower::Compiled program = compile_files({options.file}, options.params);
-  print_diagnostics(program);
-  if (!program.plan) return exit_program;
-  const plan::Plan& plan = *program.plan;
+  if (options.what_if.size() > Limits{}.what_if_variants) {
+    say({ErrorCode::limit_exceeded, fmt::format("more than {} --what-if", Limits{}.what_if_variants),
+         "signalbox tune tries many values"});
+    return exit_program;
+  }
+  const auto programs = compile_all(options);
+  if (!programs) return exit_program;
+  std::vector<const plan::Plan*> plans;
+  for (const lower::Compiled& program : *programs) plans.push_back(&*program.plan);
+  const auto incidents = load_truth(options.truth);
+  if (!incidents) {
+    say(incidents.error());
+    return exit_program;
+  }
+  std::optional<Truth> truth;
+  if (*incidents) truth = Truth{**incidents, options.truth.grace_or_default()};
+
   store::SeriesStore store{Limits{}};
   HistoryRequest request;
   request.location = options.data;
   request.cache = options.cache.directory();
   request.from = options.from;
   request.to = options.to;
-  const Result<History> history = load_history(plan, request, store);
-  if (!history) {
-    fmt::print(stderr, "signalbox: {}\n", history.error().message);
-    if (!history.error().hint.empty()) fmt::print(stderr, "      help: {}\n", history.error().hint);
-    return exit_code_of(history.error());
+  int code = exit_ok;
+  const auto data = load_replay_data(plans, request, store, code);
+  if (!data) return code;
+  const std::vector<loop::Story> stories =
+      replay_stories(plans, store, *data, {options.tier, options.every_tick, "replay"});
+  std::vector<Side> sides;
+  for (std::size_t i = 0; i < stories.size(); ++i) {
+    for (const Error& notice : stories[i].notices)
+      fmt::print(stderr, "signalbox: {}{}\n", i == 0 ? "" : name_of(i) + ": ", notice.message);
+    sides.push_back(make_side(name_of(i), *plans[i], stories[i], truth));
   }
-  if (history->samples == 0) {
-    fmt::print(stderr, "signalbox: there is no sample in {}\n", options.data);
-    return exit_no_data;
-  }
-  const Instant from = grid_ceil(options.from.value_or(history->first), plan.tick, plan.phase);
-  const Instant to = grid_floor(options.to.value_or(history->last), plan.tick, plan.phase);
-  if (to < from) {
-    fmt::print(stderr, "signalbox: no tick lies between {} and {}\n", to_rfc3339(from), to_rfc3339(to));
-    return exit_no_data;
-  }
-  if (history->last < from - plan::longest_window(plan) || history->first > to) {
-    fmt::print(stderr,
-               "signalbox: {} has samples from {} to {} and none that a tick from {} to {} could read\n",
-               options.data, to_rfc3339(history->first), to_rfc3339(history->last), to_rfc3339(from),
-               to_rfc3339(to));
-    return exit_no_data;
-  }
-  Timeline timeline(plan);
-  timeline.last = to;
-  loop::ReplayOptions how;
-  how.engine.tier = options.tier;
-  how.engine.load_compiler = jit_loader();
-  how.engine.initial_versions = [](plan::Index) { return std::vector<std::string>{"the version before"}; };
-  how.semantics = history->semantics;
-  how.from = from;
-  how.ticks = static_cast<std::size_t>((to - from).ms / plan.tick.ms) + 1;
-  how.threads = std::max(1u, std::thread::hardware_concurrency());
-  how.every_tick = options.every_tick;
-  const bool watched = ::isatty(STDERR_FILENO) != 0;
-  const auto began = std::chrono::steady_clock::now();
-  how.progress = [&](double done) {
-    if (!watched) return;
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-    fmt::print(stderr, "\rreplay {:3.0f}%  {:.0f} s to go   ", 100 * done,
-               done > 0.01 ? seconds / done - seconds : 0.0);
-  };
-  std::signal(SIGINT, [](int) { interrupted = 1; });
-  how.interrupted = [] { return interrupted != 0; };
-  const loop::ReplayResult result = loop::replay(plan, store, timeline, how);
-  const std::size_t ticks = how.ticks;
-  const int code = options.exit_code ? worst_of(timeline.events) : exit_ok;
+  const loop::Story& story = stories[0];
+  const plan::Plan& plan = *plans[0];
+  code = options.exit_code ? worst_of(story.events) : exit_ok;
   eval::StoreProvider leaves(store);
-  for (const std::string& never : decide::unmatched_numerators(plan, leaves, to))
-    fmt::print(stderr, "{}signalbox: {}\n", watched ? "\r" : "", never);
-  fmt::print(stderr, "{}replay {}  {} ticks of {}, {} samples        \n", watched ? "\r" : "",
-             result.interrupted ? "interrupted at " + to_rfc3339(result.last) : "100%", ticks,
-             to_string(plan.tick), history->samples);
+  const Instant to = story.from + plan.tick * static_cast<std::int64_t>(story.ticks - 1);
+  for (const std::string& never :
+       decide::unmatched_numerators(plan, leaves, grid_floor(data->to, plan.tick, plan.phase)))
+    say_last("signalbox: " + never);
+  const bool whole =
+      std::all_of(stories.begin(), stories.end(), [](const loop::Story& one) { return one.whole(); });
+  say_last(fmt::format("replay {}  {}{} ticks of {}, {} samples",
+                       whole              ? "100%"
+                       : plans.size() > 1 ? "interrupted"
+                                          : "interrupted " + interruption_text(story),
+                       plans.size() > 1 ? fmt::format("{} programs, ", plans.size()) : "", story.ticks,
+                       to_string(plan.tick), data->history.samples));
 
   if (options.json) {
-    nlohmann::ordered_json out = {
-        {"program", options.file},
-        {"digest", plan::digest(plan)},
-        {"semantics", static_cast<int>(plan.semantics.value_or(history->semantics))},
-        {"from", to_rfc3339(from)},
-        {"to", to_rfc3339(to)},
-        {"assumed", "actions are taken to be done at once and to change nothing; nothing was sent"}};
-    out["events"] = nlohmann::ordered_json::array();
-    for (const decide::Event& e : timeline.events) out["events"].push_back(event_json(e));
-    out["slos"] = nlohmann::ordered_json::array();
-    for (std::size_t s = 0; s < timeline.budgets.size(); ++s)
-      for (const decide::BudgetReading& b : timeline.budgets[s])
-        out["slos"].push_back(budget_json(plan.slos[s], b));
+    ordered_json out = {{"program", options.file},
+                        {"digest", plan::digest(plan)},
+                        {"semantics", static_cast<int>(plan.semantics.value_or(data->history.semantics))},
+                        {"from", to_rfc3339(story.from)},
+                        {"to", to_rfc3339(to)},
+                        {"assumed", assumed}};
+    if (plans.size() == 1) {
+      const ordered_json side = side_json(sides[0], truth);
+      for (const auto& [key, value] : side.items())
+        if (key != "told" || truth) out[key] = value;
+    } else {
+      out.erase("digest");
+      for (std::size_t i = 0; i < sides.size(); ++i) {
+        ordered_json side = {
+            {"what_if", i == 0 ? ordered_json(nullptr) : ordered_json(options.what_if[i - 1])}};
+        side.update(side_json(sides[i], truth));
+        out["variants"].push_back(std::move(side));
+      }
+    }
     fmt::print("{}\n", dump(out, 2));
     return code;
   }
   fmt::print(
       "{} to {}, a tick every {}. Nothing was sent: actions are taken to be done at once and to change "
       "nothing.\n",
-      to_rfc3339(from), to_rfc3339(to), to_string(plan.tick));
-  for (const decide::Event& e : timeline.events) fmt::print("{}\n", event_text(e));
-  if (timeline.events.empty()) fmt::print("Nothing happened.\n");
-  for (std::size_t s = 0; s < timeline.budgets.size(); ++s)
-    for (const decide::BudgetReading& b : timeline.budgets[s])
-      fmt::print("{}\n", budget_text(plan.slos[s], b));
+      to_rfc3339(story.from), to_rfc3339(to), to_string(plan.tick));
+  if (plans.size() == 1) {
+    for (const decide::Event& e : story.events) fmt::print("{}\n", event_text(e));
+    if (story.events.empty()) fmt::print("Nothing happened.\n");
+    for (std::size_t s = 0; s < story.budgets.size(); ++s)
+      for (const decide::BudgetReading& b : story.budgets[s])
+        fmt::print("{}\n", budget_text(plan.slos[s], b));
+  } else {
+    for (std::size_t i = 0; i < options.what_if.size(); ++i)
+      fmt::print("[{}] {}\n", i + 1, options.what_if[i]);
+  }
+  if (plans.size() > 1 || truth) fmt::print("\n{}", comparison_text(sides, truth));
+  if (truth)
+    if (const std::string each = incidents_text(sides, *truth); !each.empty()) fmt::print("\n{}", each);
   return code;
 }
 

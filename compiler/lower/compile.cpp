@@ -88,7 +88,12 @@ Compiled compile_unsorted(std::vector<Input> inputs, const CompileOptions& optio
     roots.push_back(out.sources.add(std::move(input.name), std::move(input.text)));
   }
   const sema::ModuleLoader loader = with_library(options.loader);
-  const auto modules = sema::load_modules(out.sources, roots, loader, options.limits, out.diagnostics);
+  auto modules = sema::load_modules(out.sources, roots, loader, options.limits, out.diagnostics);
+  if (out.diagnostics.has_errors()) return out;
+  for (const sema::Threshold& t : sema::thresholds_of(modules, roots.size(), out.sources))
+    out.changeable.push_back({t.declaration, t.keys[0], t.written, t.set_hold != nullptr});
+  if (!options.edits.empty())
+    sema::apply_edits(modules, roots.size(), options.edits, out.sources, options.limits, out.diagnostics);
   if (out.diagnostics.has_errors()) return out;
   const sema::Scope scope = sema::build_scope(modules, roots.size(), options.params, out.diagnostics);
   plan::Plan plan;

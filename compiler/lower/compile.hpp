@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/sema/edits.hpp"
 #include "compiler/sema/modules.hpp"
 #include "compiler/source/diagnostic.hpp"
 #include "compiler/source/places.hpp"
@@ -18,6 +19,7 @@ namespace signalbox::lower {
 struct CompileOptions {
   std::map<std::string, std::string> params;  // --param NAME=VALUE
   sema::ModuleLoader loader;                  // for `use`; the library's modules need none
+  std::vector<sema::Edit> edits;              // --what-if KEY=VALUE: a variant of the program
   Limits limits;
 };
 
@@ -31,6 +33,12 @@ struct Compiled {
   std::optional<plan::Plan> plan;  // nothing after an error
   std::vector<plan::Rehearsal> rehearsals;
   Places places;
+  // What can be changed by an edit, of a program that could be parsed; by the name that is its own.
+  struct Changeable {
+    std::string declaration, key, written;
+    bool hold = false;
+  };
+  std::vector<Changeable> changeable;
 };
 
 struct Input {

@@ -374,15 +374,20 @@ void Declarations::lower_slo(plan::Index index) {
   slo.universe = expressions_.universe(c);
   const auto* burn = only(decl.burn, "burn");
   if (burn == nullptr) return;
+  const auto rows_of = [&](syntax::BurnBlock block) {
+    for (const auto& [row, changed] : burn->changed)
+      if (row < block.rows.size()) block.rows[row] = changed;
+    return block;
+  };
   if (burn->block) {
-    lower_rows(*burn->block, place, index);
+    lower_rows(rows_of(*burn->block), place, index);
   } else {
     std::size_t module = 0;
     const syntax::BurnBlock* table = typer_.burn_table(burn->path, burn->span, place, module);
     if (table != nullptr) {
       sema::Place there = place;
       there.module = module;
-      lower_rows(*table, there, index);
+      lower_rows(rows_of(*table), there, index);
     }
   }
 }

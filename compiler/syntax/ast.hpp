@@ -2,6 +2,7 @@
 // a clause is required or stands twice, is sema's business: repeated clauses are all kept.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -189,6 +190,7 @@ struct Objective {
 struct BurnClause {
   std::optional<BurnBlock> block;
   std::vector<Name> path;
+  std::map<std::size_t, BurnRowNode> changed;  // rows of the block or table that this clause has otherwise
   Span span;
 };
 struct SloMissing {

@@ -43,6 +43,14 @@ struct Limits {
   // All that is so kept: a recording of 400 MB takes 20 MB, so these are the last hundred of them.
   std::size_t history_cache_bytes = std::size_t{2} << 30;
 
+  // A file of labelled incidents: a line of 150 bytes each, and the tree of its JSON takes some times as
+  // much.
+  std::size_t truth_bytes = 32u << 20;
+  // Programs that one `replay --what-if` holds side by side: a table wider than that is no longer read.
+  std::size_t what_if_variants = 16;
+  // Candidates of one `tune`: each is a replay.
+  std::size_t tune_candidates = 500;
+
   // One piece of a Prometheus' data directory, read whole: a chunk (65,535 samples take 1.2 MB at worst), a
   // series with all its chunks, a record of the write-ahead log (they are far below 1 MiB).
   std::size_t tsdb_piece_bytes = 64u << 20;

@@ -14,7 +14,8 @@ namespace {
 
 using plan::Index;
 
-std::vector<Changes> find_changes(const plan::Plan& plan, const store::SeriesStore& store,
+// Nothing when it was interrupted.
+std::optional<std::vector<Changes>> find_changes(const plan::Plan& plan, const store::SeriesStore& store,
                                   Semantics semantics, const ReplayOptions& options) {
   std::vector<Changes> out(plan.slos.size());
   std::atomic<Index> next = 0;
@@ -36,6 +37,7 @@ std::vector<Changes> find_changes(const plan::Plan& plan, const store::SeriesSto
   for (unsigned i = 1; i < options.threads && i < out.size(); ++i) threads.emplace_back(work, false);
   work(true);
   for (std::thread& thread : threads) thread.join();
+  if (stop) return std::nullopt;
   return out;
 }
 
@@ -119,7 +121,14 @@ ReplayResult replay(const plan::Plan& plan, const store::SeriesStore& store, Eng
   ReplayResult result{options.from - plan.tick, 0, false};
   if (options.ticks == 0) return result;
   std::optional<Agenda> agenda;
-  if (!options.every_tick) agenda.emplace(plan, find_changes(plan, store, semantics, options), options.from);
+  if (!options.every_tick) {
+    auto changes = find_changes(plan, store, semantics, options);
+    if (!changes) {
+      result.interrupted = true;
+      return result;
+    }
+    agenda.emplace(plan, std::move(*changes), options.from);
+  }
   // A policy may act on what is no change of an SLO: it is asked at every tick.
   const bool passes_over = agenda && plan.policies.empty() && plan.targets.empty();
 

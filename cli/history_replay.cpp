@@ -1,0 +1,99 @@
+#include "cli/history_replay.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <thread>
+
+#include "cli/jit.hpp"
+#include "cli/variants.hpp"
+
+namespace signalbox::cli {
+namespace {
+
+std::atomic<bool> interrupted = false;
+static_assert(std::atomic<bool>::is_always_lock_free);  // a signal handler sets it
+
+bool watched() {
+  return ::isatty(STDERR_FILENO) != 0;
+}
+
+}  // namespace
+
+void say(const Error& error) {
+  fmt::print(stderr, "signalbox: {}\n", error.message);
+  if (!error.hint.empty()) fmt::print(stderr, "      help: {}\n", error.hint);
+}
+
+void say_last(const std::string& line) {
+  fmt::print(stderr, "{}{}        \n", watched() ? "\r" : "", line);
+}
+
+std::optional<ReplayData> load_replay_data(const std::vector<const plan::Plan*>& plans,
+                                           const HistoryRequest& request, store::SeriesStore& store,
+                                           int& code) {
+  const plan::Plan read = what_is_read(plans);
+  const Result<History> history = load_history(read, request, store);
+  if (!history) {
+    say(history.error());
+    code = exit_code_of(history.error());
+    return std::nullopt;
+  }
+  code = exit_no_data;
+  if (history->samples == 0) {
+    fmt::print(stderr, "signalbox: there is no sample in {}\n", request.location);
+    return std::nullopt;
+  }
+  ReplayData out{*history, request.from.value_or(history->first), request.to.value_or(history->last)};
+  for (const plan::Plan* plan : plans) {
+    const Instant from = grid_ceil(out.from, plan->tick, plan->phase),
+                  to = grid_floor(out.to, plan->tick, plan->phase);
+    if (to < from) {
+      fmt::print(stderr, "signalbox: no tick lies between {} and {}\n", to_rfc3339(from), to_rfc3339(to));
+      return std::nullopt;
+    }
+    if (history->last < from - plan::longest_window(*plan) || history->first > to) {
+      fmt::print(stderr,
+                 "signalbox: {} has samples from {} to {} and none that a tick from {} to {} could read\n",
+                 request.location, to_rfc3339(history->first), to_rfc3339(history->last), to_rfc3339(from),
+                 to_rfc3339(to));
+      return std::nullopt;
+    }
+  }
+  code = exit_ok;
+  return out;
+}
+
+std::vector<loop::Story> replay_stories(const std::vector<const plan::Plan*>& plans,
+                                        const store::SeriesStore& store, const ReplayData& data,
+                                        const ReplayHow& how) {
+  loop::StoriesOptions options;
+  options.engine.tier = how.tier;
+  options.engine.load_compiler = jit_loader();
+  options.engine.initial_versions = [](plan::Index) {
+    return std::vector<std::string>{"the version before"};
+  };
+  options.semantics = data.history.semantics;
+  options.from = data.from;
+  options.to = data.to;
+  options.threads = std::max(1u, std::thread::hardware_concurrency());
+  options.every_tick = how.every_tick;
+  options.finished = how.finished;
+  const auto began = std::chrono::steady_clock::now();
+  if (watched())
+    options.progress = [&](double done) {
+      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+      fmt::print(stderr, "\r{} {:3.0f}%  {:.0f} s to go   ", how.what, 100 * done,
+                 done > 0.01 ? seconds / done - seconds : 0.0);
+    };
+  std::signal(SIGINT, [](int) { interrupted = true; });
+  options.interrupted = [] { return interrupted.load(); };
+  return loop::replay_all(plans, store, options);
+}
+
+}  // namespace signalbox::cli

@@ -1,0 +1,289 @@
+// `replay --what-if`, `replay --truth` and `tune` as scripts see them.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <set>
+#include <thread>
+
+#include "tests/wire/process.hpp"
+
+namespace signalbox::wire {
+namespace {
+
+using nlohmann::json;
+using Words = std::vector<std::string>;
+
+Finished signalbox(Words words, const ProcessOptions& options = {}) {
+  words.insert(words.begin(), SIGNALBOX);
+  return run(words, options);
+}
+Words joined(Words first, const Words& more) {
+  first.insert(first.end(), more.begin(), more.end());
+  return first;
+}
+json parsed(const Finished& finished) {
+  EXPECT_EQ(finished.code, 0) << finished.err;
+  json out = json::parse(finished.out, nullptr, false);
+  EXPECT_TRUE(out.is_object()) << finished.out;
+  return out;
+}
+
+const std::string program = R"(tick 30s
+param scale is number default 10
+metric http_requests_total is counter with (service, code)
+receiver oncall is log {}
+slo availability per (service) max 9 {
+  indicator bad http_requests_total{code="500"} of http_requests_total
+  objective 99.9% over 30d
+  burn      { page 14.4 over 1h & 5m  ticket scale over 30m & 3m }
+  page      oncall
+  ticket    oncall
+}
+target gateway is http { action shed is idempotent { POST "http://127.0.0.1:8080/shed" body { } } }
+policy shed on gateway per (service) max 9 {
+  when     availability.burn(5m) > 100 for 3 ticks
+  until    availability.burn(5m) < 10 for 4 ticks
+  do       shed
+  verify   availability.burn(since done) < 10 after 1m events at least 1000 within 10m else page oncall "no help"
+  limit    9 per 1d
+  cooldown 30m
+  missing  do nothing
+}
+)";
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  const std::size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return text.replace(at, from.size(), to);
+}
+
+// A generated day of two services, once for all tests.
+class WhatIf : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new Folder;
+    const Finished made = signalbox({"generate", "--seed", "5", "--duration", "12h", "--every", "30s",
+                                     "--services", "2", "--incidents", "outage,flapping,deploy", "--metrics",
+                                     "requests", "--out", path("trace.om"), "--truth", path("truth.json")});
+    ASSERT_EQ(made.code, 0) << made.err;
+    folder_->write("program.slo", program);
+  }
+  static void TearDownTestSuite() { delete folder_; }
+  static std::string path(const std::string& name) { return folder_->path(name); }
+  static std::string write(const std::string& name, const std::string& text) {
+    return folder_->write(name, text);
+  }
+  static Words replay(const Words& more) {
+    return joined({"replay", path("program.slo"), "--data", path("trace.om")}, more);
+  }
+  static Words tune(const Words& more) {
+    return joined({"tune", path("program.slo"), "--data", path("trace.om"), "--truth", path("truth.json")},
+                  more);
+  }
+
+ private:
+  static Folder* folder_;
+};
+Folder* WhatIf::folder_ = nullptr;
+
+TEST_F(WhatIf, AVariantIsTheReplayOfTheEditedText) {
+  const struct {
+    const char *what_if, *from, *to;
+  } variants[] = {{"objective=99.95%", "99.9%", "99.95%"},
+                  {"burn.fast=20", "scale over 30m", "20 over 30m"},
+                  {"shed.for=9 ticks", "for 3 ticks", "for 9 ticks"},
+                  {"param scale=2", "default 10", "default 2"},
+                  {"availability.burn.page=4% , when=50", "14.4 over", "4% in"}};
+  Words words = replay({"--json"});
+  for (const auto& v : variants) words = joined(words, {"--what-if", v.what_if});
+  const json all = parsed(signalbox(words));
+  ASSERT_EQ(all["variants"].size(), 6u);
+  EXPECT_TRUE(all["variants"][0]["what_if"].is_null());
+  std::set<std::string> different = {all["variants"][0]["events"].dump()};
+  std::string last = replaced(program, "> 100", "> 50");
+  for (std::size_t i = 0; i < 5; ++i) {
+    const auto& v = variants[i];
+    const std::string edited = write("edited.slo", replaced(i == 4 ? last : program, v.from, v.to));
+    const json by_hand = parsed(signalbox({"replay", edited, "--data", path("trace.om"), "--json"}));
+    const json& variant = all["variants"][i + 1];
+    EXPECT_EQ(variant["what_if"], v.what_if);
+    EXPECT_TRUE(variant["events"] == by_hand["events"]) << v.what_if;
+    EXPECT_EQ(variant["slos"], by_hand["slos"]) << v.what_if;
+    EXPECT_GT(variant["events"].size(), 0u);
+    different.insert(variant["events"].dump());
+  }
+  EXPECT_EQ(different.size(), 6u) << "each of them changes something";
+  const json plain = parsed(signalbox(replay({"--json"})));
+  EXPECT_EQ(all["variants"][0]["events"], plain["events"]);
+  EXPECT_FALSE(plain.contains("told"));
+  EXPECT_FALSE(plain.contains("score"));
+}
+
+TEST_F(WhatIf, TheTableHasAColumnForEach) {
+  const Finished shown = signalbox(
+      replay({"--what-if", "objective=99.95%", "--what-if", "for=9 ticks", "--truth", path("truth.json")}));
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  EXPECT_NE(shown.out.find("[1] objective=99.95%\n[2] for=9 ticks\n"), std::string::npos) << shown.out;
+  EXPECT_NE(shown.out.find("as written"), std::string::npos);
+  for (const char* row : {"\npages", "\ntickets", "\nactions", "\nfound", "\nmissed", "\nfalse alarms",
+                          "\ndelay, median", "\nbudget left, availability, the least", "\nincident "})
+    EXPECT_NE(shown.out.find(row), std::string::npos) << row << "\n" << shown.out;
+  EXPECT_NE(shown.err.find("3 programs"), std::string::npos) << shown.err;
+  // Without labelled incidents there are no such columns.
+  const Finished bare = signalbox(replay({"--what-if", "objective=99.95%"}));
+  for (const char* row : {"false alarms", "missed", "delay", "incident"})
+    EXPECT_EQ(bare.out.find(row), std::string::npos) << row << "\n" << bare.out;
+}
+
+TEST_F(WhatIf, OutagesThatWereMadeUpAreAllFound) {
+  const json answer = parsed(signalbox(replay({"--truth", path("truth.json"), "--json"})));
+  const json& score = answer["score"];
+  ASSERT_EQ(score["findings"].size(), 4u) << score.dump();
+  for (const json& finding : score["findings"]) {
+    EXPECT_EQ(finding["outcome"], "found") << finding.dump();
+    EXPECT_GT(finding["delay_seconds"].get<double>(), 0);
+    // A row needs 14.4 times what is allowed in five minutes: with a fifth failing, minutes are enough.
+    EXPECT_LT(finding["delay_seconds"].get<double>(), 600) << finding.dump();
+  }
+  EXPECT_EQ(score["false_alarms"], 0);
+  EXPECT_EQ(answer["told"]["pages"].get<int>() > 0, true);
+}
+
+TEST_F(WhatIf, ChangesThatAreNoneAreRefusedBeforeAnythingIsRead) {
+  const auto refused = [&](const Words& more) {
+    const Finished f = signalbox(joined({"replay", path("program.slo"), "--data", path("nowhere.om")}, more));
+    EXPECT_EQ(f.code, 2) << f.err;
+    EXPECT_EQ(f.out, "");
+    EXPECT_EQ(f.err.find("nowhere.om"), std::string::npos) << f.err;
+    return f.err;
+  };
+  const std::string unknown = refused({"--what-if", "objektive=99%"});
+  EXPECT_NE(unknown.find("did you mean `objective`?"), std::string::npos) << unknown;
+  EXPECT_NE(unknown.find("availability.burn.1 (page 14.4 over 1h & 5m)"), std::string::npos) << unknown;
+  EXPECT_NE(refused({"--what-if", "objective=much"}).find("`much` is not a number"), std::string::npos);
+  EXPECT_NE(refused({"--what-if", "objective=100%"}).find("objective-out-of-range"), std::string::npos);
+  EXPECT_NE(refused({"--what-if", "param nothing=3"}).find("no such parameter"), std::string::npos);
+  EXPECT_NE(refused({"--what-if", "shed.cooldown=1m"}).find("cooldown-too-short"), std::string::npos);
+  EXPECT_NE(refused({"--what-if", ""}).find("a change is KEY=VALUE"), std::string::npos);
+  EXPECT_NE(refused({"--what-if", std::string(100'000, 'x')}).find("more than 1000 bytes"),
+            std::string::npos);
+  Words many;
+  for (int i = 0; i < 17; ++i) many = joined(many, {"--what-if", "objective=99%"});
+  EXPECT_NE(refused(many).find("more than 16"), std::string::npos);
+  // The good one beside a bad one does not run either.
+  EXPECT_NE(refused({"--what-if", "objective=99%", "--what-if", "for=0 ticks"}).find("for=0 ticks"),
+            std::string::npos);
+}
+
+TEST_F(WhatIf, ATruthThatCannotBeReadIsSaid) {
+  const auto refused = [&](const Words& more) {
+    const Finished f = signalbox(replay(more));
+    EXPECT_EQ(f.code, 2) << f.err;
+    EXPECT_EQ(f.out, "");
+    return f.err;
+  };
+  EXPECT_NE(refused({"--truth", path("none.json")}).find("none.json"), std::string::npos);
+  const std::string cut = read_file(path("truth.json")).substr(0, 300);
+  EXPECT_NE(refused({"--truth", write("cut.json", cut)}).find("this is not JSON"), std::string::npos);
+  EXPECT_NE(refused({"--truth", write("list.json", "[]")}).find("list.json: this is not an object"),
+            std::string::npos);
+  EXPECT_NE(refused({"--truth", write("huge.json", std::string(40u << 20, ' '))}).find("more than"),
+            std::string::npos);
+  EXPECT_NE(
+      refused({"--truth", path("truth.json"), "--truth-where", "service=nobody"}).find("none has service"),
+      std::string::npos);
+  EXPECT_NE(refused({"--grace", "5m"}).find("add --truth FILE"), std::string::npos);
+  EXPECT_NE(refused({"--truth", path("truth.json"), "--grace", "soon"}).find("'soon' is not a duration"),
+            std::string::npos);
+}
+
+TEST_F(WhatIf, OnlyIncidentsWithTheLabelAreJudged) {
+  const json one = parsed(
+      signalbox(replay({"--truth", path("truth.json"), "--truth-where", "service=service-0001", "--json"})));
+  EXPECT_EQ(one["score"]["findings"].size(), 2u) << one["score"].dump();
+  EXPECT_GT(one["score"]["false_alarms"], 0) << "the other service's alarms agree with nothing";
+}
+
+TEST_F(WhatIf, TuneScoresAsReplayDoes) {
+  const json tuned = parsed(signalbox(
+      tune({"--vary", "burn=0.5x|2x", "--vary", "for=2 ticks|9 ticks", "--json", "--svg", path("t.svg")})));
+  const json& candidates = tuned["candidates"];
+  ASSERT_EQ(candidates.size(), 5u);
+  EXPECT_EQ(candidates[2]["candidate"], "burn=0.5x,for=9 ticks");
+  EXPECT_EQ(candidates[3]["candidate"], "burn=2x,for=2 ticks");
+  Words words = replay({"--truth", path("truth.json"), "--json"});
+  for (std::size_t i = 1; i < 5; ++i)
+    words = joined(words, {"--what-if", candidates[i]["candidate"].get<std::string>()});
+  const json replayed = parsed(signalbox(words));
+  std::size_t on_front = 0;
+  for (std::size_t i = 0; i < 5; ++i) {
+    json score = replayed["variants"][i]["score"];
+    score.erase("findings");
+    EXPECT_EQ(candidates[i]["score"], score) << i;
+    EXPECT_EQ(candidates[i]["told"], replayed["variants"][i]["told"]) << i;
+    on_front += candidates[i]["front"].get<bool>() ? 1 : 0;
+  }
+  EXPECT_GT(on_front, 0u);
+  const std::string svg = read_file(path("t.svg"));
+  EXPECT_TRUE(svg.starts_with("<svg ")) << svg.substr(0, 100);
+  EXPECT_TRUE(svg.ends_with("</svg>\n"));
+  for (const char* part :
+       {"false alarms (count", "mean time an incident is unfound (", "prefers-color-scheme: dark",
+        "class=\"front\"", "class=\"written\"", "burn=0.5x,for=9 ticks"})
+    EXPECT_NE(svg.find(part), std::string::npos) << part;
+  // The same again, to the byte.
+  const Words same = tune({"--vary", "burn=0.5x|2x", "--vary", "for=2 ticks|9 ticks"});
+  const std::string first = signalbox(same).out;
+  EXPECT_NE(first.find("* "), std::string::npos) << first;
+  EXPECT_EQ(signalbox(same).out, first);
+}
+
+TEST_F(WhatIf, TuneRefusesWithAWayOut) {
+  const auto refused = [&](const Words& words, int code = 2) {
+    const Finished f = signalbox(words);
+    EXPECT_EQ(f.code, code) << f.err;
+    EXPECT_EQ(f.out, "");
+    return f.err;
+  };
+  EXPECT_NE(refused({"tune", path("program.slo"), "--data", path("trace.om")}).find("--truth"),
+            std::string::npos);
+  EXPECT_NE(refused(tune({"--vary", "brun=1..3"})).find("did you mean `burn`?"), std::string::npos);
+  EXPECT_NE(refused(tune({"--vary", "burn"})).find("KEY=2..20"), std::string::npos);
+  EXPECT_NE(refused(tune({"--vary", "burn=5..2"})).find("lower end comes first"), std::string::npos);
+  EXPECT_NE(refused(tune({"--vary", "burn=1..5m"})).find("one unit"), std::string::npos);
+  EXPECT_NE(refused(tune({"--vary", "burn=1..1e9 by 0.001"})).find("more than 500"), std::string::npos);
+  EXPECT_NE(refused(tune({"--vary", "burn=1..100 by 1", "--vary", "for=1..9 ticks"})).find("more than 500"),
+            std::string::npos);
+  EXPECT_NE(refused(tune({"--vary", "burn=2|3", "--vary", "burn.fast=2|3"})).find("changed twice"),
+            std::string::npos);
+  EXPECT_NE(refused(tune({"--vary", "objective=100%|120%"})).find("refuses every candidate"),
+            std::string::npos);
+  EXPECT_NE(refused(tune({"--svg", path("nowhere/t.svg")})).find("nowhere/t.svg"), std::string::npos);
+  const std::string quiet = write("quiet.json", R"({"incidents": []})");
+  EXPECT_NE(refused({"tune", path("program.slo"), "--data", path("trace.om"), "--truth", quiet}, 3)
+                .find("no incident that is there to be found"),
+            std::string::npos);
+  // One candidate that the compiler refuses is no reason not to try the others.
+  const Finished some = signalbox(tune({"--vary", "shed.cooldown=1m|40m"}));
+  EXPECT_EQ(some.code, 0) << some.err;
+  EXPECT_NE(some.out.find("refused: shed.cooldown=1m: "), std::string::npos) << some.out;
+  EXPECT_NE(some.out.find("shed.cooldown=40m"), std::string::npos);
+}
+
+TEST_F(WhatIf, AnInterruptedTuneShowsWhatItHas) {
+  Process process(joined({SIGNALBOX}, tune({"--vary", "burn=1..60 by 0.2", "--svg", path("part.svg")})));
+  // It has begun when the picture's file is there; how far it comes is not decided here.
+  ASSERT_TRUE(eventually([&] { return ::access(path("part.svg").c_str(), F_OK) == 0; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(700));
+  process.signal(SIGINT);
+  const auto code = process.wait(std::chrono::seconds(30));
+  ASSERT_TRUE(code);
+  if (*code == 128 + SIGINT) GTEST_SKIP() << "the signal came while the history was read";
+  EXPECT_EQ(*code, 0) << process.err();
+  EXPECT_NE(process.out().find("Interrupted: "), std::string::npos) << process.out();
+  EXPECT_NE(read_file(path("part.svg")).find("(interrupted)"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace signalbox::wire
