@@ -4,9 +4,7 @@
 //   tick_bench slos N        N SLOs of five shapes: the first tick, and how many functions were compiled
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdlib>
-#include <ctime>
 #include <string_view>
 #include <vector>
 
@@ -16,16 +14,12 @@
 #include "runtime/loop/history_world.hpp"
 #include "runtime/loop/virtual_host.hpp"
 #include "tests/bench/five_shapes.hpp"
+#include "tests/bench/measure.hpp"
 
 namespace {
 
 using namespace signalbox;
-
-double cpu() {
-  timespec t;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
-}
+using bench::cpu;
 
 class Quiet : public loop::EngineObserver {
  public:
@@ -89,14 +83,11 @@ int run(const std::string& text, int count) {
       engine.tick(at, [] {});
       (k == 0 ? first : steady.emplace_back()) = (cpu() - begin) * 1e3;
     }
-    std::sort(steady.begin(), steady.end());
-    fmt::print(
-        "{:<12} first tick {:7.1f} ms, a tick after {:7.1f} ms ({:.1f} to {:.1f}); {} functions, {} events\n",
-        tier == eval::Tier::interpreter ? "interpreter"
-        : tier == eval::Tier::automatic ? "automatic"
-                                        : "compiled",
-        first, steady[steady.size() / 2], steady.front(), steady.back(), engine.shapes().compiled_functions(),
-        observer.events);
+    fmt::print("{:<12} first tick {:7.1f} ms, a tick after {}; {} functions, {} events\n",
+               tier == eval::Tier::interpreter ? "interpreter"
+               : tier == eval::Tier::automatic ? "automatic"
+                                               : "compiled",
+               first, bench::spread(steady, " ms", 1), engine.shapes().compiled_functions(), observer.events);
   }
   return 0;
 }
