@@ -20,6 +20,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/bench/different_slos.hpp"
+
 namespace {
 
 constexpr std::int64_t start = 1'700'000'000 / 5 * 5;
@@ -65,24 +67,6 @@ void day() {
     return static_cast<double>(start + 5 * (i / 4'320 * 4'320 + (i % 4'320 >= 2'160 ? 2'159 : 0)));
   });
   fmt::print("{}# EOF\n", out);
-}
-
-void program(int lines) {
-  fmt::print(
-      "use std.burn\ntick 15s\nsource all is scrape {{ url \"http://127.0.0.1:9090/metrics\"  every 15s }}\n"
-      "receiver oncall is log {{ }}\n");
-  for (int i = 0; 9 * i < lines; ++i)
-    fmt::print(R"(
-# The service s{0}.
-slo availability_{0} per (region) max 50 {{
-  about     "Customers of s{0} are served"
-  indicator bad http_requests_total{{service="s{0}", code=~"5.."}} of http_requests_total{{service="s{0}"}}
-  objective {1}% over 30d
-  burn      std.burn.google
-  page      oncall
-}}
-)",
-               i, 98 + 0.01 * (i % 190));
 }
 
 struct Counters {
@@ -221,7 +205,7 @@ int main(int argc, char** argv) {
   if (what == "day") {
     day();
   } else if (what == "program" && argc > 2) {
-    program(std::atoi(argv[2]));
+    fmt::print("{}", signalbox::tests::different_slos(std::atoi(argv[2])));
   } else if (what == "recording" && argc > 4) {
     recording(std::string_view(argv[2]) == "pages", std::atoi(argv[3]), std::atof(argv[4]));
   } else if (what == "replay" && argc > 2) {

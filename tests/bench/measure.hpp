@@ -23,14 +23,17 @@ inline double cpu() {
 inline double wall() {
   return seconds(CLOCK_MONOTONIC);
 }
-// Of the children that have ended and were waited for, and of theirs.
-inline double cpu_of_children() {
-  rusage used{};
-  getrusage(RUSAGE_CHILDREN, &used);
+inline double cpu_of(const rusage& used) {
   const auto of = [](const timeval& t) {
     return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
   };
   return of(used.ru_utime) + of(used.ru_stime);
+}
+// Of the children that have ended and were waited for, and of theirs.
+inline double cpu_of_children() {
+  rusage used{};
+  getrusage(RUSAGE_CHILDREN, &used);
+  return cpu_of(used);
 }
 // Seconds by `clock` that `work` takes.
 template <class Work>
