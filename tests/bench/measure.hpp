@@ -20,6 +20,10 @@ inline double seconds(clockid_t clock) {
 inline double cpu() {
   return seconds(CLOCK_PROCESS_CPUTIME_ID);
 }
+// Of the calling thread.
+inline double cpu_of_thread() {
+  return seconds(CLOCK_THREAD_CPUTIME_ID);
+}
 inline double wall() {
   return seconds(CLOCK_MONOTONIC);
 }
