@@ -13,9 +13,6 @@ using plan::LeafFn;
 
 // Sets of known rows kept for one selector: the present one, and those that slices and offsets ask about.
 constexpr std::size_t kept_row_sets = 16;
-// Memory for series whose windows are kept for the next leaf: those of one SLO, as a rule. More would only be
-// cold.
-constexpr std::size_t kept_bytes = 8u << 20;
 
 Signal latest_value(store::Cursor& series, const LeafQuery& query) {
   const store::InstantValue at = store::instant_value(series, query.at, query.lookback, query.semantics);
@@ -155,13 +152,14 @@ void StoreProvider::expect_panels(Instant from, Duration step, std::size_t ticks
   moving_.clear();
 }
 
-store::MovingWindows& StoreProvider::windows_of(store::SeriesId id) {
+StoreProvider::Stretch StoreProvider::windows_of(store::SeriesId id, const PanelQuery& query) {
+  const auto first = static_cast<std::size_t>((query.from - grid_.from).ms / grid_.step.ms);
   const auto known =
       std::find_if(moving_.begin(), moving_.end(), [&](const Moving& m) { return m.id == id; });
   if (known != moving_.end()) {
     known->used = ++uses_;
     known->round = round_;
-    return known->windows;
+    return {known->windows, first};
   }
   const auto least_used = [&] {
     return std::min_element(moving_.begin(), moving_.end(),
@@ -171,7 +169,16 @@ store::MovingWindows& StoreProvider::windows_of(store::SeriesId id) {
   if (oldest == moving_.end() || oldest->round == round_) {
     std::size_t held = 0;
     for (const Moving& m : moving_) held += m.windows.bytes();
-    if (held < kept_bytes) moving_.emplace_back();
+    if (held >= kept_bytes_) {
+      // More series than there is room for are asked about in turn: keeping the latest would keep none until
+      // it is asked about again, and the whole grid would be read for each panel.
+      const plan::Window& window = query.leaf->window;
+      const Duration reach = query.leaf->fn == LeafFn::sample ? query.lookback : window.length;
+      series_.open(id);
+      passing_.load(series_, query.from, grid_.step, query.ticks, reach + window.offset);
+      return {passing_, 0};
+    }
+    moving_.emplace_back();
     oldest = least_used();
   }
   oldest->id = id;
@@ -179,7 +186,7 @@ store::MovingWindows& StoreProvider::windows_of(store::SeriesId id) {
   oldest->round = round_;
   series_.open(id);
   oldest->windows.load(series_, grid_.from, grid_.step, grid_.ticks, grid_.reach);
-  return oldest->windows;
+  return {oldest->windows, first};
 }
 
 std::size_t StoreProvider::selector(const plan::Leaf& leaf) {
@@ -192,9 +199,8 @@ void StoreProvider::read_panel(const PanelQuery& query, PanelMemory& memory, Pan
   const Known& known = known_at(query.selector, query.from - window.offset);
   out.rows = keeps_name(leaf) ? known.named : known.unnamed;
   states_.resize(query.ticks);
-  const auto first = static_cast<std::size_t>((query.from - grid_.from).ms / grid_.step.ms);
   for (const store::SeriesId id : known.ids) {
-    store::MovingWindows& windows = windows_of(id);
+    const auto [windows, first] = windows_of(id, query);
     double* value = memory.values();
     if (leaf.fn == LeafFn::coverage) {
       out.row.push_back(coverage(windows, query, first, value, memory.evidence()));

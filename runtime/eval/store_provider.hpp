@@ -17,11 +17,16 @@ namespace signalbox::eval {
 // A selector that the store refuses finds nothing; compilers refuse it first.
 class StoreProvider final : public LeafProvider, public PanelLeaves {
  public:
-  explicit StoreProvider(const store::SeriesStore& store) : store_(store), series_(store) {}
+  // Memory for the windows of series that are kept for the next leaf: those of one SLO, as a rule. More would
+  // only be cold.
+  static constexpr std::size_t most_kept_bytes = 8u << 20;
+  explicit StoreProvider(const store::SeriesStore& store, std::size_t kept_bytes = most_kept_bytes)
+      : store_(store), kept_bytes_(kept_bytes), series_(store) {}
   Column read(const LeafQuery& query) override;
   Rows known(const plan::Leaf& leaf, Instant at) override;
   // The instants for which panels will be asked: what a series has at them is then worked out once for all of
-  // its windows, for the series last asked about. `reach`: how far before an instant a leaf may look.
+  // its windows, for as many series as are kept, and for the others panel by panel. `reach`: how far before
+  // an instant a leaf may look.
   void expect_panels(Instant from, Duration step, std::size_t ticks, Duration reach);
   // What is asked about from now on has other series, as a rule: memory of those asked about before is used
   // for them.
@@ -50,11 +55,17 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
   const Known& known_at(std::size_t selector, Instant at);
   void select(Selection& into) const;
 
-  store::MovingWindows& windows_of(store::SeriesId id);
+  // A series' windows, and which of their instants is the panel's first.
+  struct Stretch {
+    store::MovingWindows& windows;
+    std::size_t first;
+  };
+  Stretch windows_of(store::SeriesId id, const PanelQuery& query);
   Panel::Row coverage(store::MovingWindows& windows, const PanelQuery& query, std::size_t first,
                       double* value, std::uint8_t* evidence);
 
   const store::SeriesStore& store_;
+  std::size_t kept_bytes_;
   std::uint64_t generation_ = 1;
   std::size_t series_count_ = 0;
   std::map<std::vector<Matcher>, std::size_t> numbers_;
@@ -72,7 +83,8 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
     std::uint64_t used = 0, round = 0;
     store::MovingWindows windows;
   };
-  std::vector<Moving> moving_;  // of the series last asked about
+  std::vector<Moving> moving_;    // of the series last asked about
+  store::MovingWindows passing_;  // of one that there is no room to keep, over one panel
   std::uint64_t uses_ = 0, round_ = 0;
   std::vector<store::WindowState> states_;
 };

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -65,6 +66,16 @@ void on_diagnostic(const llvm::DiagnosticInfo* info, void* text) {
   info->print(printer);
 }
 
+// The registry is a list without a lock: two threads that enter this machine at once tie it into a ring, and
+// whoever looks it up goes round for ever.
+void register_host() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    llvm::InitializeNativeTarget();
+    llvm::InitializeNativeTargetAsmPrinter();
+  });
+}
+
 }  // namespace
 
 struct Engine::Parts {
@@ -84,8 +95,6 @@ struct Engine::Parts {
 };
 
 llvm::Error Engine::Parts::open() {
-  llvm::InitializeNativeTarget();
-  llvm::InitializeNativeTargetAsmPrinter();
   auto target = orc::JITTargetMachineBuilder::detectHost();
   if (!target) return target.takeError();
   // No contraction: a kernel rounds where the interpreter does.
@@ -193,6 +202,7 @@ Engine::~Engine() {
 
 Result<std::unique_ptr<Engine>> Engine::create(const Limits& limits) {
   own_fatal_errors();
+  register_host();
   auto engine = std::unique_ptr<Engine>(new Engine(std::make_unique<Parts>()));
   engine->shape_ops_ = limits.jit_shape_ops;
   engine->parts_->memory->limit = limits.jit_code_bytes;

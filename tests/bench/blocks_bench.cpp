@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <ctime>
 #include <functional>
 #include <random>
 #include <thread>
@@ -18,6 +17,7 @@
 #include "runtime/sources/blocks.hpp"
 #include "runtime/sources/tsdb_history.hpp"
 #include "runtime/store/chunk.hpp"
+#include "tests/bench/measure.hpp"
 #include "tests/support/memory_folders.hpp"
 
 namespace {
@@ -26,18 +26,13 @@ using namespace signalbox;
 using sources::TsdbHistory;
 namespace tsdb = formats::tsdb;
 
-double seconds_of(clockid_t clock) {
-  timespec t;
-  clock_gettime(clock, &t);
-  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
-}
 struct Cost {
   double cpu, wall;
 };
 Cost measure(const std::function<void()>& work) {
-  const double cpu = seconds_of(CLOCK_PROCESS_CPUTIME_ID), wall = seconds_of(CLOCK_MONOTONIC);
+  const double cpu = bench::cpu(), wall = bench::wall();
   work();
-  return {seconds_of(CLOCK_PROCESS_CPUTIME_ID) - cpu, seconds_of(CLOCK_MONOTONIC) - wall};
+  return {bench::cpu() - cpu, bench::wall() - wall};
 }
 // The least of the rounds.
 Cost least(int rounds, const std::function<void()>& work) {

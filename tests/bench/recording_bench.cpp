@@ -3,52 +3,28 @@
 //   build/tests/recording_bench FILE [ROUNDS] [promtool]
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "runtime/sources/file.hpp"
+#include "tests/bench/measure.hpp"
 
 namespace {
 
 using namespace signalbox;
+using namespace signalbox::bench;
 
-double seconds(const timeval& t) {
-  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-}
-double cpu(int who) {
-  rusage used{};
-  getrusage(who, &used);
-  return seconds(used.ru_utime) + seconds(used.ru_stime);
-}
-template <class Work>
-double cost(int who, const Work& work) {
-  const double before = cpu(who);
-  work();
-  return cpu(who) - before;
-}
-
-std::string spread(std::vector<double> v) {
-  std::sort(v.begin(), v.end());
-  return fmt::format("{:.3f} ({:.3f} to {:.3f})", v[v.size() / 2], v.front(), v.back());
-}
 void say(const char* what, const std::vector<double>& times, double bytes) {
-  std::vector<double> sorted = times;
-  std::sort(sorted.begin(), sorted.end());
-  fmt::print("{:<28} {} s  {:.0f} MB/s\n", what, spread(times), bytes / 1e6 / sorted[sorted.size() / 2]);
+  fmt::print("{:<28} {}  {:.0f} MB/s\n", what, spread(times, " s"), bytes / 1e6 / median(times));
 }
 void say_ratio(const char* what, const std::vector<double>& over, const std::vector<double>& under) {
-  std::vector<double> ratios;
-  for (std::size_t i = 0; i < over.size(); ++i) ratios.push_back(over[i] / under[i]);
-  fmt::print("{:<28} {}\n", what, spread(ratios));
+  fmt::print("{:<28} {}\n", what, spread(ratios(over, under)));
 }
 
 }  // namespace
@@ -77,7 +53,7 @@ int main(int argc, char** argv) {
   std::string hex;
   bool good = true;
   for (int i = 0; i < rounds && good; ++i) {
-    lines.push_back(cost(RUSAGE_SELF, [&] {
+    lines.push_back(cost(cpu, [&] {
       newlines = 0;
       good = good && sources::each_piece(text, [&](std::string_view piece) {
                const char* at = piece.data();
@@ -90,7 +66,7 @@ int main(int argc, char** argv) {
                return true;
              });
     }));
-    ours.push_back(cost(RUSAGE_SELF, [&] {
+    ours.push_back(cost(cpu, [&] {
       const Limits limits;
       store::SeriesStore store(limits);
       sources::Recording recording(limits);
@@ -99,7 +75,7 @@ int main(int argc, char** argv) {
       good = good && loaded;
       samples = store.sample_count();
     }));
-    digests.push_back(cost(RUSAGE_SELF, [&] {
+    digests.push_back(cost(cpu, [&] {
       ContentDigest digest;
       good = good && sources::each_piece(text, [&](std::string_view piece) {
                digest.add(piece);
@@ -108,7 +84,7 @@ int main(int argc, char** argv) {
       hex = to_hex(digest.value());
     }));
     if (!promtool) continue;
-    theirs.push_back(cost(RUSAGE_CHILDREN, [&] {
+    theirs.push_back(cost(cpu_of_children, [&] {
       const std::string out = fmt::format("/tmp/signalbox-bench-{}", ::getpid());
       good =
           good &&

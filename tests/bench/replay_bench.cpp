@@ -4,26 +4,20 @@
 //   build/tests/replay_bench [pairs] [slos] [days] [interp|jit] [jitter: ms that samples come late at most]
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdlib>
-#include <ctime>
 #include <string_view>
 #include <vector>
 
 #include "compiler/lower/compile.hpp"
 #include "runtime/loop/replay.hpp"
 #include "runtime/loop/virtual_host.hpp"
+#include "tests/bench/measure.hpp"
 #include "tests/bench/opponents/two_ended.hpp"
 
 namespace {
 
 using namespace signalbox;
-
-double cpu() {
-  timespec t;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
-}
+using namespace signalbox::bench;
 
 struct Service {
   std::vector<std::int64_t> times;
@@ -36,15 +30,6 @@ class Counting : public loop::EngineObserver {
   void event(const decide::Event& e) override { fired += e.kind == "page" || e.kind == "ticket"; }
   void notice(const Error& e) override { fmt::print(stderr, "{}\n", e.message); }
 };
-
-double median(std::vector<double> v) {
-  std::sort(v.begin(), v.end());
-  return v[v.size() / 2];
-}
-std::string spread(std::vector<double> v, const char* unit) {
-  std::sort(v.begin(), v.end());
-  return fmt::format("{:.3f}{} ({:.3f} to {:.3f})", v[v.size() / 2], unit, v.front(), v.back());
-}
 
 }  // namespace
 
@@ -100,7 +85,7 @@ int main(int argc, char** argv) {
                               {21'600'000, 1'800'000, 6 * budget},
                               {86'400'000, 7'200'000, 3 * budget},
                               {259'200'000, 21'600'000, 1 * budget}};
-  std::vector<double> ours, gnu, clang, ratios;
+  std::vector<double> ours, gnu, clang;
   std::uint64_t our_fired = 0, their_fired = 0;
   double checksum = 0;
   bool same = true;
@@ -131,7 +116,6 @@ int main(int argc, char** argv) {
     const loop::ReplayResult result = loop::replay(*program.plan, store, counting, options);
     ours.push_back(cpu() - begin);
     our_fired = counting.fired;
-    ratios.push_back(ours.back() / std::min(gnu.back(), clang.back()));
     if (pair == 0)
       fmt::print("{} ticks, {} of them decided; rows that became true: {} here, {} there\n", ticks,
                  result.decided, our_fired, their_fired);
@@ -143,6 +127,7 @@ int main(int argc, char** argv) {
   line("replay", ours);
   line("two ends by hand, g++", gnu);
   line("two ends by hand, clang", clang);
-  fmt::print("ratio to the faster one  {}; checksum {:.17g}\n", spread(ratios, ""), checksum);
+  fmt::print("ratio to the faster one  {}; checksum {:.17g}\n", spread(ratios(ours, faster(gnu, clang))),
+             checksum);
   return our_fired == their_fired && same ? 0 : 1;
 }

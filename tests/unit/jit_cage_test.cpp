@@ -1,11 +1,15 @@
 // What machine code can reach, and what happens when LLVM gives up.
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "runtime/jit/engine.hpp"
 
@@ -31,6 +35,29 @@ std::size_t anonymous_bytes(const std::string& permissions) {
     if (inode == 0 && line.find('[') == std::string::npos && permissions == perms) bytes += to - from;
   }
   return bytes;
+}
+
+// The first use in a process is by all threads at once; a process that goes round for ever is ended.
+void open_by_many_and_exit() {
+  ::alarm(60);
+  std::atomic<int> waiting = 2;
+  std::atomic<int> opened = 0;
+  const auto work = [&] {
+    --waiting;
+    while (waiting > 0) {
+    }
+    const auto engine = Engine::create(Limits{});
+    if (engine && (*engine)->compile(one_column)) ++opened;
+  };
+  std::thread other(work);
+  work();
+  other.join();
+  std::_Exit(opened == 2 ? 0 : 1);
+}
+
+TEST(JitCageDeathTest, ManyThreadsMayBeTheFirst) {
+  for (int process = 0; process < 60; ++process)
+    EXPECT_EXIT(open_by_many_and_exit(), testing::ExitedWithCode(0), "");
 }
 
 TEST(JitCage, NothingOfTheProcessIsReachable) {

@@ -1,0 +1,28 @@
+// The burn condition as programs write it that have one number a cell: NaN is a row without a value, and the
+// result is 1, 0 or, where it is unknown, NaN. Why it is unknown is not carried.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+namespace signalbox::bench {
+
+struct BurnDoubles {
+  const double *bad_long, *total_long, *bad_short, *total_short;
+  double theta;
+  double* out;
+};
+class ScriptedBurn {
+ public:
+  virtual ~ScriptedBurn() = default;
+  virtual void tick() = 0;  // writes every `out`
+};
+// Over columns of `count` cells, which outlive what is returned. Failing is the end of the program.
+// `way`: "early" or "whole", see burn_condition.lua.
+std::unique_ptr<ScriptedBurn> burn_in_luajit(const char* script, const char* way,
+                                             std::vector<BurnDoubles> rows, std::size_t count);
+// In bulk on one thread, or by one call for each instance.
+std::unique_ptr<ScriptedBurn> burn_in_muparser(bool bulk, std::vector<BurnDoubles> rows, std::size_t count);
+
+}  // namespace signalbox::bench
