@@ -44,34 +44,43 @@ std::optional<ReplayData> load_replay_data(const std::vector<const plan::Plan*>&
     code = exit_code_of(history.error());
     return std::nullopt;
   }
-  code = exit_no_data;
   if (history->samples == 0) {
-    fmt::print(stderr, "signalbox: there is no sample in {}\n", request.location);
+    no_samples(request.location, code);
     return std::nullopt;
   }
   ReplayData out{*history, request.from.value_or(history->first), request.to.value_or(history->last)};
-  for (const plan::Plan* plan : plans) {
-    const Instant from = grid_ceil(out.from, plan->tick, plan->phase),
-                  to = grid_floor(out.to, plan->tick, plan->phase);
-    if (to < from) {
-      fmt::print(stderr, "signalbox: no tick lies between {} and {}\n", to_rfc3339(from), to_rfc3339(to));
-      return std::nullopt;
-    }
-    if (history->last < from - plan::longest_window(*plan) || history->first > to) {
-      fmt::print(stderr,
-                 "signalbox: {} has samples from {} to {} and none that a tick from {} to {} could read\n",
-                 request.location, to_rfc3339(history->first), to_rfc3339(history->last), to_rfc3339(from),
-                 to_rfc3339(to));
-      return std::nullopt;
-    }
-  }
-  code = exit_ok;
+  if (!has_ticks(plans, request.location, out, code)) return std::nullopt;
   return out;
 }
 
-std::vector<loop::Story> replay_stories(const std::vector<const plan::Plan*>& plans,
-                                        const store::SeriesStore& store, const ReplayData& data,
-                                        const ReplayHow& how) {
+void no_samples(const std::string& location, int& code) {
+  fmt::print(stderr, "signalbox: there is no sample in {}\n", location);
+  code = exit_no_data;
+}
+
+bool has_ticks(const std::vector<const plan::Plan*>& plans, const std::string& location,
+               const ReplayData& data, int& code) {
+  code = exit_no_data;
+  for (const plan::Plan* plan : plans) {
+    const Instant from = grid_ceil(data.from, plan->tick, plan->phase),
+                  to = grid_floor(data.to, plan->tick, plan->phase);
+    if (to < from) {
+      fmt::print(stderr, "signalbox: no tick lies between {} and {}\n", to_rfc3339(from), to_rfc3339(to));
+      return false;
+    }
+    if (data.history.last < from - plan::longest_window(*plan) || data.history.first > to) {
+      fmt::print(stderr,
+                 "signalbox: {} has samples from {} to {} and none that a tick from {} to {} could read\n",
+                 location, to_rfc3339(data.history.first), to_rfc3339(data.history.last), to_rfc3339(from),
+                 to_rfc3339(to));
+      return false;
+    }
+  }
+  code = exit_ok;
+  return true;
+}
+
+loop::StoriesOptions stories_options(const ReplayData& data, const ReplayHow& how) {
   loop::StoriesOptions options;
   options.engine.tier = how.tier;
   options.engine.load_compiler = jit_loader();
@@ -86,14 +95,20 @@ std::vector<loop::Story> replay_stories(const std::vector<const plan::Plan*>& pl
   options.finished = how.finished;
   const auto began = std::chrono::steady_clock::now();
   if (watched())
-    options.progress = [&](double done) {
+    options.progress = [began, what = how.what](double done) {
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-      fmt::print(stderr, "\r{} {:3.0f}%  {:.0f} s to go   ", how.what, 100 * done,
+      fmt::print(stderr, "\r{} {:3.0f}%  {:.0f} s to go   ", what, 100 * done,
                  done > 0.01 ? seconds / done - seconds : 0.0);
     };
   std::signal(SIGINT, [](int) { interrupted = true; });
   options.interrupted = [] { return interrupted.load(); };
-  return loop::replay_all(plans, store, options);
+  return options;
+}
+
+std::vector<loop::Story> replay_stories(const std::vector<const plan::Plan*>& plans,
+                                        const store::SeriesStore& store, const ReplayData& data,
+                                        const ReplayHow& how) {
+  return loop::replay_all(plans, store, stories_options(data, how));
 }
 
 }  // namespace signalbox::cli

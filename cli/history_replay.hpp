@@ -28,6 +28,12 @@ struct ReplayHow {
   std::string what;                                                          // of the progress: "replay"
   std::function<void(std::size_t index, loop::Story& story)> finished = {};  // on any thread
 };
+// Whether the data has something for a tick of every plan; else it is said, with `code`.
+bool has_ticks(const std::vector<const plan::Plan*>& plans, const std::string& location,
+               const ReplayData& data, int& code);
+void no_samples(const std::string& location, int& code);
+// With progress, and interrupted by Ctrl-C.
+loop::StoriesOptions stories_options(const ReplayData& data, const ReplayHow& how);
 // Until Ctrl-C: from then on no replay begins, and those under way end where they are.
 std::vector<loop::Story> replay_stories(const std::vector<const plan::Plan*>& plans,
                                         const store::SeriesStore& store, const ReplayData& data,

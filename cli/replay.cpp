@@ -7,12 +7,11 @@
 
 #include "cli/commands.hpp"
 #include "cli/comparison.hpp"
+#include "cli/directory_replay.hpp"
 #include "cli/history_replay.hpp"
 #include "cli/output.hpp"
 #include "cli/programs.hpp"
 #include "cli/variants.hpp"
-#include "runtime/decide/budget.hpp"
-#include "runtime/eval/store_provider.hpp"
 
 namespace signalbox::cli {
 namespace {
@@ -97,10 +96,18 @@ int run_replay(const ReplayOptions& options) {
   request.from = options.from;
   request.to = options.to;
   int code = exit_ok;
-  const auto data = load_replay_data(plans, request, store, code);
-  if (!data) return code;
-  const std::vector<loop::Story> stories =
-      replay_stories(plans, store, *data, {options.tier, options.every_tick, "replay"});
+  std::optional<ReplayData> data;
+  std::vector<loop::Story> stories;
+  if (plans.size() == 1 && !options.every_tick && streams(*plans[0], options.data, options.tier)) {
+    auto replayed = replay_directory(*plans[0], request, code);
+    if (!replayed) return code;
+    data = replayed->data;
+    stories.push_back(std::move(replayed->story));
+  } else {
+    data = load_replay_data(plans, request, store, code);
+    if (!data) return code;
+    stories = replay_stories(plans, store, *data, {options.tier, options.every_tick, "replay"});
+  }
   std::vector<Side> sides;
   for (std::size_t i = 0; i < stories.size(); ++i) {
     for (const Error& notice : stories[i].notices)
@@ -110,10 +117,8 @@ int run_replay(const ReplayOptions& options) {
   const loop::Story& story = stories[0];
   const plan::Plan& plan = *plans[0];
   code = options.exit_code ? worst_of(story.events) : exit_ok;
-  eval::StoreProvider leaves(store);
   const Instant to = story.from + plan.tick * static_cast<std::int64_t>(story.ticks - 1);
-  for (const std::string& never :
-       decide::unmatched_numerators(plan, leaves, grid_floor(data->to, plan.tick, plan.phase)))
+  for (const std::string& never : story.unmatched)
     say_last("signalbox: " + never);
   const bool whole =
       std::all_of(stories.begin(), stories.end(), [](const loop::Story& one) { return one.whole(); });

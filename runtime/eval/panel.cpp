@@ -36,6 +36,14 @@ Column Panel::at(std::size_t tick) const {
   return out;
 }
 
+bool is_panel_leaf(const plan::Leaf& leaf) {
+  const plan::WindowKind kind = leaf.window.kind;
+  const bool reads = leaf.fn == plan::LeafFn::raw_increase || leaf.fn == plan::LeafFn::timestamp ||
+                     (leaf.fn == plan::LeafFn::range && range_fn_reads(leaf.range_fn) == RangeReads::samples);
+  return !reads && !leaf.window.at &&
+         (kind == plan::WindowKind::instant || kind == plan::WindowKind::trailing);
+}
+
 std::vector<bool> panel_nodes(const plan::Plan& plan) {
   std::vector<bool> out;
   out.reserve(plan.nodes.size());
@@ -58,13 +66,7 @@ std::vector<bool> panel_nodes(const plan::Plan& plan) {
         break;
     }
     if (node.kind == NodeKind::leaf) {
-      const plan::Leaf& leaf = plan.leaves[node.index];
-      const plan::WindowKind kind = leaf.window.kind;
-      const bool reads =
-          leaf.fn == plan::LeafFn::raw_increase || leaf.fn == plan::LeafFn::timestamp ||
-          (leaf.fn == plan::LeafFn::range && range_fn_reads(leaf.range_fn) == RangeReads::samples);
-      able = !reads && !leaf.window.at &&
-             (kind == plan::WindowKind::instant || kind == plan::WindowKind::trailing);
+      able = is_panel_leaf(plan.leaves[node.index]);
     }
     out.push_back(able);
   }

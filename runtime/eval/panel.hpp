@@ -78,6 +78,8 @@ class PanelLeaves {
   virtual Instant same_rows_until(std::size_t selector, Instant at) = 0;
 };
 
+// Whether PanelLeaves can read it.
+bool is_panel_leaf(const plan::Leaf& leaf);
 // Whether `node` and all below it can be worked out in panels: no holds, slices, anchored windows or raw
 // increments.
 std::vector<bool> panel_nodes(const plan::Plan& plan);

@@ -14,6 +14,12 @@ using plan::LeafFn;
 // Sets of known rows kept for one selector: the present one, and those that slices and offsets ask about.
 constexpr std::size_t kept_row_sets = 16;
 
+// As read() says it of the same states.
+Evidence evidence_of(store::WindowState state) {
+  constexpr Evidence says[] = {Evidence::value, Evidence::no_data, Evidence::stale};
+  return says[static_cast<std::size_t>(state)];
+}
+
 Signal latest_value(store::Cursor& series, const LeafQuery& query) {
   const store::InstantValue at = store::instant_value(series, query.at, query.lookback, query.semantics);
   return at.state == store::InstantValue::State::value ? Signal{at.value, Evidence::value}
@@ -121,7 +127,17 @@ Column StoreProvider::read(const LeafQuery& query) {
   out.rows = keeps_name(*query.leaf) ? known.named : known.unnamed;
   out.value.reserve(known.ids.size());
   out.evidence.reserve(known.ids.size());
+  const std::optional<std::size_t> tick = kept_tick(query);
   for (const store::SeriesId id : known.ids) {
+    if (tick) {
+      const auto kept = std::find_if(moving_.begin(), moving_.end(), [&](const Moving& m) { return m.id == id; });
+      if (kept != moving_.end()) {
+        const Signal signal = moving_value(kept->windows, query, *tick);
+        out.value.push_back(signal.value);
+        out.evidence.push_back(static_cast<std::uint8_t>(signal.evidence));
+        continue;
+      }
+    }
     series_.open(id);
     Signal signal;
     switch (query.leaf->fn) {
@@ -145,6 +161,35 @@ Column StoreProvider::read(const LeafQuery& query) {
     out.evidence.push_back(static_cast<std::uint8_t>(signal.evidence));
   }
   return out;
+}
+
+// Which of the instants that panels were expected for, where a panel could answer the query.
+std::optional<std::size_t> StoreProvider::kept_tick(const LeafQuery& query) const {
+  if (moving_.empty() || !is_panel_leaf(*query.leaf)) return std::nullopt;
+  const Duration since = query.at + query.leaf->window.offset - grid_.from;
+  if (since.ms < 0 || since.ms % grid_.step.ms != 0) return std::nullopt;
+  const auto tick = static_cast<std::size_t>(since.ms / grid_.step.ms);
+  return tick < grid_.ticks ? std::optional(tick) : std::nullopt;
+}
+
+// As a panel has it, and so as a look through the series' samples would.
+Signal StoreProvider::moving_value(store::MovingWindows& windows, const LeafQuery& query, std::size_t tick) {
+  const plan::Leaf& leaf = *query.leaf;
+  const plan::Window& window = leaf.window;
+  double value = 0;
+  store::WindowState state = store::WindowState::value;
+  if (leaf.fn == LeafFn::coverage) {
+    std::uint8_t evidence = 0;
+    states_.resize(std::max<std::size_t>(states_.size(), 1));
+    coverage(windows, window, tick, 1, &value, &evidence);
+    return {value, static_cast<Evidence>(evidence)};
+  }
+  if (leaf.fn == LeafFn::sample)
+    windows.latest(query.lookback, window.offset, query.semantics, tick, 1, &value, &state);
+  else
+    windows.range({leaf.range_fn, window.length, window.offset, query.semantics}, tick, 1, &value, &state);
+  if (state != store::WindowState::value) return unknown(evidence_of(state));
+  return {std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : value, Evidence::value};
 }
 
 void StoreProvider::expect_panels(Instant from, Duration step, std::size_t ticks, Duration reach) {
@@ -203,7 +248,7 @@ void StoreProvider::read_panel(const PanelQuery& query, PanelMemory& memory, Pan
     const auto [windows, first] = windows_of(id, query);
     double* value = memory.values();
     if (leaf.fn == LeafFn::coverage) {
-      out.row.push_back(coverage(windows, query, first, value, memory.evidence()));
+      out.row.push_back(coverage(windows, window, first, query.ticks, value, memory.evidence()));
       continue;
     }
     const store::MovingWindows::Seen seen =
@@ -218,21 +263,18 @@ void StoreProvider::read_panel(const PanelQuery& query, PanelMemory& memory, Pan
       out.row.push_back({value, memory.all_values(), true});
       continue;
     }
-    // As read() says it of the same states.
-    constexpr std::uint8_t says[] = {static_cast<std::uint8_t>(Evidence::value),
-                                     static_cast<std::uint8_t>(Evidence::no_data),
-                                     static_cast<std::uint8_t>(Evidence::stale)};
     std::uint8_t* evidence = memory.evidence();
-    for (std::size_t t = 0; t < query.ticks; ++t) evidence[t] = says[static_cast<std::size_t>(states_[t])];
+    for (std::size_t t = 0; t < query.ticks; ++t)
+      evidence[t] = static_cast<std::uint8_t>(evidence_of(states_[t]));
     out.row.push_back({value, evidence, false});
   }
 }
 
-Panel::Row StoreProvider::coverage(store::MovingWindows& windows, const PanelQuery& query, std::size_t first,
-                                   double* value, std::uint8_t* evidence) {
-  const plan::Window& window = query.leaf->window;
-  windows.reach(window.length, window.offset, first, query.ticks, value, states_.data());
-  for (std::size_t t = 0; t < query.ticks; ++t) {
+Panel::Row StoreProvider::coverage(store::MovingWindows& windows, const plan::Window& window,
+                                   std::size_t first, std::size_t ticks, double* value,
+                                   std::uint8_t* evidence) {
+  windows.reach(window.length, window.offset, first, ticks, value, states_.data());
+  for (std::size_t t = 0; t < ticks; ++t) {
     const bool any = states_[t] == store::WindowState::value;
     if (any)
       value[t] =

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "runtime/eval/panel.hpp"
@@ -13,6 +14,8 @@
 #include "runtime/store/window.hpp"
 
 namespace signalbox::eval {
+
+struct Signal;
 
 // A selector that the store refuses finds nothing; compilers refuse it first.
 class StoreProvider final : public LeafProvider, public PanelLeaves {
@@ -61,8 +64,10 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
     std::size_t first;
   };
   Stretch windows_of(store::SeriesId id, const PanelQuery& query);
-  Panel::Row coverage(store::MovingWindows& windows, const PanelQuery& query, std::size_t first,
-                      double* value, std::uint8_t* evidence);
+  std::optional<std::size_t> kept_tick(const LeafQuery& query) const;
+  Signal moving_value(store::MovingWindows& windows, const LeafQuery& query, std::size_t tick);
+  Panel::Row coverage(store::MovingWindows& windows, const plan::Window& window, std::size_t first,
+                      std::size_t ticks, double* value, std::uint8_t* evidence);
 
   const store::SeriesStore& store_;
   std::size_t kept_bytes_;

@@ -16,12 +16,14 @@ using plan::Index;
 
 // Nothing when it was interrupted.
 std::optional<std::vector<Changes>> find_changes(const plan::Plan& plan, const store::SeriesStore& store,
-                                  Semantics semantics, const ReplayOptions& options) {
+                                                 eval::StoreProvider& own, Semantics semantics,
+                                                 const ReplayOptions& options) {
   std::vector<Changes> out(plan.slos.size());
   std::atomic<Index> next = 0;
   std::atomic<bool> stop = false;
   const auto work = [&](bool first) {
-    eval::StoreProvider leaves(store);
+    std::optional<eval::StoreProvider> another;
+    eval::StoreProvider& leaves = first ? own : another.emplace(store, options.window_bytes);
     eval::ShapeRunner shapes(plan, options.engine.tier, options.engine.load_compiler, [](const Error&) {});
     ChangeFinder finder(plan, leaves, shapes, semantics, {options.from, options.ticks});
     for (Index slo = next++; slo < out.size() && !stop; slo = next++) {
@@ -120,9 +122,11 @@ ReplayResult replay(const plan::Plan& plan, const store::SeriesStore& store, Eng
   const Semantics semantics = plan.semantics.value_or(options.semantics);
   ReplayResult result{options.from - plan.tick, 0, false};
   if (options.ticks == 0) return result;
+  // The engine finds the windows there that were looked at last.
+  eval::StoreProvider leaves(store, options.window_bytes);
   std::optional<Agenda> agenda;
   if (!options.every_tick) {
-    auto changes = find_changes(plan, store, semantics, options);
+    auto changes = find_changes(plan, store, leaves, semantics, options);
     if (!changes) {
       result.interrupted = true;
       return result;
@@ -132,7 +136,6 @@ ReplayResult replay(const plan::Plan& plan, const store::SeriesStore& store, Eng
   // A policy may act on what is no change of an SLO: it is asked at every tick.
   const bool passes_over = agenda && plan.policies.empty() && plan.targets.empty();
 
-  eval::StoreProvider leaves(store);
   VirtualHost host(options.from);
   HistoryWorld world(plan, leaves, semantics);
   options.engine.assumed = true;

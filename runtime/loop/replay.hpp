@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "runtime/eval/store_provider.hpp"
 #include "runtime/loop/engine.hpp"
 #include "runtime/store/series_store.hpp"
 
@@ -16,6 +17,7 @@ struct ReplayOptions {
   std::size_t ticks = 0;
   unsigned threads = 1;     // that look for changes; the engine has one
   bool every_tick = false;  // decide at every tick all the same: what the shorter way is compared with
+  std::size_t window_bytes = eval::StoreProvider::most_kept_bytes;  // of each thread, for series' windows
   std::function<void(double done)> progress = {};
   std::function<bool()> interrupted =
       {};  // asked now and then; a replay that is interrupted ends where it is

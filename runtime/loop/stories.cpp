@@ -54,6 +54,7 @@ std::vector<Story> replay_all(const std::vector<const plan::Plan*>& plans, const
       how.ticks = story.ticks;
       how.threads = std::max(1u, options.threads / static_cast<unsigned>(plans.size()));
       how.every_tick = options.every_tick;
+      how.window_bytes = options.window_bytes;
       how.interrupted = options.interrupted;
       how.progress = [&, i](double part) {
         done[i].store(part, std::memory_order_relaxed);
@@ -61,6 +62,8 @@ std::vector<Story> replay_all(const std::vector<const plan::Plan*>& plans, const
       };
       story.result = replay(plan, store, teller, how);
       how.progress(1);
+      eval::StoreProvider leaves(store);
+      story.unmatched = decide::unmatched_numerators(plan, leaves, last);
       if (options.finished) options.finished(i, story);
     }
   };

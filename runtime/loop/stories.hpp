@@ -17,6 +17,7 @@ struct Story {
   // By SLO, at the last tick; none when it was interrupted.
   std::vector<std::vector<decide::BudgetReading>> budgets;
   std::vector<Error> notices;
+  std::vector<std::string> unmatched;  // SLOs that never counted anything bad: see unmatched_numerators()
   bool whole() const { return begun && !result.interrupted; }
 };
 
@@ -26,6 +27,7 @@ struct StoriesOptions {
   Instant from, to;      // ticks between them, of each program's own grid
   unsigned threads = 1;  // for all: a program has one, and more when there are fewer programs
   bool every_tick = false;
+  std::size_t window_bytes = eval::StoreProvider::most_kept_bytes;
   std::function<void(double done)> progress = {};  // on the calling thread
   std::function<bool()> interrupted = {};          // on any thread
   // Of each that was begun, as it ends, on the thread that replayed it: many histories of events need not be

@@ -191,6 +191,35 @@ Result<void> TsdbHistory::Reader::read(std::size_t series, Instant from, Instant
   return {};
 }
 
+// A series that is in one block after the other, with nothing deleted, need be read in the first and the last
+// only.
+Result<std::optional<std::pair<Instant, Instant>>> TsdbHistory::Reader::extent(std::size_t series) {
+  const Series& of = history_.series_[series];
+  const auto held = [&](Instant from, Instant to) -> Result<std::optional<std::pair<Instant, Instant>>> {
+    SeriesSamples read_here;
+    if (const Result<void> done = read(series, from, to, read_here); !done) return done.error();
+    std::optional<std::pair<Instant, Instant>> out;
+    for (const std::vector<std::int64_t>* times : {&read_here.samples.times, &read_here.ends}) {
+      if (times->empty()) continue;
+      if (!out) out.emplace(Instant{times->front()}, Instant{times->back()});
+      out = {std::min(out->first, Instant{times->front()}), std::max(out->second, Instant{times->back()})};
+    }
+    return out;
+  };
+  const auto meta = [&](const Part& part) -> const tsdb::BlockMeta& {
+    return history_.files_->blocks[part.block].meta;
+  };
+  bool apart = !of.parts.empty() && !of.head;
+  for (std::size_t i = 1; i < of.parts.size(); ++i) apart = apart && meta(of.parts[i]).from >= meta(of.parts[i - 1]).to;
+  if (!apart) return held(history_.from_, history_.to_);
+  const tsdb::BlockMeta &first = meta(of.parts.front()), &last = meta(of.parts.back());
+  const auto begin = held(first.from, first.to), end = held(last.from, last.to);
+  if (!begin) return begin.error();
+  if (!end) return end.error();
+  if (!*begin || !*end) return held(history_.from_, history_.to_);
+  return std::optional(std::pair((*begin)->first, (*end)->second));
+}
+
 Result<void> TsdbHistory::Reader::read_block(std::uint32_t number, std::uint64_t reference,
                                              store::Samples& out) {
   const Block& block = history_.blocks_[number];

@@ -51,6 +51,8 @@ class TsdbHistory {
     Result<void> read(std::size_t series, SeriesSamples& out);
     // The same of what of [from, to] lies in the request's.
     Result<void> read(std::size_t series, Instant from, Instant to, SeriesSamples& out);
+    // The first and the last sample or marker that read() would find.
+    Result<std::optional<std::pair<Instant, Instant>>> extent(std::size_t series);
     std::optional<std::size_t> damaged() const { return damaged_; }
     std::size_t histogram_chunks() const { return histogram_chunks_; }  // passed over so far
 
