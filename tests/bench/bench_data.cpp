@@ -64,7 +64,7 @@ void day() {
   }
   out += "# TYPE checkout_deployed_timestamp_seconds gauge\n";
   samples("checkout_deployed_timestamp_seconds", [&](int i, double) {
-    return static_cast<double>(start + 5 * (i / 4'320 * 4'320 + (i % 4'320 >= 2'160 ? 2'159 : 0)));
+    return static_cast<double>(start + 5 * (i - i % 4'320 + (i % 4'320 >= 2'160 ? 2'159 : 0)));
   });
   fmt::print("{}# EOF\n", out);
 }

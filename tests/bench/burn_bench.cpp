@@ -23,8 +23,8 @@ namespace {
 using namespace signalbox;
 using namespace signalbox::bench;
 
-// Where bad events come at random most rows burn and no branch can be foretold; in a quiet fleet nearly none
-// burns, and what stops at the first window that says no does half of the work.
+// Where bad events come at random half of the rows burn and no branch can be foretold; in a quiet fleet
+// nearly none burns, and what stops at the first window that says no does half of the work.
 enum class Data { random, quiet };
 
 struct Cells {

@@ -91,7 +91,7 @@ inline Ticking tick_by_tick(const plan::Plan& plan, const store::SeriesStore& st
   options.semantics = Semantics::prometheus2;
   options.assumed = true;
   loop::Engine engine(plan, host.host, leaves, world, observer, options);
-  engine.start([](Result<void>) {});
+  engine.start([](const Result<void>&) {});
   Ticking out;
   for (int k = 0; k < ticks; ++k) {
     const Instant at = first_tick + minutes(1) * std::int64_t{k};

@@ -125,6 +125,7 @@ class VictoriaMetrics:
                 return
             except OSError:
                 time.sleep(0.1)
+        self.stop()
         die("victoria-metrics does not answer")
 
     def get(self, path, body=None, **query):

@@ -50,7 +50,7 @@ class InLuaJit : public ScriptedBurn {
 }  // namespace
 
 std::unique_ptr<ScriptedBurn> burn_in_luajit(const char* script, const char* way,
-                                             std::vector<BurnDoubles> rows, std::size_t count) {
+                                             const std::vector<BurnDoubles>& rows, std::size_t count) {
   return std::make_unique<InLuaJit>(script, way, rows, count);
 }
 

@@ -21,7 +21,7 @@ class ScriptedBurn {
 // Over columns of `count` cells, which outlive what is returned. Failing is the end of the program.
 // `way`: "early" or "whole", see burn_condition.lua.
 std::unique_ptr<ScriptedBurn> burn_in_luajit(const char* script, const char* way,
-                                             std::vector<BurnDoubles> rows, std::size_t count);
+                                             const std::vector<BurnDoubles>& rows, std::size_t count);
 // In bulk on one thread, or by one call for each instance.
 std::unique_ptr<ScriptedBurn> burn_in_muparser(bool bulk, std::vector<BurnDoubles> rows, std::size_t count);
 
