@@ -8,8 +8,8 @@
 
 namespace signalbox::cli {
 
-// Whether it can be done so: a data directory, SLOs that are decided each by itself, and shapes that are not to
-// be compiled for each.
+// Whether it can be done so: a data directory, SLOs that are decided each by itself, and shapes that are not
+// to be compiled for each.
 bool streams(const plan::Plan& plan, const std::string& location, eval::Tier tier);
 
 struct DirectoryReplay {

@@ -82,7 +82,8 @@ bool has_ticks(const std::vector<const plan::Plan*>& plans, const std::string& l
 
 loop::StoriesOptions stories_options(const ReplayData& data, const ReplayHow& how) {
   loop::StoriesOptions options;
-  options.engine.tier = how.tier;
+  // Compiling shapes costs a replay more than it gains: stretches of values are interpreted as vectors.
+  options.engine.tier = how.tier == eval::Tier::automatic ? eval::Tier::interpreter : how.tier;
   options.engine.load_compiler = jit_loader();
   options.engine.initial_versions = [](plan::Index) {
     return std::vector<std::string>{"the version before"};

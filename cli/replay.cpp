@@ -118,8 +118,7 @@ int run_replay(const ReplayOptions& options) {
   const plan::Plan& plan = *plans[0];
   code = options.exit_code ? worst_of(story.events) : exit_ok;
   const Instant to = story.from + plan.tick * static_cast<std::int64_t>(story.ticks - 1);
-  for (const std::string& never : story.unmatched)
-    say_last("signalbox: " + never);
+  for (const std::string& never : story.unmatched) say_last("signalbox: " + never);
   const bool whole =
       std::all_of(stories.begin(), stories.end(), [](const loop::Story& one) { return one.whole(); });
   say_last(fmt::format("replay {}  {}{} ticks of {}, {} samples",

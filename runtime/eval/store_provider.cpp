@@ -130,7 +130,8 @@ Column StoreProvider::read(const LeafQuery& query) {
   const std::optional<std::size_t> tick = kept_tick(query);
   for (const store::SeriesId id : known.ids) {
     if (tick) {
-      const auto kept = std::find_if(moving_.begin(), moving_.end(), [&](const Moving& m) { return m.id == id; });
+      const auto kept =
+          std::find_if(moving_.begin(), moving_.end(), [&](const Moving& m) { return m.id == id; });
       if (kept != moving_.end()) {
         const Signal signal = moving_value(kept->windows, query, *tick);
         out.value.push_back(signal.value);
@@ -194,7 +195,8 @@ Signal StoreProvider::moving_value(store::MovingWindows& windows, const LeafQuer
 
 void StoreProvider::expect_panels(Instant from, Duration step, std::size_t ticks, Duration reach) {
   grid_ = {from, step, reach, ticks};
-  moving_.clear();
+  for (Moving& m : moving_) m.id = none;  // their memory is used again
+  round_ += 1;
 }
 
 StoreProvider::Stretch StoreProvider::windows_of(store::SeriesId id, const PanelQuery& query) {

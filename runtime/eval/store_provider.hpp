@@ -83,8 +83,9 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
     Duration step, reach;
     std::size_t ticks = 0;
   } grid_;
+  static constexpr store::SeriesId none = 0xffffffff;
   struct Moving {
-    store::SeriesId id = 0;
+    store::SeriesId id = none;
     std::uint64_t used = 0, round = 0;
     store::MovingWindows windows;
   };

@@ -388,9 +388,9 @@ Cell Emitter::compare(Cell& a, Cell& b, llvm::CmpInst::Predicate holds) {
 Cell Emitter::ratio(Cell& a, Cell& b) {
   Value *part = number(a), *whole = number(b);
   Value* most = b_.CreateFMul(whole, real(1.0 + eval::part_above_whole_tolerance));
-  Value* sound = b_.CreateAnd(
-      b_.CreateAnd(b_.CreateFCmpOGT(whole, real(0.0)), b_.CreateFCmpOGE(part, real(0.0))),
-      b_.CreateAnd(b_.CreateFCmpOLT(most, infinity()), b_.CreateFCmpOLE(part, most)));
+  Value* sound =
+      b_.CreateAnd(b_.CreateAnd(b_.CreateFCmpOGT(whole, real(0.0)), b_.CreateFCmpOGE(part, real(0.0))),
+                   b_.CreateAnd(b_.CreateFCmpOLT(most, infinity()), b_.CreateFCmpOLE(part, most)));
   Value* e = b_.CreateSelect(sound, evidence(Evidence::value), evidence(Evidence::invalid));
   e = b_.CreateSelect(b_.CreateFCmpOEQ(whole, real(0.0)), evidence(Evidence::no_traffic), e);
   Value* worse = worst(a, b);

@@ -23,7 +23,7 @@ std::optional<std::vector<Changes>> find_changes(const plan::Plan& plan, const s
   std::atomic<bool> stop = false;
   const auto work = [&](bool first) {
     std::optional<eval::StoreProvider> another;
-    eval::StoreProvider& leaves = first ? own : another.emplace(store, options.window_bytes);
+    eval::StoreProvider& leaves = first ? own : another.emplace(store);
     eval::ShapeRunner shapes(plan, options.engine.tier, options.engine.load_compiler, [](const Error&) {});
     ChangeFinder finder(plan, leaves, shapes, semantics, {options.from, options.ticks});
     for (Index slo = next++; slo < out.size() && !stop; slo = next++) {
@@ -123,7 +123,8 @@ ReplayResult replay(const plan::Plan& plan, const store::SeriesStore& store, Eng
   ReplayResult result{options.from - plan.tick, 0, false};
   if (options.ticks == 0) return result;
   // The engine finds the windows there that were looked at last.
-  eval::StoreProvider leaves(store, options.window_bytes);
+  std::optional<eval::StoreProvider> own;
+  eval::StoreProvider& leaves = options.leaves != nullptr ? *options.leaves : own.emplace(store);
   std::optional<Agenda> agenda;
   if (!options.every_tick) {
     auto changes = find_changes(plan, store, leaves, semantics, options);

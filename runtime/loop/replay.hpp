@@ -17,7 +17,8 @@ struct ReplayOptions {
   std::size_t ticks = 0;
   unsigned threads = 1;     // that look for changes; the engine has one
   bool every_tick = false;  // decide at every tick all the same: what the shorter way is compared with
-  std::size_t window_bytes = eval::StoreProvider::most_kept_bytes;  // of each thread, for series' windows
+  // Over the store that is replayed: for those who replay many programs, and keep the memory of its windows.
+  eval::StoreProvider* leaves = nullptr;
   std::function<void(double done)> progress = {};
   std::function<bool()> interrupted =
       {};  // asked now and then; a replay that is interrupted ends where it is

@@ -54,7 +54,7 @@ std::vector<Story> replay_all(const std::vector<const plan::Plan*>& plans, const
       how.ticks = story.ticks;
       how.threads = std::max(1u, options.threads / static_cast<unsigned>(plans.size()));
       how.every_tick = options.every_tick;
-      how.window_bytes = options.window_bytes;
+      how.leaves = options.leaves;
       how.interrupted = options.interrupted;
       how.progress = [&, i](double part) {
         done[i].store(part, std::memory_order_relaxed);

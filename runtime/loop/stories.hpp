@@ -27,7 +27,7 @@ struct StoriesOptions {
   Instant from, to;      // ticks between them, of each program's own grid
   unsigned threads = 1;  // for all: a program has one, and more when there are fewer programs
   bool every_tick = false;
-  std::size_t window_bytes = eval::StoreProvider::most_kept_bytes;
+  eval::StoreProvider* leaves = nullptr;           // as in ReplayOptions, for one thread
   std::function<void(double done)> progress = {};  // on the calling thread
   std::function<bool()> interrupted = {};          // on any thread
   // Of each that was begun, as it ends, on the thread that replayed it: many histories of events need not be

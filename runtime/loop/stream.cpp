@@ -43,25 +43,24 @@ Result<Streamed> replay_streamed(const plan::Plan& plan, const StoriesOptions& o
   std::vector<Story> parts(plan.slos.size());
   std::atomic<plan::Index> next = 0, finished = 0;
   std::atomic<bool> stop = false;
-  std::atomic<std::size_t> samples = 0, most_bytes = 0;
+  std::atomic<std::size_t> most_bytes = 0;
   std::mutex mutex;
   std::optional<Error> failed;
   const auto work = [&](bool talks) {
     const std::unique_ptr<SampleFeed> feed = make_feed();
     std::size_t most_here = 0;
+    store::SeriesStore store(options.engine.limits);
+    eval::StoreProvider leaves(store, window_bytes);
     for (plan::Index i = next++; i < parts.size() && !stop; i = next++) {
       const plan::Plan slo = plan::slice_of(plan, i);
       std::set<std::vector<Matcher>> selectors;
       for (const plan::Leaf& leaf : slo.leaves) selectors.insert(leaf.matchers);
-      store::SeriesStore store(options.engine.limits);
-      std::size_t read = 0;
-      if (const auto done = feed->load({selectors.begin(), selectors.end()}, store, read); !done) {
+      if (const auto done = feed->load({selectors.begin(), selectors.end()}, store); !done) {
         const std::scoped_lock lock(mutex);
         if (!failed) failed = done.error();
         stop = true;
         break;
       }
-      samples += read;
       if (store.bytes() > most_here) {
         most_bytes += store.bytes() - most_here;
         most_here = store.bytes();
@@ -70,8 +69,10 @@ Result<Streamed> replay_streamed(const plan::Plan& plan, const StoriesOptions& o
       how.threads = 1;
       how.progress = {};
       how.finished = {};
-      how.window_bytes = window_bytes;
+      how.leaves = &leaves;
+      leaves.refresh();
       parts[i] = std::move(replay_all({&slo}, store, how)[0]);
+      feed->unload(store);
       if (!parts[i].whole()) stop = true;
       ++finished;
       if (talks && options.progress)
@@ -83,7 +84,6 @@ Result<Streamed> replay_streamed(const plan::Plan& plan, const StoriesOptions& o
   work(true);
   for (std::thread& thread : threads) thread.join();
   if (failed) return *std::move(failed);
-  out.samples = samples;
   out.most_bytes = most_bytes;
   out.story = one_story(parts);
   Story& story = out.story;

@@ -5,7 +5,8 @@
 
 namespace signalbox::plan {
 
-// Whether SLOs are decided each by itself: nothing acts, nothing is anchored on a deploy, nothing is deferred.
+// Whether SLOs are decided each by itself: nothing acts, nothing is anchored on a deploy, nothing is
+// deferred.
 bool is_slo_by_slo(const Plan& plan);
 
 // The SLO with what it reads, and the program's sources and receivers. Its decisions, events and budgets are

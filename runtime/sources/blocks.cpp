@@ -60,10 +60,11 @@ class Loader {
 
 std::optional<Error> passed_over(std::size_t histogram_chunks, std::size_t histogram_records) {
   if (histogram_chunks + histogram_records == 0) return std::nullopt;
-  return Error{ErrorCode::unsupported,
-               fmt::format("native histograms are passed over: {} chunks in blocks and head, {} records in the log",
-                           histogram_chunks, histogram_records),
-               "classic histograms, with their _bucket series, are read"};
+  return Error{
+      ErrorCode::unsupported,
+      fmt::format("native histograms are passed over: {} chunks in blocks and head, {} records in the log",
+                  histogram_chunks, histogram_records),
+      "classic histograms, with their _bucket series, are read"};
 }
 
 Result<BlocksReport> load_blocks(ForeignFolders& folders, const std::string& path, const plan::Plan& plan,

@@ -29,8 +29,7 @@ TsdbHistory::Request request_for(const plan::Plan& plan, std::optional<Instant> 
   TsdbHistory::Request out;
   const auto selectors = selectors_of(plan);
   out.selectors.assign(selectors.begin(), selectors.end());
-  if (counts_births(plan))
-    out.selectors.push_back({{std::string(metric_name_label), MatchOp::equal, "up"}});
+  if (counts_births(plan)) out.selectors.push_back({{std::string(metric_name_label), MatchOp::equal, "up"}});
   out.from = from ? *from - plan::longest_window(plan) - plan.lookback : Instant{INT64_MIN};
   out.to = to.value_or(Instant{INT64_MAX});
   return out;

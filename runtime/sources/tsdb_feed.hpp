@@ -1,5 +1,5 @@
-// Series of a data directory one by one, with what is inferred of their births: for a program that reads a few
-// at a time, on several threads, and for one that reads all of them into a store.
+// Series of a data directory one by one, with what is inferred of their births: for a program that reads a
+// few at a time, on several threads, and for one that reads all of them into a store.
 #pragma once
 
 #include <map>
@@ -61,7 +61,8 @@ class TsdbFeed {
     std::optional<ScrapeGroup> scrapes;                     // without `up`: when any of them has a sample
     std::map<std::int64_t, std::optional<Instant>> absent;  // before a sample, where that was asked
   };
-  Result<std::optional<Instant>> absent_before(Group& group, Instant first, TsdbHistory::Reader& reader) const;
+  Result<std::optional<Instant>> absent_before(Group& group, Instant first,
+                                               TsdbHistory::Reader& reader) const;
 
   const TsdbHistory& history_;
   bool births_ = false;  // whether anything in the plan counts them

@@ -191,15 +191,15 @@ Result<void> TsdbHistory::Reader::read(std::size_t series, Instant from, Instant
   return {};
 }
 
-// A series that is in one block after the other, with nothing deleted, need be read in the first and the last
-// only.
+// A series that is in one block after the other is read at its ends only, chunk by chunk.
 Result<std::optional<std::pair<Instant, Instant>>> TsdbHistory::Reader::extent(std::size_t series) {
+  using Extent = std::optional<std::pair<Instant, Instant>>;
   const Series& of = history_.series_[series];
-  const auto held = [&](Instant from, Instant to) -> Result<std::optional<std::pair<Instant, Instant>>> {
-    SeriesSamples read_here;
-    if (const Result<void> done = read(series, from, to, read_here); !done) return done.error();
-    std::optional<std::pair<Instant, Instant>> out;
-    for (const std::vector<std::int64_t>* times : {&read_here.samples.times, &read_here.ends}) {
+  const auto held = [&](Instant from, Instant to) -> Result<Extent> {
+    SeriesSamples here;
+    if (const Result<void> done = read(series, from, to, here); !done) return done.error();
+    Extent out;
+    for (const std::vector<std::int64_t>* times : {&here.samples.times, &here.ends}) {
       if (times->empty()) continue;
       if (!out) out.emplace(Instant{times->front()}, Instant{times->back()});
       out = {std::min(out->first, Instant{times->front()}), std::max(out->second, Instant{times->back()})};
@@ -209,15 +209,33 @@ Result<std::optional<std::pair<Instant, Instant>>> TsdbHistory::Reader::extent(s
   const auto meta = [&](const Part& part) -> const tsdb::BlockMeta& {
     return history_.files_->blocks[part.block].meta;
   };
+  // What the first, or the last, chunk of a part has that has anything.
+  const auto at_end = [&](const Part& part, bool front) -> Result<Extent> {
+    if (history_.blocks_[part.block].left_out) return Extent{};
+    if (const Result<void> entry = history_.blocks_[part.block].index.series(
+            part.reference, history_.limits_, index_windows_[part.block], index_ahead, entry_);
+        !entry) {
+      damaged_ = part.block;
+      return entry.error();
+    }
+    auto chunks = entry_.chunks;  // read() has an entry of its own there
+    if (!front) std::reverse(chunks.begin(), chunks.end());
+    for (const auto& chunk : chunks) {
+      Result<Extent> found = held(Instant{chunk.first}, Instant{chunk.last});
+      if (!found || *found) return found;
+    }
+    return Extent{};
+  };
   bool apart = !of.parts.empty() && !of.head;
-  for (std::size_t i = 1; i < of.parts.size(); ++i) apart = apart && meta(of.parts[i]).from >= meta(of.parts[i - 1]).to;
+  for (std::size_t i = 1; i < of.parts.size(); ++i)
+    apart = apart && meta(of.parts[i]).from >= meta(of.parts[i - 1]).to;
   if (!apart) return held(history_.from_, history_.to_);
-  const tsdb::BlockMeta &first = meta(of.parts.front()), &last = meta(of.parts.back());
-  const auto begin = held(first.from, first.to), end = held(last.from, last.to);
+  const Result<Extent> begin = at_end(of.parts.front(), true);
   if (!begin) return begin.error();
+  const Result<Extent> end = at_end(of.parts.back(), false);
   if (!end) return end.error();
   if (!*begin || !*end) return held(history_.from_, history_.to_);
-  return std::optional(std::pair((*begin)->first, (*end)->second));
+  return Extent(std::pair((*begin)->first, (*end)->second));
 }
 
 Result<void> TsdbHistory::Reader::read_block(std::uint32_t number, std::uint64_t reference,

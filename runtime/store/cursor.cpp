@@ -96,6 +96,20 @@ void Cursor::read(Instant first, Instant last, Samples& out) {
   }
 }
 
+SamplesView Cursor::view(Instant first, Instant last, Samples& room) {
+  const auto from = at_or_after(first), to = at_or_before(last);
+  if (!from || !to || from->place > to->place) return {};
+  if (from->place >= series_->tail_from()) {
+    const Run in = tail();
+    const std::size_t begin = static_cast<std::size_t>(from->place - in.from),
+                      count = static_cast<std::size_t>(to->place - from->place) + 1;
+    return {{in.times + begin, count}, {in.values + begin, count}};
+  }
+  room.clear();
+  read(first, last, room);
+  return {room.times, room.values};
+}
+
 Cursor::Resets Cursor::resets(std::uint64_t first, std::uint64_t last) {
   Resets out;
   if (series_ == nullptr) return out;

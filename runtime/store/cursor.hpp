@@ -20,6 +20,12 @@ struct Samples {
   }
 };
 
+struct SamplesView {
+  std::span<const std::int64_t> times;
+  std::span<const double> values;
+  std::size_t size() const { return times.size(); }
+};
+
 class Cursor {
  public:
   explicit Cursor(const SeriesStore& store) : store_(store) {}
@@ -40,6 +46,8 @@ class Cursor {
 
   // Appends what lies in [first, last].
   void read(Instant first, Instant last, Samples& out);
+  // The same where it stands, or in `room` when it is packed. Valid until the series changes, or `room` does.
+  SamplesView view(Instant first, Instant last, Samples& room);
 
   // What happened between the samples at two places. Costs the chunks where something did, not those between.
   struct Resets {

@@ -12,8 +12,7 @@ void MovingWindows::load(Cursor& series, Instant from, Duration step, std::size_
   from_ = from;
   step_ = step;
   const Instant to = from + step * static_cast<std::int64_t>(count - 1);
-  samples_.clear();
-  series.read(from - reach, to, samples_);
+  samples_ = series.view(from - reach, to, unpacked_);
   ends_.clear();
   for (auto end = series.end_at_or_before(to); end; end = series.end_at_or_before(*end - milliseconds(1)))
     ends_.push_back(end->ms);

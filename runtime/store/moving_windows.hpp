@@ -17,7 +17,7 @@ enum class WindowState : std::uint8_t {
 class MovingWindows {
  public:
   // The cursor's series at `from`, `from` + `step`, … (`count` instants), for windows that begin no earlier
-  // than `reach` before their instant.
+  // than `reach` before their instant. The series does not change as long as windows of it are asked for.
   void load(Cursor& series, Instant from, Duration step, std::size_t count, Duration reach);
 
   std::size_t bytes() const { return samples_.size() * 24 + (grid_before_ + count_) * 8; }
@@ -79,7 +79,8 @@ class MovingWindows {
   Instant from_, samples_from_;
   Duration step_;
   std::size_t count_ = 0;
-  Samples samples_;
+  SamplesView samples_;
+  Samples unpacked_;        // where samples_ are when the series is packed
   std::vector<double> ms_;  // times as doubles, since samples_from_; made with the tables
   std::vector<std::int64_t> ends_;
   Places resets_;          // samples lower than the one before

@@ -137,6 +137,16 @@ Result<void> SeriesStore::adopt(SeriesId id, SeriesHistory&& history) {
   return {};
 }
 
+SeriesHistory SeriesStore::release(SeriesId id) {
+  if (!held(id)) return {};
+  const std::unique_ptr<Series> series = std::move(series_[id]);
+  samples_ -= series->samples() + series->ends.size();
+  bytes_ -= series->allocated() + own_bytes(series->labels) + postings_.remove({{&series->labels, id}});
+  --live_series_;
+  by_labels_.erase(series->labels);
+  return {std::move(static_cast<Column&>(*series)), std::move(series->births), std::move(series->ends)};
+}
+
 std::optional<SeriesStore::View> SeriesStore::view(SeriesId id) const {
   const Series* series = held(id);
   if (!series || series->first_place != 0) return std::nullopt;

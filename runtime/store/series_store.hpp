@@ -79,6 +79,9 @@ class SeriesStore {
   // Takes a series' whole history at once; nothing of that series may be held yet. `limit_exceeded` past
   // store_bytes.
   Result<void> adopt(SeriesId id, SeriesHistory&& history);
+  // Drops a series and gives its history back, whose memory can be used for another. An empty one for a
+  // series that is not held.
+  SeriesHistory release(SeriesId id);
   // The other direction, for a store of which nothing was forgotten. Null for a dropped series, and for one
   // of which samples were.
   struct View {

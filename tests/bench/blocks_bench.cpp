@@ -17,6 +17,7 @@
 #include "runtime/sources/blocks.hpp"
 #include "runtime/sources/tsdb_history.hpp"
 #include "runtime/store/chunk.hpp"
+#include "tests/bench/block_chunks.hpp"
 #include "tests/bench/measure.hpp"
 #include "tests/support/memory_folders.hpp"
 
@@ -42,40 +43,6 @@ Cost least(int rounds, const std::function<void()>& work) {
     best = {std::min(best.cpu, cost.cpu), std::min(best.wall, cost.wall)};
   }
   return best;
-}
-
-// All chunks of the segments, in memory; XOR ones alone.
-struct Chunks {
-  std::vector<std::string> segments;
-  std::vector<std::string_view> data;
-  std::size_t bytes = 0, samples = 0;  // bytes with their frames
-};
-Chunks chunks_of(ForeignFolders& folders, const std::string& directory) {
-  Chunks out;
-  auto files = sources::open_data_files(folders, directory, Instant{INT64_MIN}, Instant{INT64_MAX});
-  if (!files) return out;
-  for (const auto& block : files->blocks)
-    for (const auto& segment : block.segments) {
-      std::string bytes(static_cast<std::size_t>(*segment.file->size()), '\0');
-      if (!segment.file->read(0, {reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size()})) return out;
-      out.segments.push_back(std::move(bytes));
-    }
-  for (std::string& segment : out.segments) {
-    const std::size_t size = segment.size();
-    segment.resize(size + tsdb::chunk_slack);
-    const std::string_view all = std::string_view(segment).substr(0, size);
-    for (std::size_t at = tsdb::segment_header_bytes; at < size;) {
-      const auto length = static_cast<std::size_t>(*tsdb::frame_size(all.substr(at, tsdb::frame_head_bytes)));
-      const auto frame = tsdb::read_frame(all.substr(at, length));
-      if (frame && frame->encoding == 1) {
-        out.data.push_back(frame->data);
-        out.samples += tsdb::chunk_samples(frame->data);
-        out.bytes += length;
-      }
-      at += length;
-    }
-  }
-  return out;
 }
 
 // Requests a scrape as services have them: some hundreds, more or less. A server that keeps up scrapes to the
@@ -153,7 +120,7 @@ int main(int argc, char** argv) {
   plan.leaves[0].matchers = {{"__name__", MatchOp::regex, name}};
 
   {
-    const Chunks chunks = chunks_of(*folders, directory);
+    const bench::Chunks chunks = bench::chunks_of(*folders, directory);
     if (chunks.samples == 0) {
       fmt::print("{} has no blocks with XOR chunks\n", directory);
       return 1;

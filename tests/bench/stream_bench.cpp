@@ -1,0 +1,196 @@
+// A replay of a data directory, SLO by SLO on all cores, against decoding the same chunks and summing them.
+//   build/tests/stream_bench make DIRECTORY SLOS DAYS [EVERY SECONDS] [LATE MS]   blocks of three days, and
+//   rules.slo build/tests/stream_bench run DIRECTORY [ROUNDS]
+// Without arguments: 20 SLOs over 6 days, made, run and removed.
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <thread>
+
+#include "compiler/lower/compile.hpp"
+#include "runtime/formats/tsdb_chunk.hpp"
+#include "runtime/loop/directory_replay.hpp"
+#include "runtime/net/posix_disk.hpp"
+#include "tests/bench/block_chunks.hpp"
+#include "tests/bench/measure.hpp"
+#include "tests/support/tsdb_writer.hpp"
+
+namespace {
+
+using namespace signalbox;
+namespace fs = std::filesystem;
+namespace tsdb = formats::tsdb;
+
+// Requests and errors of services: one in a thousand where all is well is a tenth of that, and every third
+// day half of them for twenty minutes.
+int make(const fs::path& directory, std::int64_t slos, std::int64_t days, std::int64_t every,
+         std::int64_t late) {
+  constexpr std::int64_t day = 86'400'000, start = 1'700'006'400'000;
+  fs::create_directories(directory);
+  std::ofstream rules(directory / "rules.slo");
+  rules << "tick 60s\nsource s is scrape { url \"http://127.0.0.1:1/metrics\" }\n"
+           "receiver oncall is webhook { url \"http://127.0.0.1:1/hook\" }\n";
+  for (std::int64_t s = 0; s < slos; ++s)
+    rules << fmt::format(
+        "slo s{0} {{ indicator bad bad_total{{svc=\"{0}\"}} of all_total{{svc=\"{0}\"}}  objective 99.9% "
+        "over 30d\n"
+        "  burn {{ page 14.4 over 1h & 5m  page 6 over 6h & 30m  ticket 3 over 1d & 2h  ticket 1 over 3d & "
+        "6h }}\n"
+        "  page oncall  ticket oncall }}\n",
+        s);
+  std::mt19937_64 random(1);
+  std::vector<double> bad(static_cast<std::size_t>(slos)), all(bad);
+  for (std::int64_t from = 0; from < days * day; from += 3 * day) {
+    const std::int64_t to = std::min(from + 3 * day, days * day);
+    std::vector<test::TsdbSeries> series(2 * static_cast<std::size_t>(slos));
+    std::vector<std::string> names;
+    for (std::int64_t s = 0; s < slos; ++s) names.push_back(std::to_string(s));
+    std::sort(names.begin(), names.end());
+    for (std::size_t s = 0; s < names.size(); ++s) {
+      series[s].labels = {{"__name__", "all_total"}, {"svc", names[s]}};
+      series[s + names.size()].labels = {{"__name__", "bad_total"}, {"svc", names[s]}};
+      const std::int64_t outage = from + static_cast<std::int64_t>(random() % 70) * 3'600'000;
+      std::vector<test::TsdbSample> requests, errors;
+      for (std::int64_t t = from; t < to; t += every) {
+        const std::uint64_t n = 1000 + random() % 1000;
+        const bool out = t >= outage && t < outage + 1'200'000;
+        all[s] += static_cast<double>(n);
+        bad[s] += out ? static_cast<double>(n / 2) : random() % 10 == 0 ? 1 : 0;
+        const std::int64_t at =
+            start + t +
+            (late > 0 ? static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(late)) : 0);
+        requests.push_back({at, all[s]});
+        errors.push_back({at, bad[s]});
+        if (requests.size() < 120 && t + every < to) continue;
+        series[s].chunks.push_back(test::xor_chunk(requests));
+        series[s + names.size()].chunks.push_back(test::xor_chunk(errors));
+        requests.clear();
+        errors.clear();
+      }
+    }
+    const std::string ulid = fmt::format("01AAAAAAAAAAAAAAAAAAAAAA{:02}", from / (3 * day));
+    test::write_block(directory.string(), ulid,
+                      test::make_block(series, ulid, start + from, start + to, 2, 1'000'000));
+  }
+  return 0;
+}
+
+double decode_all(const bench::Chunks& chunks, unsigned threads) {
+  std::atomic<std::size_t> next = 0;
+  std::vector<double> sums(threads, 0);
+  const auto work = [&](unsigned self) {
+    std::vector<std::int64_t> times(tsdb::most_chunk_samples);
+    std::vector<double> values(tsdb::most_chunk_samples);
+    constexpr std::size_t many = 256;
+    for (std::size_t from = next.fetch_add(many); from < chunks.data.size(); from = next.fetch_add(many))
+      for (std::size_t i = from; i < std::min(from + many, chunks.data.size()); ++i) {
+        tsdb::decode_xor(chunks.data[i], times.data(), values.data());
+        for (std::size_t k = 0; k < tsdb::chunk_samples(chunks.data[i]); ++k) sums[self] += values[k];
+      }
+  };
+  std::vector<std::thread> others;
+  for (unsigned i = 1; i < threads; ++i) others.emplace_back(work, i);
+  work(0);
+  for (std::thread& one : others) one.join();
+  double sum = 0;
+  for (const double one : sums) sum += one;
+  return sum;
+}
+
+std::string read_text(const fs::path& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+int run(const std::string& directory, int rounds) {
+  const unsigned threads = std::max(1u, std::thread::hardware_concurrency());
+  const lower::Compiled compiled =
+      lower::compile({{"rules.slo", read_text(fs::path(directory) / "rules.slo")}}, {});
+  if (!compiled.plan) {
+    fmt::print("{}", source::render_text(compiled.diagnostics, compiled.sources));
+    return 1;
+  }
+  const auto folders = net::make_posix_folders();
+  std::vector<double> ours, theirs, ratios, walls;
+  std::size_t samples = 0, events = 0, most = 0, chunk_samples = 0;
+  long before_opponent = 0;
+  double sum = 0;
+  const auto one = [&]() -> bool {
+    const double cpu = bench::cpu(), wall = bench::wall();
+    auto replay = loop::DirectoryReplay::open(*folders, directory, *compiled.plan, {}, {}, Limits{});
+    if (!replay || !replay->extent()) return false;
+    loop::StoriesOptions options;
+    options.engine.tier = eval::Tier::interpreter;
+    options.semantics = Semantics::prometheus2;
+    options.from = replay->extent()->first;
+    options.to = replay->extent()->second;
+    options.threads = threads;
+    const auto streamed = replay->replay(options);
+    if (!streamed || !*streamed) {
+      fmt::print("{}\n", streamed ? "a block is damaged" : streamed.error().message);
+      return false;
+    }
+    ours.push_back(bench::cpu() - cpu);
+    walls.push_back(bench::wall() - wall);
+    samples = replay->samples();
+    events = (*streamed)->story.events.size();
+    most = (*streamed)->most_bytes;
+    return true;
+  };
+  if (!one()) return 1;
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  before_opponent = usage.ru_maxrss;
+  ours.clear();
+  walls.clear();
+  const bench::Chunks chunks = bench::chunks_of(*folders, directory);
+  chunk_samples = chunks.samples;
+  for (int i = 0; i < rounds; ++i) {
+    if (!one()) return 1;
+    const double cpu = bench::cpu();
+    sum += decode_all(chunks, threads);
+    theirs.push_back(bench::cpu() - cpu);
+    ratios.push_back(ours.back() / theirs.back());
+  }
+  if (chunk_samples != samples) fmt::print("{} samples read, {} in the chunks\n", samples, chunk_samples);
+  const double n = static_cast<double>(samples);
+  fmt::print("{} SLOs, {} samples, {} events, {} threads, {} rounds (sum {:.6g})\n",
+             compiled.plan->slos.size(), samples, events, threads, rounds, sum);
+  fmt::print("replay from blocks   {} s CPU, {:.2f} ns a sample; {} s by the clock\n", bench::spread(ours),
+             bench::median(ours) / n * 1e9, bench::spread(walls));
+  fmt::print("decoded and summed   {} s CPU, {:.2f} ns a sample\n", bench::spread(theirs),
+             bench::median(theirs) / n * 1e9);
+  fmt::print("ratio, pair by pair  {}\n", bench::spread(ratios));
+  fmt::print(
+      "samples at hand took {:.1f} MiB at most; the process {:.1f} MiB before the opponent had its chunks\n",
+      static_cast<double>(most) / 1048576, static_cast<double>(before_opponent) / 1024);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string what = argc > 1 ? argv[1] : "";
+  const auto number = [&](int i, std::int64_t otherwise) {
+    return argc > i ? std::atoll(argv[i]) : otherwise;
+  };
+  if (what == "make" && argc > 4)
+    return make(argv[2], number(3, 0), number(4, 0), number(5, 15) * 1000, number(6, 0));
+  if (what == "run" && argc > 2) return run(argv[2], static_cast<int>(number(3, 11)));
+  if (!what.empty()) {
+    fmt::print(stderr,
+               "usage: stream_bench [make DIRECTORY SLOS DAYS [EVERY] [LATE] | run DIRECTORY [ROUNDS]]\n");
+    return 2;
+  }
+  const fs::path directory =
+      fs::temp_directory_path() / fmt::format("stream_bench.{}", std::random_device{}());
+  make(directory, 20, 6, 15'000, 0);
+  const int code = run(directory.string(), 11);
+  fs::remove_all(directory);
+  return code;
+}
