@@ -103,7 +103,7 @@ std::string tune_svg(const std::string& title, const std::vector<Point>& points)
     return top + height * (1 - y.part(static_cast<double>(p.mean_unfound.ms) / unit));
   };
   const std::size_t named = std::min(front.size(), most_named);
-  const double below = top + height + 62, total = below + line * (static_cast<double>(named) + 3);
+  const double below = top + height + 70, total = below + line * (static_cast<double>(named) + 3);
 
   std::string out = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" "

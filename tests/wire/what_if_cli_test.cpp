@@ -239,6 +239,37 @@ TEST_F(WhatIf, TuneScoresAsReplayDoes) {
   EXPECT_EQ(signalbox(same).out, first);
 }
 
+TEST_F(WhatIf, RangesBecomeValues) {
+  // As far as the first incident: what is tried is looked at, and not what it came to.
+  const std::string first =
+      parsed(signalbox(replay({"--truth", path("truth.json"), "--json"})))["score"]["findings"][0]["from"];
+  const auto tried = [&](const Words& vary) {
+    Words words = tune({"--json", "--from", "2026-01-01T00:00:00Z", "--to", "2026-01-01T04:00:00Z"});
+    for (const std::string& one : vary) words = joined(words, {"--vary", one});
+    const json answer = parsed(signalbox(words));
+    Words out;
+    for (std::size_t i = 1; i < answer["candidates"].size(); ++i)
+      out.push_back(answer["candidates"][i]["candidate"]);
+    return out;
+  };
+  EXPECT_LT(first, "2026-01-01T04:00:00Z");
+  EXPECT_EQ(tried({"for=1..3 ticks"}), (Words{"for=1 ticks", "for=2 ticks", "for=3 ticks"}));
+  EXPECT_EQ(tried({"burn.fast=2..20"}),
+            (Words{"burn.fast=2", "burn.fast=2.8", "burn.fast=3.9", "burn.fast=5.4", "burn.fast=7.5",
+                   "burn.fast=10", "burn.fast=14", "burn.fast=20"}));
+  EXPECT_EQ(tried({"burn.page=2%..4% by 1%"}), (Words{"burn.page=2%", "burn.page=3%", "burn.page=4%"}));
+  EXPECT_EQ(tried({"for=1m..3m by 1m"}), (Words{"for=1m", "for=2m", "for=3m"}));
+  EXPECT_EQ(tried({"burn=1..1.4 by 0.1", "param scale=5|6"}),
+            (Words{"burn=1,param scale=5", "burn=1,param scale=6", "burn=1.1,param scale=5",
+                   "burn=1.1,param scale=6", "burn=1.2,param scale=5", "burn=1.2,param scale=6",
+                   "burn=1.3,param scale=5", "burn=1.3,param scale=6", "burn=1.4,param scale=5",
+                   "burn=1.4,param scale=6"}));
+  const Words usual = tried({});
+  ASSERT_EQ(usual.size(), 45u);
+  EXPECT_EQ(usual.front(), "burn=0.25x,for=1 ticks");
+  EXPECT_EQ(usual.back(), "burn=4x,for=8 ticks");
+}
+
 TEST_F(WhatIf, TuneRefusesWithAWayOut) {
   const auto refused = [&](const Words& words, int code = 2) {
     const Finished f = signalbox(words);
