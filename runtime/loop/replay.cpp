@@ -16,7 +16,7 @@ using plan::Index;
 
 // Nothing when it was interrupted.
 std::optional<std::vector<Changes>> find_changes(const plan::Plan& plan, const store::SeriesStore& store,
-                                  Semantics semantics, const ReplayOptions& options) {
+                                                 Semantics semantics, const ReplayOptions& options) {
   std::vector<Changes> out(plan.slos.size());
   std::atomic<Index> next = 0;
   std::atomic<bool> stop = false;
