@@ -25,6 +25,13 @@ bool watched() {
 
 }  // namespace
 
+void watch_for_interrupt() {
+  std::signal(SIGINT, [](int) {
+    interrupted = true;
+    std::signal(SIGINT, SIG_DFL);
+  });
+}
+
 void say(const Error& error) {
   fmt::print(stderr, "signalbox: {}\n", error.message);
   if (!error.hint.empty()) fmt::print(stderr, "      help: {}\n", error.hint);
@@ -101,7 +108,7 @@ loop::StoriesOptions stories_options(const ReplayData& data, const ReplayHow& ho
       fmt::print(stderr, "\r{} {:3.0f}%  {:.0f} s to go   ", what, 100 * done,
                  done > 0.01 ? seconds / done - seconds : 0.0);
     };
-  std::signal(SIGINT, [](int) { interrupted = true; });
+  watch_for_interrupt();
   options.interrupted = [] { return interrupted.load(); };
   return options;
 }

@@ -32,6 +32,8 @@ struct ReplayHow {
 bool has_ticks(const std::vector<const plan::Plan*>& plans, const std::string& location,
                const ReplayData& data, int& code);
 void no_samples(const std::string& location, int& code);
+// From now on Ctrl-C ends replays where they are; a second one ends the program.
+void watch_for_interrupt();
 // With progress, and interrupted by Ctrl-C.
 loop::StoriesOptions stories_options(const ReplayData& data, const ReplayHow& how);
 // Until Ctrl-C: from then on no replay begins, and those under way end where they are.

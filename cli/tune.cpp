@@ -184,6 +184,7 @@ int run_tune(const TuneOptions& options) {
     return exit_program;
   }
   const Truth truth{**incidents, options.truth.grace_or_default()};
+  watch_for_interrupt();  // what was tried until then is shown
   // A name that is wrong is found out before the work.
   if (!options.svg.empty())
     if (const auto tried = write_svg(options.svg, ""); !tried) {
