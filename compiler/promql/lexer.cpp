@@ -168,7 +168,11 @@ class Lexer {
       if (error == std::errc{} && end == last) {
         const bool octal =
             digits.size() > 1 && digits[0] == '0' && digits.find_first_not_of("01234567") == digits.npos;
-        if (octal) token.number = static_cast<double>(std::stoull(digits, nullptr, 8));
+        if (!octal) return std::nullopt;
+        std::uint64_t whole = 0;
+        const auto read = std::from_chars(digits.data(), last, whole, 8);
+        // One that is too long for an integer stays a decimal number.
+        if (read.ec == std::errc{}) token.number = static_cast<double>(whole);
         return std::nullopt;
       }
       if (error == std::errc::result_out_of_range && end == last) {
