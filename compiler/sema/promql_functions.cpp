@@ -197,7 +197,7 @@ RowType rows_of(const promql_text::Expr& e) {
     case Kind::binary: {
       if (e.args[0]->sort != e.args[1]->sort)
         return rows_of(*e.args[e.args[0]->sort == promql_text::Sort::scalar]);
-      const RowType left = rows_of(*e.args[0]);
+      RowType left = rows_of(*e.args[0]);
       if (e.op == promql_text::BinaryOp::both || e.op == promql_text::BinaryOp::unless) return left;
       const RowType right = rows_of(*e.args[1]);
       const bool matched = e.on || !e.labels.empty() || e.group != promql_text::Expr::Group::none;

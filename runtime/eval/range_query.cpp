@@ -36,6 +36,7 @@ std::vector<RangeSeries> range_values(const store::SeriesStore& store, plan::Ind
     }
   }
   std::vector<RangeSeries> out;
+  out.reserve(found.size());
   for (auto& [labels, samples] : found) out.push_back({labels, std::move(samples)});
   return out;
 }

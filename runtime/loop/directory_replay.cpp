@@ -29,7 +29,7 @@ class Feed final : public SampleFeed {
     for (const std::vector<Matcher>& selector : selectors)
       for (const std::size_t series : feed_.find(selector)) found.insert(series);
     for (const std::size_t series : found)
-      if (const Result<void> taken = take(series, into); !taken) return taken;
+      if (Result<void> taken = take(series, into); !taken) return taken;
     return {};
   }
 
@@ -45,7 +45,7 @@ class Feed final : public SampleFeed {
       read_.data.samples.values = std::move(spare_.back().column.tail_values);
       spare_.pop_back();
     }
-    if (const Result<void> read = reader_.read(series, read_); !read) {
+    if (Result<void> read = reader_.read(series, read_); !read) {
       if (const auto block = reader_.files().damaged()) shared_.damaged = *block;
       return read;
     }
@@ -60,7 +60,7 @@ class Feed final : public SampleFeed {
     whole.column.tail_times = std::move(samples.times);
     whole.column.tail_values = std::move(samples.values);
     whole.ends = std::move(read_.data.ends);
-    if (const Result<void> taken = into.adopt(*id, std::move(whole)); !taken) return taken;
+    if (Result<void> taken = into.adopt(*id, std::move(whole)); !taken) return taken;
     loaded_.push_back(*id);
     for (const auto& [first, absent_at] : read_.births) into.born(*id, first, absent_at);
     return {};
@@ -84,7 +84,7 @@ Result<DirectoryReplay> DirectoryReplay::open(ForeignFolders& folders, const std
       sources::TsdbHistory::open(folders, path, sources::request_for(plan, from, to), limits);
   if (!history) return history.error();
   DirectoryReplay out(plan, *std::move(history));
-  if (const Result<void> looked = out.look(); !looked) return looked.error();
+  if (Result<void> looked = out.look(); !looked) return looked.error();
   return out;
 }
 
@@ -110,7 +110,7 @@ Result<std::optional<Streamed>> DirectoryReplay::replay(const StoriesOptions& op
   if (!out) {
     if (shared.damaged == nothing_damaged) return out.error();
     history_->leave_out(shared.damaged, out.error());
-    if (const Result<void> looked = look(); !looked) return looked.error();
+    if (Result<void> looked = look(); !looked) return looked.error();
     return std::optional<Streamed>();
   }
   notices_ = history_->notices();

@@ -18,7 +18,7 @@ class Loader {
   Result<void> load(const std::function<void(double)>& progress) {
     const std::vector<std::size_t>& all = feed_.series();
     for (std::size_t i = 0; i < all.size(); ++i) {
-      if (const Result<void> taken = take(all[i]); !taken) return taken;
+      if (Result<void> taken = take(all[i]); !taken) return taken;
       if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(all.size()));
     }
     return {};
@@ -28,13 +28,12 @@ class Loader {
 
  private:
   Result<void> take(std::size_t series) {
-    if (const Result<void> read = reader_.read(series, read_); !read) return read;
+    if (Result<void> read = reader_.read(series, read_); !read) return read;
     const std::vector<std::int64_t>&times = read_.data.samples.times, &ends = read_.data.ends;
     if (times.empty() && ends.empty()) return {};
     const Result<store::SeriesId> id = store_.series(history_.labels(series));
     if (!id) return id.error();
-    if (const auto stored = store_.append_all(*id, times, read_.data.samples.values, ends); !stored)
-      return stored;
+    if (auto stored = store_.append_all(*id, times, read_.data.samples.values, ends); !stored) return stored;
     for (const auto& [first, absent_at] : read_.births) store_.born(*id, first, absent_at);
     report_.samples += times.size() + ends.size();
     for (const std::vector<std::int64_t>* one : {&times, &ends}) {

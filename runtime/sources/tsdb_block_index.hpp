@@ -28,7 +28,7 @@ Result<std::string_view> read_piece(FileWindow& window, const NamedFile& file, s
   if (*size > most)
     return at_place({ErrorCode::malformed, "what begins here would be longer than is read at once"},
                     file.path, offset);
-  const Result<std::string_view> whole = window.bytes(file, offset, static_cast<std::size_t>(*size), ahead);
+  Result<std::string_view> whole = window.bytes(file, offset, static_cast<std::size_t>(*size), ahead);
   if (whole && whole->size() < *size)
     return at_place({ErrorCode::malformed, "the file ends within what begins here"}, file.path, offset);
   return whole;

@@ -70,7 +70,7 @@ std::vector<std::size_t> TsdbFeed::find(const std::vector<Matcher>& selector) co
 
 Result<void> TsdbFeed::Reader::read(std::size_t series, Series& out) {
   out.births.clear();
-  if (const Result<void> read = reader_.read(series, out.data); !read) return read;
+  if (Result<void> read = reader_.read(series, out.data); !read) return read;
   return feed_.births_ ? tell_births(series, out) : Result<void>{};
 }
 
@@ -100,7 +100,7 @@ Result<std::optional<Instant>> TsdbFeed::absent_before(Group& group, Instant fir
   SeriesSamples read;
   std::optional<Instant> absent;
   if (group.up) {
-    if (const Result<void> done = reader.read(*group.up, first - around, first + around, read); !done)
+    if (Result<void> done = reader.read(*group.up, first - around, first + around, read); !done)
       return done.error();
     ScrapeGroup scrapes;
     scrapes.scrapes = read.samples.times;
@@ -121,7 +121,7 @@ Result<std::optional<Instant>> TsdbFeed::absent_before(Group& group, Instant fir
       if (!group.scrapes) {
         ScrapeGroups groups;
         for (const std::size_t series : group.series) {
-          if (const Result<void> done = reader.read(series, read); !done) return done.error();
+          if (Result<void> done = reader.read(series, read); !done) return done.error();
           groups.add(history_.labels(series), read.samples.times, read.samples.values);
         }
         groups.finish();

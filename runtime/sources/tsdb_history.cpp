@@ -128,7 +128,7 @@ Result<TsdbHistory> TsdbHistory::open(ForeignFolders& folders, const std::string
       });
     };
     out.blocks_.emplace_back();
-    if (const Result<void> done = find(); !done) {
+    if (Result<void> done = find(); !done) {
       if (done.error().code == ErrorCode::limit_exceeded) return done.error();
       out.leave_out(b, done.error());
       continue;
@@ -165,7 +165,7 @@ Result<void> TsdbHistory::Reader::read(std::size_t series, Instant from, Instant
     if (history_.blocks_[part.block].left_out) continue;
     const BlockFiles& files = history_.files_->blocks[part.block];
     if (files.meta.from > to || files.meta.to <= from) continue;
-    if (const Result<void> read = read_block(part.block, part.reference, out.samples); !read) {
+    if (Result<void> read = read_block(part.block, part.reference, out.samples); !read) {
       if (read.error().code != ErrorCode::limit_exceeded) damaged_ = part.block;
       return read;
     }
@@ -173,15 +173,14 @@ Result<void> TsdbHistory::Reader::read(std::size_t series, Instant from, Instant
   if (of.head) {
     const HeadSeries& head = history_.head_.series[*of.head];
     const std::size_t begin = out.samples.size();
-    if (const Result<void> read = read_head_chunks(head.chunks, history_.files_->blocks_to, out.samples);
-        !read)
+    if (Result<void> read = read_head_chunks(head.chunks, history_.files_->blocks_to, out.samples); !read)
       return read;
     const auto add = [&](const store::Samples& more) {
       out.samples.times.insert(out.samples.times.end(), more.times.begin(), more.times.end());
       out.samples.values.insert(out.samples.values.end(), more.values.begin(), more.values.end());
     };
     add(head.samples);
-    if (const Result<void> read = read_head_chunks(head.late_chunks, Instant{INT64_MIN}, out.samples); !read)
+    if (Result<void> read = read_head_chunks(head.late_chunks, Instant{INT64_MIN}, out.samples); !read)
       return read;
     add(head.late);
     if (!head.deleted.empty()) erase_stretches(head.deleted, begin, out.samples);
@@ -197,7 +196,7 @@ Result<std::optional<std::pair<Instant, Instant>>> TsdbHistory::Reader::extent(s
   const Series& of = history_.series_[series];
   const auto held = [&](Instant from, Instant to) -> Result<Extent> {
     SeriesSamples here;
-    if (const Result<void> done = read(series, from, to, here); !done) return done.error();
+    if (Result<void> done = read(series, from, to, here); !done) return done.error();
     Extent out;
     for (const std::vector<std::int64_t>* times : {&here.samples.times, &here.ends}) {
       if (times->empty()) continue;
@@ -212,7 +211,7 @@ Result<std::optional<std::pair<Instant, Instant>>> TsdbHistory::Reader::extent(s
   // What the first, or the last, chunk of a part has that has anything.
   const auto at_end = [&](const Part& part, bool front) -> Result<Extent> {
     if (history_.blocks_[part.block].left_out) return Extent{};
-    if (const Result<void> entry = history_.blocks_[part.block].index.series(
+    if (Result<void> entry = history_.blocks_[part.block].index.series(
             part.reference, history_.limits_, index_windows_[part.block], index_ahead, entry_);
         !entry) {
       damaged_ = part.block;
@@ -243,8 +242,7 @@ Result<void> TsdbHistory::Reader::read_block(std::uint32_t number, std::uint64_t
   const Block& block = history_.blocks_[number];
   const BlockFiles& files = history_.files_->blocks[number];
   const Limits& limits = history_.limits_;
-  if (const Result<void> read =
-          block.index.series(reference, limits, index_windows_[number], index_ahead, entry_);
+  if (Result<void> read = block.index.series(reference, limits, index_windows_[number], index_ahead, entry_);
       !read)
     return read;
   const std::size_t begin = out.size();
@@ -270,8 +268,7 @@ Result<void> TsdbHistory::Reader::read_block(std::uint32_t number, std::uint64_t
     if (!bytes) return bytes.error();
     const Result<tsdb::Frame> frame = tsdb::read_frame(*bytes);
     if (!frame) return at_place(frame.error(), file.path, offset);
-    if (const Result<void> read = decode(frame->encoding, frame->data, file.path, offset, out); !read)
-      return read;
+    if (Result<void> read = decode(frame->encoding, frame->data, file.path, offset, out); !read) return read;
   }
   const auto deleted = block.tombstones.find(reference);
   if (deleted != block.tombstones.end()) erase_stretches(deleted->second, begin, out);
@@ -288,8 +285,7 @@ Result<void> TsdbHistory::Reader::read_head_chunks(const std::vector<HeadSeries:
     const Result<tsdb::HeadChunk> read = tsdb::read_head_chunk(*bytes);
     if (!read) return at_place(read.error(), file.path, chunk.offset);
     const std::size_t begin = out.size();
-    if (const Result<void> decoded = decode(read->encoding, read->data, file.path, chunk.offset, out);
-        !decoded)
+    if (Result<void> decoded = decode(read->encoding, read->data, file.path, chunk.offset, out); !decoded)
       return decoded;
     if (chunk.first < from.ms) erase_stretches({{INT64_MIN, from.ms - 1}}, begin, out);
   }
