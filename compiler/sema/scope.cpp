@@ -164,9 +164,7 @@ MetricFacts metric_facts(const Scope& scope, const std::string& name) {
     facts.unit = {true, true, 1, 0};
   else if (ends_with(base, "_bytes"))
     facts.unit = {true, true, 0, 1};
-  else if (ends_with(base, "_ratio"))
-    facts.unit = {true, true, 0, 0};
-  else if (facts.kind == MetricKind::counter)
+  else if (ends_with(base, "_ratio") || facts.kind == MetricKind::counter)
     facts.unit = {true, true, 0, 0};
   return facts;
 }
@@ -259,6 +257,7 @@ Scope build_scope(const std::vector<Module>& modules, std::size_t roots,
   for (const auto& [name, value] : params) {
     if (param_places.count(name) != 0) continue;
     std::vector<std::string> names;
+    names.reserve(param_places.size());
     for (const auto& [known, place] : param_places) names.push_back(known);
     const std::string near = source::nearest(name, names);
     diagnostics.report(Code::bad_param, {modules.empty() ? 0 : modules[0].ast.file, 0, 0},

@@ -18,13 +18,15 @@ double ms_to_seconds(std::int64_t ms) {
 }
 
 // Neumaier's variant of Kahan's sum: takes turns at which of the two loses digits. What was lost before the
-// sum became infinite would make NaN of it. (Prometheus 2 has the same values by looking at the end.)
+// sum became infinite would make NaN of it. Prometheus 2 avoids that only in sums and averages, by looking at
+// the end, and lets it happen in variances and regressions: `compensates_infinity`.
 struct CompensatedSum {
   double sum = 0, compensation = 0;
+  bool compensates_infinity = false;
 
   void add(double value) {
     const double total = sum + value;
-    if (std::isinf(total)) {
+    if (std::isinf(total) && !compensates_infinity) {
       compensation = 0;
     } else if (std::fabs(sum) >= std::fabs(value)) {
       compensation += (sum - total) + value;
@@ -59,7 +61,7 @@ double running_mean(std::span<const double> values) {
 // The sum divided, and a running mean from the point on where the sum would overflow (Prometheus 3.5 and
 // later).
 double mean_of_sum(std::span<const double> values) {
-  CompensatedSum state{.sum = values[0]};
+  CompensatedSum state{.sum = values[0], .compensation = 0};
   bool running = false;
   double count = 1;
   for (std::size_t i = 1; i < values.size(); ++i) {
@@ -85,8 +87,9 @@ double mean_of_sum(std::span<const double> values) {
 }
 
 // Welford's recurrence, with both running values compensated.
-double variance(std::span<const double> values) {
-  CompensatedSum mean, squares;
+double variance(std::span<const double> values, Semantics semantics) {
+  const bool as_2 = semantics == Semantics::prometheus2;
+  CompensatedSum mean{0, 0, as_2}, squares = mean;
   double count = 0;
   for (const double value : values) {
     ++count;
@@ -161,9 +164,9 @@ double over_values(RangeFn fn, std::span<const double> values, Semantics semanti
     case RangeFn::sum_over_time:
       return sum_of(values);
     case RangeFn::stdvar_over_time:
-      return variance(values);
+      return variance(values, semantics);
     case RangeFn::stddev_over_time:
-      return std::sqrt(variance(values));
+      return std::sqrt(variance(values, semantics));
     case RangeFn::min_over_time:
       return extreme(values, [](double value, double best) { return value < best; });
     default:
@@ -179,13 +182,13 @@ struct Line {
 };
 // Least squares through the samples, their times in seconds from `origin`. Samples that are all equal lie on
 // a level line, whatever rounding would make of it.
-Line regression(const Samples& samples, std::int64_t origin) {
+Line regression(const Samples& samples, std::int64_t origin, Semantics semantics) {
   const double first = samples.values[0];
   if (std::all_of(samples.values.begin(), samples.values.end(), [&](double v) { return v == first; })) {
     constexpr double nan = std::numeric_limits<double>::quiet_NaN();
     return std::isinf(first) ? Line{nan, nan} : Line{0, first};
   }
-  CompensatedSum x, y, xy, xx;
+  CompensatedSum x{0, 0, semantics == Semantics::prometheus2}, y = x, xy = x, xx = x;
   for (std::size_t i = 0; i < samples.size(); ++i) {
     const double at = ms_to_seconds(samples.times[i] - origin), value = samples.values[i];
     x.add(at);
@@ -211,14 +214,14 @@ double smoothed(std::span<const double> values, double level, double trend) {
   return now;
 }
 
-double over_samples(RangeFn fn, const Samples& samples, const RangeArgs& args) {
+double over_samples(RangeFn fn, const Samples& samples, const RangeArgs& args, Semantics semantics) {
   switch (fn) {
     case RangeFn::quantile_over_time:
       return quantile(args.params[0], samples.values);
     case RangeFn::deriv:
-      return regression(samples, samples.times[0]).slope;
+      return regression(samples, samples.times[0], semantics).slope;
     case RangeFn::predict_linear: {
-      const Line line = regression(samples, args.now.ms);
+      const Line line = regression(samples, args.now.ms, semantics);
       return line.slope * args.params[0] + line.intercept;
     }
     default:
@@ -289,7 +292,7 @@ std::optional<double> window_value(const Samples& samples, RangeFn fn, Instant e
     case RangeFn::present_over_time:
       return 1.0;
     default:
-      return range_fn_reads(fn) == RangeReads::samples ? over_samples(fn, samples, args)
+      return range_fn_reads(fn) == RangeReads::samples ? over_samples(fn, samples, args, semantics)
                                                        : over_values(fn, values, semantics);
   }
 }

@@ -57,51 +57,59 @@ constexpr HazardSet bit(Hazard hazard) {
   return HazardSet{1} << static_cast<unsigned>(hazard);
 }
 
-#define SIGNALBOX_PARITY_FEATURES(F)    \
-  F(rate, "rate")                       \
-  F(increase, "increase")               \
-  F(irate, "irate")                     \
-  F(delta, "delta")                     \
-  F(idelta, "idelta")                   \
-  F(resets, "resets")                   \
-  F(changes, "changes")                 \
-  F(last_over_time, "last_over_time")   \
-  F(avg_over_time, "avg_over_time")     \
-  F(sum_over_time, "sum_over_time")     \
-  F(min_over_time, "min_over_time")     \
-  F(max_over_time, "max_over_time")     \
-  F(count_over_time, "count_over_time") \
-  F(selector, "selector")               \
-  F(offset, "offset")                   \
-  F(match_equal, "matcher =")           \
-  F(match_not_equal, "matcher !=")      \
-  F(match_regex, "matcher =~")          \
-  F(match_not_regex, "matcher !~")      \
-  F(sum, "sum")                         \
-  F(avg, "avg")                         \
-  F(min, "min")                         \
-  F(max, "max")                         \
-  F(count, "count")                     \
-  F(by, "by")                           \
-  F(without, "without")                 \
-  F(add, "+")                           \
-  F(sub, "-")                           \
-  F(mul, "*")                           \
-  F(div, "/")                           \
-  F(mod, "mod")                         \
-  F(pow, "^")                           \
-  F(negate, "unary -")                  \
-  F(on, "on")                           \
-  F(ignoring, "ignoring")               \
-  F(group_left, "group_left")           \
-  F(group_right, "group_right")         \
-  F(quantile, "histogram_quantile")     \
-  F(clamp, "clamp")                     \
-  F(clamp_min, "clamp_min")             \
-  F(clamp_max, "clamp_max")             \
-  F(abs, "abs")                         \
-  F(absent, "absent")                   \
-  F(time, "time")                       \
+#define SIGNALBOX_PARITY_FEATURES(F)          \
+  F(rate, "rate")                             \
+  F(increase, "increase")                     \
+  F(irate, "irate")                           \
+  F(delta, "delta")                           \
+  F(idelta, "idelta")                         \
+  F(resets, "resets")                         \
+  F(changes, "changes")                       \
+  F(last_over_time, "last_over_time")         \
+  F(avg_over_time, "avg_over_time")           \
+  F(sum_over_time, "sum_over_time")           \
+  F(min_over_time, "min_over_time")           \
+  F(max_over_time, "max_over_time")           \
+  F(count_over_time, "count_over_time")       \
+  F(present_over_time, "present_over_time")   \
+  F(stddev_over_time, "stddev_over_time")     \
+  F(stdvar_over_time, "stdvar_over_time")     \
+  F(quantile_over_time, "quantile_over_time") \
+  F(deriv, "deriv")                           \
+  F(predict_linear, "predict_linear")         \
+  F(holt_winters, "holt_winters")             \
+  F(selector, "selector")                     \
+  F(offset, "offset")                         \
+  F(match_equal, "matcher =")                 \
+  F(match_not_equal, "matcher !=")            \
+  F(match_regex, "matcher =~")                \
+  F(match_not_regex, "matcher !~")            \
+  F(sum, "sum")                               \
+  F(avg, "avg")                               \
+  F(min, "min")                               \
+  F(max, "max")                               \
+  F(count, "count")                           \
+  F(group, "group")                           \
+  F(by, "by")                                 \
+  F(without, "without")                       \
+  F(add, "+")                                 \
+  F(sub, "-")                                 \
+  F(mul, "*")                                 \
+  F(div, "/")                                 \
+  F(mod, "mod")                               \
+  F(pow, "^")                                 \
+  F(negate, "unary -")                        \
+  F(on, "on")                                 \
+  F(ignoring, "ignoring")                     \
+  F(group_left, "group_left")                 \
+  F(group_right, "group_right")               \
+  F(quantile, "histogram_quantile")           \
+  F(clamp, "clamp")                           \
+  F(clamp_min, "clamp_min")                   \
+  F(clamp_max, "clamp_max")                   \
+  F(abs, "abs")                               \
+  F(absent, "absent")                         \
+  F(time, "time")                             \
   F(fallback, "default")
 
 // The range functions come first, in the order of RangeFn; aggregates in the order of plan::Aggregate.

@@ -145,7 +145,16 @@ std::string text_of(const Expression& e, Dialect dialect) {
     case Kind::selector:
       return selector_text(e);
     case Kind::range:
-      return fmt::format("{}({})", name, selector_text(e));
+      switch (e.feature) {
+        case Feature::quantile_over_time:
+          return fmt::format("{}({}, {})", name, e.number, selector_text(e));
+        case Feature::predict_linear:
+          return fmt::format("{}({}, {})", name, selector_text(e), e.number);
+        case Feature::holt_winters:
+          return fmt::format("{}({}, {}, {})", name, selector_text(e), e.number, e.second);
+        default:
+          return fmt::format("{}({})", name, selector_text(e));
+      }
     case Kind::aggregate:
       if (e.listed == Listed::none) return fmt::format("{}({})", name, arg(0));
       return fmt::format("{} {}({}) ({})", name, e.listed == Listed::by ? "by " : "without ",

@@ -26,7 +26,7 @@ struct Expression {
   // selector and range
   std::vector<Matcher> matchers;
   std::int64_t window = 0, offset = 0;
-  // number; bounds of a clamp; the quantile
+  // number; bounds of a clamp; the quantile; parameters of a function over a range
   double number = 0, second = 0;
   bool in_last_digits = false;  // a power: Go's library and C's need not agree on them
   // Grouping of an aggregate; matching of an operator.

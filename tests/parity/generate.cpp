@@ -33,7 +33,7 @@ class Generator {
     // These have few points, or few series that suit the rarer hazards.
     static constexpr Feature rare[] = {Feature::absent,   Feature::absent,   Feature::absent,
                                        Feature::quantile, Feature::quantile, Feature::fallback,
-                                       Feature::fallback, Feature::time};
+                                       Feature::fallback, Feature::time,     Feature::pow};
     Made out = about(chance(rng_, 20) ? one_of(rng_, rare) : any);
     if (chance(rng_, 30) && out.e->kind != Kind::absent) out = aggregate(out, some_fold(), some_listing());
     if (chance(rng_, 20)) out.e = unary(out.e, some_unary());
@@ -47,7 +47,7 @@ class Generator {
       forced_ = f;
       return around(some_operand());
     }
-    if (f >= Feature::sum && f <= Feature::count) return aggregate(operand(), f, some_listing());
+    if (f >= Feature::sum && f <= Feature::group) return aggregate(operand(), f, some_listing());
     if (f == Feature::by) return aggregate(operand(), some_fold(), Listed::by);
     if (f == Feature::without) return aggregate(operand(), some_fold(), Listed::without);
     if (f >= Feature::add && f <= Feature::pow) return binary(f);
@@ -69,9 +69,7 @@ class Generator {
   }
   static bool is_histogram(const std::string& metric) { return metric.starts_with("hist"); }
   Feature some_leaf() {
-    return chance(rng_, 25)
-               ? Feature::selector
-               : static_cast<Feature>(below(rng_, static_cast<int>(RangeFn::count_over_time) + 1));
+    return chance(rng_, 25) ? Feature::selector : static_cast<Feature>(below(rng_, range_fn_count));
   }
   std::int64_t some_window() {
     static constexpr std::int64_t windows[] = {1118,   5000,   15'000, 15'274,  30'000,    45'000,   60'000,
@@ -119,6 +117,14 @@ class Generator {
     out->feature = f;
     out->matchers = std::move(matchers);
     if (out->kind == Kind::range) out->window = some_window();
+    static constexpr double quantiles[] = {-0.5, 0, 0.25, 0.5, 0.9, 0.99, 1, 1.5},
+                            ahead[] = {0, 60, 3600, -300, 0.5}, factors[] = {0.1, 0.3, 0.5, 0.9};
+    if (f == Feature::quantile_over_time) out->number = one_of(rng_, quantiles);
+    if (f == Feature::predict_linear) out->number = one_of(rng_, ahead);
+    if (f == Feature::holt_winters) {
+      out->number = one_of(rng_, factors);
+      out->second = one_of(rng_, factors);
+    }
     if (chance(rng_, 25) || forced_ == Feature::offset) out->offset = one_of(rng_, offsets);
     forced_.reset();
     return out;
@@ -149,7 +155,7 @@ class Generator {
   }
 
   Feature some_fold() {
-    return static_cast<Feature>(static_cast<int>(Feature::sum) + static_cast<int>(below(rng_, 5)));
+    return static_cast<Feature>(static_cast<int>(Feature::sum) + static_cast<int>(below(rng_, 6)));
   }
   Feature some_operator() {
     return static_cast<Feature>(static_cast<int>(Feature::add) + static_cast<int>(below(rng_, 6)));
