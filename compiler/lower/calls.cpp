@@ -4,6 +4,7 @@
 #include <map>
 #include <numbers>
 
+#include "compiler/promql/functions.hpp"
 #include "runtime/base/math_table.hpp"
 
 namespace signalbox::lower {
@@ -147,7 +148,7 @@ Index Calls::absent(Index of, const CallArg& arg, Span span) {
   Node n;
   n.kind = NodeKind::absent;
   n.inputs = {of};
-  if (arg.leaf) n.labels = absent_labels(arg.leaf->matchers);
+  if (arg.leaf) n.labels = promql_text::absent_labels(arg.leaf->matchers);
   n.closed = true;
   for (std::size_t i = 0; i < n.labels.size(); i += 2) n.rows.push_back(n.labels[i]);
   return add(std::move(n), span);

@@ -5,6 +5,7 @@
 
 #include "compiler/lower/calls.hpp"
 #include "compiler/lower/promql.hpp"
+#include "compiler/promql/functions.hpp"
 
 namespace signalbox::lower {
 
@@ -167,7 +168,7 @@ Index Expressions::lower(const TypedPtr& t) {
       n.labels = t->labels;
       n.relabel.to = t->op == TypedOp::aggregate ? t->text : "";
       if (t->op == TypedOp::absent && t->args[0]->op == TypedOp::selector)
-        n.labels = absent_labels(t->args[0]->matchers);
+        n.labels = promql_text::absent_labels(t->args[0]->matchers);
       n.hold = t->hold;
       out = g_.node(std::move(n), t->span);
     }

@@ -9,20 +9,6 @@ namespace signalbox::lower {
 
 using plan::Index;
 
-std::vector<std::string> absent_labels(const std::vector<Matcher>& matchers) {
-  std::vector<std::string> out;
-  for (const Matcher& matcher : matchers) {
-    const auto uses = std::count_if(matchers.begin(), matchers.end(),
-                                    [&](const Matcher& other) { return other.label == matcher.label; });
-    if (uses != 1 || matcher.op != MatchOp::equal || matcher.label == metric_name_label ||
-        matcher.value.empty())
-      continue;
-    out.push_back(matcher.label);
-    out.push_back(matcher.value);
-  }
-  return out;
-}
-
 Index Graph::shape(const plan::Shape& shape) {
   ByteWriter w;
   plan::write(w, shape);

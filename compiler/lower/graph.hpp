@@ -39,9 +39,6 @@ class Graph {
   std::vector<source::Span> origins_;
 };
 
-// The labels of `absent(selector)`: those that one `=` alone speaks of; name, value, name, value, ….
-std::vector<std::string> absent_labels(const std::vector<Matcher>& matchers);
-
 // Writes a shape's instructions.
 class ShapeCode {
  public:

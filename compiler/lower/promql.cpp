@@ -6,6 +6,7 @@
 #include <map>
 
 #include "compiler/lower/calls.hpp"
+#include "compiler/promql/functions.hpp"
 #include "runtime/base/labels.hpp"
 #include "runtime/plan/check_plan.hpp"
 
@@ -52,18 +53,6 @@ ShapeOp shape_of(BinaryOp op) {
     default:
       return ShapeOp::is_ge;
   }
-}
-
-plan::Aggregate aggregate_of(std::string_view name) {
-  using plan::Aggregate;
-  static const std::map<std::string_view, Aggregate> table = {
-      {"sum", Aggregate::sum},           {"avg", Aggregate::avg},
-      {"min", Aggregate::min},           {"max", Aggregate::max},
-      {"count", Aggregate::count},       {"group", Aggregate::group},
-      {"stddev", Aggregate::stddev},     {"stdvar", Aggregate::stdvar},
-      {"quantile", Aggregate::quantile}, {"topk", Aggregate::topk},
-      {"bottomk", Aggregate::bottomk},   {"count_values", Aggregate::count_values}};
-  return table.at(name);
 }
 
 class Lowering {
@@ -160,7 +149,7 @@ class Lowering {
   Index aggregate(const Expr& e) {
     Node n;
     n.kind = NodeKind::aggregate;
-    n.aggregate = aggregate_of(e.text);
+    n.aggregate = promql_text::find_aggregation(e.text)->op;
     n.inputs = {lower(*e.args.back())};
     n.without = e.without;
     n.labels = e.labels;

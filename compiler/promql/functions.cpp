@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "runtime/base/labels.hpp"
+
 namespace signalbox::promql_text {
 namespace {
 
@@ -82,9 +84,13 @@ constexpr Function table[] = {
     {"year", "?v", Sort::vector},
 };
 
-constexpr std::string_view aggregation_table[] = {"avg",    "bottomk", "count", "count_values",
-                                                  "group",  "max",     "min",   "quantile",
-                                                  "stddev", "stdvar",  "sum",   "topk"};
+constexpr Aggregation aggregation_table[] = {
+    {"avg", plan::Aggregate::avg},       {"bottomk", plan::Aggregate::bottomk},
+    {"count", plan::Aggregate::count},   {"count_values", plan::Aggregate::count_values},
+    {"group", plan::Aggregate::group},   {"max", plan::Aggregate::max},
+    {"min", plan::Aggregate::min},       {"quantile", plan::Aggregate::quantile},
+    {"stddev", plan::Aggregate::stddev}, {"stdvar", plan::Aggregate::stdvar},
+    {"sum", plan::Aggregate::sum},       {"topk", plan::Aggregate::topk}};
 
 }  // namespace
 
@@ -98,17 +104,33 @@ const Function* find_function(std::string_view name) {
   return at != std::end(table) && at->name == name ? at : nullptr;
 }
 
-std::span<const std::string_view> aggregations() {
+std::span<const Aggregation> aggregations() {
   return aggregation_table;
 }
 
-bool is_aggregation(std::string_view name) {
-  return std::binary_search(std::begin(aggregation_table), std::end(aggregation_table), name);
+const Aggregation* find_aggregation(std::string_view name) {
+  const auto* at = std::find_if(std::begin(aggregation_table), std::end(aggregation_table),
+                                [&](const Aggregation& one) { return one.name == name; });
+  return at == std::end(aggregation_table) ? nullptr : at;
 }
 
-char aggregation_parameter(std::string_view name) {
-  if (name == "count_values") return 't';
-  return name == "topk" || name == "bottomk" || name == "quantile" ? 's' : 0;
+char aggregation_parameter(plan::Aggregate op) {
+  if (op == plan::Aggregate::count_values) return 't';
+  return plan::takes_parameter(op) ? 's' : 0;
+}
+
+std::vector<std::string> absent_labels(const std::vector<Matcher>& matchers) {
+  std::vector<std::string> out;
+  for (const Matcher& matcher : matchers) {
+    const auto uses = std::count_if(matchers.begin(), matchers.end(),
+                                    [&](const Matcher& other) { return other.label == matcher.label; });
+    if (uses != 1 || matcher.op != MatchOp::equal || matcher.label == metric_name_label ||
+        matcher.value.empty())
+      continue;
+    out.push_back(matcher.label);
+    out.push_back(matcher.value);
+  }
+  return out;
 }
 
 Signature signature_of(const Function& function) {

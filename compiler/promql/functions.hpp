@@ -5,8 +5,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "compiler/promql/ast.hpp"
+#include "runtime/plan/plan.hpp"
 
 namespace signalbox::promql_text {
 
@@ -25,10 +27,17 @@ struct Signature {
 Signature signature_of(const Function& function);
 std::span<const Function> functions();
 
-std::span<const std::string_view> aggregations();  // by name
-bool is_aggregation(std::string_view name);
+struct Aggregation {
+  std::string_view name;
+  plan::Aggregate op;
+};
+const Aggregation* find_aggregation(std::string_view name);
+std::span<const Aggregation> aggregations();
 // 's', 't' or 0: what stands before the family.
-char aggregation_parameter(std::string_view name);
+char aggregation_parameter(plan::Aggregate op);
+
+// The labels of `absent(selector)`: those that one `=` alone speaks of; name, value, name, value, ….
+std::vector<std::string> absent_labels(const std::vector<Matcher>& matchers);
 
 bool is_label_name(std::string_view name);
 

@@ -376,7 +376,7 @@ class Parser {
   ExprPtr word() {
     const std::string name = lower_case(now().text);
     const bool opens = is_sign(after(), "(");
-    if (is_aggregation(name) &&
+    if (find_aggregation(name) != nullptr &&
         (opens || lower_case(after().text) == "by" || lower_case(after().text) == "without"))
       return aggregation(name);
     if (name == "inf" || name == "nan") {
@@ -514,7 +514,7 @@ class Parser {
     e->args = arguments();
     if (!before) grouping(*e);
     e = ended(std::move(e));
-    const char parameter = aggregation_parameter(name);
+    const char parameter = aggregation_parameter(find_aggregation(name)->op);
     const std::size_t wanted = parameter == 0 ? 1 : 2;
     if (e->args.size() != wanted)
       fail(*e, fmt::format("`{}` takes {} argument{}, not {}", name, wanted, wanted == 1 ? "" : "s",
@@ -554,7 +554,7 @@ class Parser {
     if (function == nullptr) {
       std::vector<std::string> names;
       for (const Function& f : functions()) names.emplace_back(f.name);
-      for (const std::string_view a : aggregations()) names.emplace_back(a);
+      for (const Aggregation& a : aggregations()) names.emplace_back(a.name);
       const std::string near = source::nearest(name.text, names);
       fail(name, fmt::format("PromQL has no function `{}`", name.text),
            near.empty() ? "" : fmt::format("did you mean `{}`?", near));

@@ -14,24 +14,8 @@ using syntax::Expr;
 
 namespace {
 
-constexpr std::pair<std::string_view, plan::Aggregate> aggregates[] = {
-    {"sum", plan::Aggregate::sum},       {"avg", plan::Aggregate::avg},
-    {"min", plan::Aggregate::min},       {"max", plan::Aggregate::max},
-    {"count", plan::Aggregate::count},   {"group", plan::Aggregate::group},
-    {"stddev", plan::Aggregate::stddev}, {"stdvar", plan::Aggregate::stdvar},
-};
-constexpr std::pair<std::string_view, plan::Aggregate> aggregates_with_parameter[] = {
-    {"topk", plan::Aggregate::topk},
-    {"bottomk", plan::Aggregate::bottomk},
-    {"quantile", plan::Aggregate::quantile},
-    {"count_values", plan::Aggregate::count_values},
-};
-
-// With rules of their own here; the others are those of PromQL's table.
-const std::vector<std::string> other_names = {"count_true", "any",       "all",       "histogram_quantile",
-                                              "p50",        "p90",       "p95",       "p99",
-                                              "clamp",      "clamp_min", "clamp_max", "abs",
-                                              "absent",     "time",      "promql"};
+// The language's own, beside those of PromQL's tables.
+const std::vector<std::string> own_names = {"count_true", "any", "all", "p50", "p90", "p95", "p99", "promql"};
 
 // Of native histograms, or experimental in PromQL: not in this version.
 const std::vector<std::string> later = {"histogram_avg",    "histogram_sum",
@@ -54,20 +38,14 @@ bool is_percentile(const std::string& name) {
 }  // namespace
 
 bool is_function(const std::string& name) {
-  const auto is = [&](const auto& row) { return row.first == name; };
-  return promql_text::find_function(name) != nullptr ||
-         std::any_of(std::begin(aggregates), std::end(aggregates), is) ||
-         std::any_of(std::begin(aggregates_with_parameter), std::end(aggregates_with_parameter), is) ||
-         is_percentile(name) ||
-         std::find(other_names.begin(), other_names.end(), name) != other_names.end() || is_later(name);
+  return promql_text::find_function(name) != nullptr || promql_text::find_aggregation(name) != nullptr ||
+         is_percentile(name) || std::find(own_names.begin(), own_names.end(), name) != own_names.end() ||
+         is_later(name);
 }
 
 TypedPtr Functions::call(const Expr& e) {
   if (const auto fn = find_range_fn(e.text); fn && range_fn_params(*fn) == 0) return range_function(e, *fn);
-  for (const auto& [name, op] : aggregates)
-    if (name == e.text) return aggregate(e, op);
-  for (const auto& [name, op] : aggregates_with_parameter)
-    if (name == e.text) return aggregate_with_parameter(e, op);
+  if (const auto* aggregation = promql_text::find_aggregation(e.text)) return aggregate(e, aggregation->op);
   if (e.text == "count_true") return count_true(e);
   if (e.text == "any") return quantifier(e, false);
   if (e.text == "all") return quantifier(e, true);
@@ -92,9 +70,9 @@ TypedPtr Functions::unknown(const Expr& e) {
   if (is_later(e.text))
     return t_.fail(Code::not_yet, e.span, fmt::format("`{}` is not supported yet", e.text),
                    "it is part of the language's design and comes in a later version");
-  std::vector<std::string> names = other_names;
+  std::vector<std::string> names = own_names;
   for (const promql_text::Function& f : promql_text::functions()) names.emplace_back(f.name);
-  for (const std::string_view name : promql_text::aggregations()) names.emplace_back(name);
+  for (const promql_text::Aggregation& a : promql_text::aggregations()) names.emplace_back(a.name);
   const std::size_t home = t_.place_.module < t_.scope_.roots ? 0 : t_.place_.module;
   for (const auto& [name, let] : t_.scope_.lets[home]) names.push_back(name);
   const std::string near = source::nearest(e.text, names);
@@ -206,29 +184,48 @@ RowType Functions::group_rows(const Expr& e, const RowType& rows, bool& good) {
   return out;
 }
 
+// The parameter, if there is one, stands before the family.
 TypedPtr Functions::aggregate(const Expr& e, plan::Aggregate op) {
-  const std::string form = fmt::format("{} by (region) (…)", e.text);
-  if (!arity(e, 1, form.c_str())) return nullptr;
-  const TypedPtr a = t_.visit(e.args[0]);
-  if (a == nullptr || !t_.is_number(a, e.args[0]->span, "`" + e.text + "`")) return nullptr;
-  if (a->type.rows.scalar)
-    return t_.fail(Code::type_clash, e.args[0]->span,
-                   fmt::format("`{}` works on a family, and this is one number", e.text));
+  const char letter = promql_text::aggregation_parameter(op);
+  const char* before = letter == 0                       ? ""
+                       : letter == 't'                   ? "\"label\", "
+                       : op == plan::Aggregate::quantile ? "0.9, "
+                                                         : "3, ";
+  if (!arity(e, letter == 0 ? 1 : 2, fmt::format("{} by (region) ({}…)", e.text, before).c_str()))
+    return nullptr;
+  TypedPtr parameter;
+  if (letter != 0) {
+    parameter = t_.visit(e.args[0]);
+    if (parameter == nullptr || !check_argument(e, parameter, e.args[0]->span, letter)) return nullptr;
+  }
+  const TypedPtr family = t_.visit(e.args.back());
+  if (family == nullptr || !check_argument(e, family, e.args.back()->span, 'v')) return nullptr;
   bool good = true;
   auto t = t_.make(TypedOp::aggregate, e.span);
   t->aggregate = op;
   t->labels = group_labels(e);
   t->without = e.grouping && e.grouping->without;
-  t->args = {a};
-  t->type = a->type;
-  t->type.rows = group_rows(e, a->type.rows, good);
-  if (op == plan::Aggregate::count || op == plan::Aggregate::group) t->type.unit = {true, false, 0, 0};
+  t->args = {family};
+  if (letter == 's') t->args.push_back(parameter);
+  t->type = family->type;
+  RowType rows = group_rows(e, family->type.rows, good);
+  if (letter == 't') {
+    if (!check_label(parameter, e.args[0]->span)) return nullptr;
+    t->text = parameter->text;
+    if (!std::binary_search(rows.labels.begin(), rows.labels.end(), t->text))
+      rows.labels.insert(std::upper_bound(rows.labels.begin(), rows.labels.end(), t->text), t->text);
+  }
+  // topk and bottomk choose among the rows; each of the others makes rows of its own.
+  const bool chosen = op == plan::Aggregate::topk || op == plan::Aggregate::bottomk;
+  if (!chosen) t->type.rows = std::move(rows);
+  if (op == plan::Aggregate::count || op == plan::Aggregate::group || letter == 't')
+    t->type.unit = {true, false, 0, 0};
   if (op == plan::Aggregate::stdvar) {
     t->type.unit.time *= 2;
     t->type.unit.bytes *= 2;
   }
-  if (op >= plan::Aggregate::count || t->type.kind == MetricKind::histogram)
-    t->type.kind = MetricKind::unknown;
+  const bool same_kind = chosen || (op < plan::Aggregate::count && t->type.kind != MetricKind::histogram);
+  if (!same_kind) t->type.kind = MetricKind::unknown;
   return good ? t : nullptr;
 }
 
@@ -400,6 +397,15 @@ TypedPtr Functions::absolute(const Expr& e) {
   return t;
 }
 
+std::vector<std::string> Functions::rows_of_absent(const Typed& selector) {
+  std::vector<std::string> out;
+  if (selector.op != TypedOp::selector) return out;
+  const std::vector<std::string> labels = promql_text::absent_labels(selector.matchers);
+  for (std::size_t i = 0; i < labels.size(); i += 2) out.push_back(labels[i]);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 TypedPtr Functions::absent(const Expr& e) {
   if (!arity(e, 1, "absent(up{job=\"shop\"})")) return nullptr;
   const TypedPtr x = t_.visit(e.args[0]);
@@ -408,10 +414,7 @@ TypedPtr Functions::absent(const Expr& e) {
   t->args = {x};
   t->type.unit.known = true;
   t->type.rows.closed = true;
-  if (x->op == TypedOp::selector)
-    for (const Matcher& m : x->matchers)
-      if (m.op == MatchOp::equal && m.label != metric_name_label) t->type.rows.labels.push_back(m.label);
-  std::sort(t->type.rows.labels.begin(), t->type.rows.labels.end());
+  t->type.rows.labels = rows_of_absent(*x);
   return t;
 }
 

@@ -28,7 +28,6 @@ class Functions {
   TypedPtr time(const syntax::Expr& e);
   TypedPtr unknown(const syntax::Expr& e);
   // promql_functions.cpp: those that are only what PromQL has, and PromQL itself.
-  TypedPtr aggregate_with_parameter(const syntax::Expr& e, plan::Aggregate op);
   TypedPtr promql_function(const syntax::Expr& e, const promql_text::Function& function);
   TypedPtr promql(const syntax::Expr& e);
   bool check_argument(const syntax::Expr& e, const TypedPtr& arg, Span span, char letter);
@@ -39,6 +38,8 @@ class Functions {
   RowType group_rows(const syntax::Expr& e, const RowType& rows, bool& good);
   std::uint32_t without(const RowType& rows, const std::vector<std::string>& labels);
   std::vector<std::string> group_labels(const syntax::Expr& e);
+  // The labels that `absent` of it has, sorted.
+  static std::vector<std::string> rows_of_absent(const Typed& selector);
 
   Typer& t_;
 };

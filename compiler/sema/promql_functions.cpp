@@ -31,14 +31,6 @@ Unit unit_of_result(std::string_view name, const Unit& of) {
   return {};
 }
 
-std::vector<std::string> labels_of_absent(const std::vector<Matcher>& matchers) {
-  std::vector<std::string> out;
-  for (const Matcher& m : matchers)
-    if (m.op == MatchOp::equal && m.label != metric_name_label) out.push_back(m.label);
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
 }  // namespace
 
 bool Functions::check_argument(const Expr& e, const TypedPtr& arg, Span span, char letter) {
@@ -66,43 +58,6 @@ bool Functions::check_label(const TypedPtr& arg, Span span) {
   t_.fail(Code::bad_argument, span, fmt::format("`{}` is not a label's name", arg->text),
           "letters, digits and underscores, and no digit first");
   return false;
-}
-
-TypedPtr Functions::aggregate_with_parameter(const Expr& e, plan::Aggregate op) {
-  const char letter = promql_text::aggregation_parameter(e.text);
-  const std::string form = fmt::format("{} by (region) ({}, …)", e.text,
-                                       letter == 't'                     ? "\"label\""
-                                       : op == plan::Aggregate::quantile ? "0.9"
-                                                                         : "3");
-  if (!arity(e, 2, form.c_str())) return nullptr;
-  const TypedPtr parameter = t_.visit(e.args[0]), family = t_.visit(e.args[1]);
-  if (parameter == nullptr || family == nullptr) return nullptr;
-  if (!check_argument(e, parameter, e.args[0]->span, letter) ||
-      !check_argument(e, family, e.args[1]->span, 'v'))
-    return nullptr;
-  bool good = true;
-  auto t = t_.make(TypedOp::aggregate, e.span);
-  t->aggregate = op;
-  t->labels = group_labels(e);
-  t->without = e.grouping && e.grouping->without;
-  t->args = {family};
-  t->type = family->type;
-  t->type.rows = group_rows(e, family->type.rows, good);
-  if (letter == 't') {
-    if (!check_label(parameter, e.args[0]->span)) return nullptr;
-    t->text = parameter->text;
-    auto& rows = t->type.rows.labels;
-    if (!std::binary_search(rows.begin(), rows.end(), t->text))
-      rows.insert(std::upper_bound(rows.begin(), rows.end(), t->text), t->text);
-    t->type.unit = plain;
-  } else {
-    t->args.push_back(parameter);
-  }
-  if (plan::chooses_rows(op))
-    t->type.rows = family->type.rows;
-  else
-    t->type.kind = MetricKind::unknown;
-  return good ? t : nullptr;
 }
 
 TypedPtr Functions::promql_function(const Expr& e, const promql_text::Function& function) {
@@ -156,7 +111,7 @@ TypedPtr Functions::promql_function(const Expr& e, const promql_text::Function& 
     rows.closed = true;
   } else if (e.text == "absent_over_time") {
     rows.closed = true;
-    if (main->op == TypedOp::selector) rows.labels = labels_of_absent(main->matchers);
+    rows.labels = rows_of_absent(*main);
   } else {
     rows = main->type.rows;
     if (e.text == "label_replace" || e.text == "label_join") {
