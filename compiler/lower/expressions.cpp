@@ -111,9 +111,7 @@ Index Expressions::function(const TypedPtr& t) {
 Index Expressions::promql(const TypedPtr& t) {
   PromqlOptions options;
   options.place = [&](std::size_t begin, std::size_t end) {
-    if (t->span.end - t->span.begin != t->text.size() + 2) return t->span;  // it has escapes
-    return source::Span{t->span.file, static_cast<std::uint32_t>(t->span.begin + 1 + begin),
-                        static_cast<std::uint32_t>(t->span.begin + 1 + end)};
+    return sema::place_in_text(t->span, t->text, begin, end);
   };
   return lower_promql(g_, *t->promql, options);
 }

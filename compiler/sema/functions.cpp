@@ -90,26 +90,28 @@ bool Functions::arity(const Expr& e, std::size_t n, const char* form) {
 
 // Whether the function's way with resets is that of the metric's kind.
 bool Functions::check_range_kind(const Expr& e, RangeFn fn, const TypedPtr& range) {
-  const std::string& metric = range->text;
   const MetricKind kind = range->type.kind;
+  // A subquery may be of more than a metric.
+  const std::string metric = range->text.empty() ? "…" : range->text;
+  const std::string subject = range->text.empty() ? "what it works on" : "`" + range->text + "`";
   const auto fail = [&](std::string message, std::string hint) {
     t_.fail(Code::kind_clash, e.span, std::move(message), std::move(hint));
     return false;
   };
   if (range_fn_wants_counter(fn) && kind == MetricKind::gauge)
-    return fail(fmt::format("`{}` is for counters, and `{}` is a gauge", e.text, metric),
+    return fail(fmt::format("`{}` is for counters, and {} is a gauge", e.text, subject),
                 fn == RangeFn::increase
                     ? fmt::format("use delta({}[…])", metric)
                     : fmt::format("use delta({}[…]), or declare the metric a counter", metric));
   if (range_fn_wants_gauge(fn) && kind == MetricKind::counter)
-    return fail(fmt::format("`{}` is for gauges, and `{}` is a counter: a reset would count as a fall",
-                            e.text, metric),
+    return fail(fmt::format("`{}` is for gauges, and {} is a counter: a reset would count as a fall", e.text,
+                            subject),
                 fn == RangeFn::delta ? fmt::format("use increase({}[…])", metric)
                 : fn == RangeFn::idelta
                     ? fmt::format("use irate({}[…])", metric)
-                    : "take it of its rate: " + e.text + "(rate(" + metric + "[5m])[1h:1m])");
+                    : fmt::format("take it of a rate: {}(rate({}[5m])[1h:1m])", e.text, metric));
   if (kind == MetricKind::histogram)
-    return fail(fmt::format("`{}` is a histogram, not one series", metric),
+    return fail(fmt::format("{} is a histogram, not one series", subject),
                 fmt::format("use {0}_count, {0}_sum or {0}_bucket, or p95({0}[5m])", metric));
   return true;
 }

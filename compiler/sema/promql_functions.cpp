@@ -205,12 +205,8 @@ TypedPtr Functions::promql(const Expr& e) {
   if (text->op != TypedOp::text)
     return t_.fail(Code::bad_argument, e.args[0]->span, "PromQL is written here, as a text");
   const Span literal = e.args[0]->span;
-  // Without escapes, the text's bytes stand as they are between the quotes.
-  const bool plain_text = literal.end - literal.begin == text->text.size() + 2;
   const auto place = [&](std::size_t begin, std::size_t end) {
-    if (!plain_text) return literal;
-    return Span{literal.file, static_cast<std::uint32_t>(literal.begin + 1 + begin),
-                static_cast<std::uint32_t>(literal.begin + 1 + end)};
+    return place_in_text(literal, text->text, begin, end);
   };
   promql_text::Parsed parsed = promql_text::parse(text->text, {t_.limits_.nesting, false});
   if (parsed.fault)

@@ -108,6 +108,14 @@ struct Typed {
   bool constant() const { return op == TypedOp::constant; }
 };
 
+// Where bytes [begin, end) of a text literal stand: in its place without the quotes, or, where escapes make
+// that unsure, all of it.
+inline Span place_in_text(Span literal, const std::string& text, std::size_t begin, std::size_t end) {
+  if (literal.end - literal.begin != text.size() + 2) return literal;
+  return {literal.file, static_cast<std::uint32_t>(literal.begin + 1 + begin),
+          static_cast<std::uint32_t>(literal.begin + 1 + end)};
+}
+
 // How many operations stand on top of each other, this one included.
 std::uint32_t depth_of(const Typed& t);
 

@@ -513,7 +513,7 @@ TypedPtr Typer::subquery(const Expr& e) {
   auto t = make(TypedOp::subquery, e.span);
   t->type = inner->type;
   t->type.sort = Sort::range;
-  t->text = "this";
+  t->text = inner->text;
   t->range = *length;
   t->step = *step;
   t->args = {inner};
