@@ -17,6 +17,16 @@ struct ReplayData {
   History history;
   Instant from, to;  // what is replayed
 };
+// What --data, --from, --to and --cache ask for.
+template <class Options>
+HistoryRequest request_of(const Options& options) {
+  HistoryRequest out;
+  out.location = options.data;
+  out.cache = options.cache.directory();
+  out.from = options.from;
+  out.to = options.to;
+  return out;
+}
 // Reads what any of the plans needs into `store`. Nothing, and `code`, after an error, which was said.
 std::optional<ReplayData> load_replay_data(const std::vector<const plan::Plan*>& plans,
                                            const HistoryRequest& request, store::SeriesStore& store,

@@ -90,11 +90,7 @@ int run_replay(const ReplayOptions& options) {
   if (*incidents) truth = Truth{**incidents, options.truth.grace_or_default()};
 
   store::SeriesStore store{Limits{}};
-  HistoryRequest request;
-  request.location = options.data;
-  request.cache = options.cache.directory();
-  request.from = options.from;
-  request.to = options.to;
+  const HistoryRequest request = request_of(options);
   int code = exit_ok;
   std::optional<ReplayData> data;
   std::vector<loop::Story> stories;

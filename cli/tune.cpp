@@ -199,11 +199,7 @@ int run_tune(const TuneOptions& options) {
     of_plan.push_back(i);
   }
   store::SeriesStore store{Limits{}};
-  HistoryRequest request;
-  request.location = options.data;
-  request.cache = options.cache.directory();
-  request.from = options.from;
-  request.to = options.to;
+  const HistoryRequest request = request_of(options);
   int code = exit_ok;
   const auto data = load_replay_data(plans, request, store, code);
   if (!data) return code;

@@ -16,6 +16,10 @@ enum class WindowState : std::uint8_t {
 
 class MovingWindows {
  public:
+  MovingWindows() = default;
+  // A copy would look at the samples of the other.
+  MovingWindows(MovingWindows&&) = default;
+  MovingWindows& operator=(MovingWindows&&) = default;
   // The cursor's series at `from`, `from` + `step`, … (`count` instants), for windows that begin no earlier
   // than `reach` before their instant. The series does not change as long as windows of it are asked for.
   void load(Cursor& series, Instant from, Duration step, std::size_t count, Duration reach);

@@ -9,16 +9,11 @@
 #include "compiler/lower/compile.hpp"
 #include "compiler/syntax/parser.hpp"
 #include "runtime/plan/check_plan.hpp"
+#include "tests/fuzz/require.hpp"
 
 using namespace signalbox;
 
 namespace {
-
-void require(bool good, const char* what) {
-  if (good) return;
-  std::fprintf(stderr, "%s\n", what);
-  std::abort();
-}
 
 void check_places(const source::Diagnostics& diagnostics, const source::SourceSet& sources) {
   for (const source::Diagnostic& d : diagnostics.all()) {

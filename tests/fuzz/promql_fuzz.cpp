@@ -9,16 +9,11 @@
 #include "compiler/lower/compile.hpp"
 #include "runtime/eval/store_provider.hpp"
 #include "runtime/plan/check_plan.hpp"
+#include "tests/fuzz/require.hpp"
 
 using namespace signalbox;
 
 namespace {
-
-void require(bool good, const char* what) {
-  if (good) return;
-  std::fprintf(stderr, "%s\n", what);
-  std::abort();
-}
 
 const store::SeriesStore& samples() {
   static const auto* const store = [] {

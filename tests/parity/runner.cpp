@@ -12,6 +12,7 @@
 #include "compiler/lower/compile.hpp"
 #include "runtime/base/rational.hpp"
 #include "runtime/eval/store_provider.hpp"
+#include "tests/support/api_values.hpp"
 
 namespace signalbox::parity {
 namespace {
@@ -19,15 +20,6 @@ namespace {
 // The second is for sums of subnormal numbers, whose last digit is not small.
 constexpr double tolerance = 1e-12, least_error = 1e-320;
 constexpr std::size_t reports_kept = 10, reports_of_one = 2;
-
-double value_of(const std::string& text) {
-  if (text == "NaN") return std::numeric_limits<double>::quiet_NaN();
-  if (text == "+Inf") return std::numeric_limits<double>::infinity();
-  if (text == "-Inf") return -std::numeric_limits<double>::infinity();
-  double value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
 
 bool same(double a, double b) {
   if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
@@ -126,7 +118,8 @@ std::optional<Arena::Answer> Arena::ask(const std::string& query, const Times& t
     Row& row = out[labels];
     row.resize(static_cast<std::size_t>(times.count));
     const std::int64_t at = std::llround(point[0].get<double>() * 1000);
-    row[static_cast<std::size_t>((at - times.begin) / times.step)] = value_of(point[1].get<std::string>());
+    row[static_cast<std::size_t>((at - times.begin) / times.step)] =
+        test::api_value(point[1].get<std::string>());
   };
   const auto read = [&](const std::string& request) {
     const wire::HttpAnswer http = server_->get(request);

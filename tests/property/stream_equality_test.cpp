@@ -39,8 +39,14 @@ slo unseen { indicator bad req_total{code="599"} of req_total  objective 99% ove
 slo absent { indicator bad nothing_total{code="500"} of nothing_total  objective 99% over 1d  burn { page 10 over 1h & 5m }  page oncall }
 )";
 
-// Requests of four regions in blocks of two hours, and `up` where it is wanted.
-void write_blocks(test::MemoryFolders& folders, std::uint64_t seed, bool with_up) {
+struct Written {
+  bool with_up = false;
+  bool ends_in_log = false;  // what would be the last block
+  bool deletions = false;  // in the first block: of each series in turn its begin, or something in the middle
+};
+
+// Requests of four regions in blocks of two hours.
+void write_blocks(test::MemoryFolders& folders, std::uint64_t seed, Written how) {
   Rng rng(seed);
   const auto chance = [&](int percent) { return static_cast<int>(rng() % 100) < percent; };
   struct One {
@@ -72,14 +78,17 @@ void write_blocks(test::MemoryFolders& folders, std::uint64_t seed, bool with_up
                    some(scrapes),
                    true,
                    false});
-    if (with_up)
+    if (how.with_up)
       all.push_back(
           {{{"__name__", "up"}, {"instance", region}, {"job", "web"}}, 0, scrapes, -1, false, true});
   }
   std::sort(all.begin(), all.end(), [](const One& a, const One& b) { return a.labels < b.labels; });
   for (std::int64_t b = 0; b < blocks; ++b) {
     std::vector<test::TsdbSeries> series;
+    std::vector<std::pair<std::uint64_t, test::TsdbLabels>> numbered;
+    std::vector<test::WalSample> logged;
     for (One& one : all) {
+      numbered.emplace_back(numbered.size() + 1, one.labels);
       std::vector<test::TsdbChunk> chunks;
       std::vector<test::TsdbSample> samples;
       bool bad_time = chance(25);
@@ -92,9 +101,13 @@ void write_blocks(test::MemoryFolders& folders, std::uint64_t seed, bool with_up
                     : one.is_gauge   ? static_cast<double>(rng() % 600)
                     : i % 977 == 976 ? step
                                      : one.value + std::floor(step * static_cast<double>(rng() % 3));
-        if (i == one.to) samples.push_back({time, store::stale_marker()});
+        const auto add = [&](double value) {
+          samples.push_back({time, value});
+          logged.push_back({numbered.size(), time, value});
+        };
+        if (i == one.to) add(store::stale_marker());
         const bool out = i < one.from || i >= one.to || (one.gap >= 0 && i >= one.gap && i < one.gap + 40);
-        if (!out && !chance(1)) samples.push_back({time, one.value});
+        if (!out && !chance(1)) add(one.value);
         if (samples.size() == 120) {
           chunks.push_back(test::xor_chunk(samples));
           samples.clear();
@@ -103,9 +116,21 @@ void write_blocks(test::MemoryFolders& folders, std::uint64_t seed, bool with_up
       if (!samples.empty()) chunks.push_back(test::xor_chunk(samples));
       if (!chunks.empty()) series.push_back({one.labels, std::move(chunks)});
     }
+    if (how.ends_in_log && b + 1 == blocks) {
+      std::stable_sort(logged.begin(), logged.end(),
+                       [](const auto& x, const auto& y) { return x.time < y.time; });
+      folders.files["data/wal/00000000"] =
+          test::wal_segment({test::series_record(numbered), test::samples_record(logged)});
+      continue;
+    }
     const std::string ulid = fmt::format("01AAAAAAAAAAAAAAAAAAAAAAA{}", b);
-    folders.put_block(
-        ulid, test::make_block(series, ulid, start + b * block_length, start + (b + 1) * block_length));
+    const std::int64_t from = start + b * block_length;
+    const test::TsdbBlock block = test::make_block(series, ulid, from, from + block_length);
+    std::vector<test::TsdbTombstone> deleted;
+    for (std::size_t s = 0; how.deletions && b == 0 && s < series.size(); ++s)
+      deleted.push_back({test::series_reference(block, s), from + (s % 3 == 0 ? 0 : 2'000'000),
+                         from + (s % 3 == 1 ? 2'900'000 : 2'400'000)});
+    folders.put_block(ulid, block, deleted.empty() ? "" : test::make_tombstones(deleted));
   }
 }
 
@@ -172,7 +197,7 @@ TEST(Stream, IsWhatAReplayOfEverythingSays) {
   std::size_t events = 0, left_out = 0;
   for (std::uint64_t seed = 1; seed <= 6; ++seed) {
     test::MemoryFolders folders;
-    write_blocks(folders, seed, seed % 2 == 0);
+    write_blocks(folders, seed, {.with_up = seed % 2 == 0});
     compare(folders, {}, {}, events, left_out);
     compare(folders, Instant{start + 5'000'000}, Instant{start + 20'000'000}, events, left_out);
   }
@@ -180,11 +205,23 @@ TEST(Stream, IsWhatAReplayOfEverythingSays) {
   EXPECT_EQ(left_out, 0u);
 }
 
+TEST(Stream, SeesTheLogAndWhatWasDeleted) {
+  std::size_t events = 0, left_out = 0;
+  for (std::uint64_t seed = 11; seed <= 14; ++seed) {
+    test::MemoryFolders folders;
+    write_blocks(folders, seed, {.with_up = seed % 2 == 0, .ends_in_log = true, .deletions = true});
+    compare(folders, {}, {}, events, left_out);
+    compare(folders, Instant{start + 1'000'000}, {}, events, left_out);
+  }
+  EXPECT_GT(events, 80u);
+  EXPECT_EQ(left_out, 0u);
+}
+
 TEST(Stream, LeavesADamagedBlockOutAsAWhole) {
   std::size_t events = 0, left_out = 0;
   for (const std::int64_t damaged : {0, 2, 3}) {
     test::MemoryFolders folders;
-    write_blocks(folders, 7, true);
+    write_blocks(folders, 7, {.with_up = true});
     std::string& bytes =
         folders.files.at(fmt::format("data/01AAAAAAAAAAAAAAAAAAAAAAA{}/chunks/000001", damaged));
     bytes[bytes.size() / 2] ^= 1;
@@ -208,7 +245,7 @@ TEST(Stream, ASliceIsAPlan) {
 
 TEST(Stream, EndsWhenItIsInterrupted) {
   test::MemoryFolders folders;
-  write_blocks(folders, 1, false);
+  write_blocks(folders, 1, {});
   const lower::Compiled compiled = lower::compile({{"p.slo", program}}, {});
   auto directory = DirectoryReplay::open(folders, "data", *compiled.plan, {}, {}, Limits{});
   ASSERT_TRUE(directory);

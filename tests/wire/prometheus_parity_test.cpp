@@ -16,6 +16,7 @@
 #include "runtime/eval/histogram_quantile.hpp"
 #include "runtime/store/series_store.hpp"
 #include "runtime/store/window.hpp"
+#include "tests/support/api_values.hpp"
 #include "tests/support/series.hpp"
 #include "tests/wire/prometheus_server.hpp"
 
@@ -39,15 +40,6 @@ std::string text_of(double value) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
   return fmt::format("{:.17g}", value);
-}
-double value_of(const std::string& text) {
-  if (text == "NaN") return nan;
-  if (text == "+Inf") return inf;
-  if (text == "-Inf") return -inf;
-  double value = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  EXPECT_TRUE(code == std::errc() && end == text.data() + text.size()) << text;
-  return value;
 }
 bool same(double a, double b) {
   if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
@@ -177,7 +169,7 @@ class Parity : public testing::Test {
     for (const auto& series : answer["data"]["result"]) {
       auto& points = out[series["metric"][key].get<std::string>()];
       const auto add = [&](const nlohmann::json& point) {
-        points[std::llround(point[0].get<double>() * 1000)] = value_of(point[1].get<std::string>());
+        points[std::llround(point[0].get<double>() * 1000)] = test::api_value(point[1].get<std::string>());
       };
       if (series.contains("value")) add(series["value"]);
       if (series.contains("values"))
@@ -298,7 +290,7 @@ TEST_F(Parity, HistogramQuantilesHavePrometheusBits) {
     ASSERT_EQ(theirs.size(), all.size());
     for (std::size_t set = 0; set < all.size(); ++set) {
       std::vector<eval::Bucket> buckets;
-      for (const auto& [le, count] : all[set].buckets) buckets.push_back({value_of(le), count});
+      for (const auto& [le, count] : all[set].buckets) buckets.push_back({test::api_value(le), count});
       const auto mine = eval::histogram_quantile(q, buckets, Semantics::prometheus2);
       ASSERT_TRUE(mine);
       const double prometheus = theirs.at(std::to_string(set)).begin()->second;

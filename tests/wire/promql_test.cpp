@@ -15,6 +15,7 @@
 #include "runtime/eval/range_query.hpp"
 #include "runtime/eval/store_provider.hpp"
 #include "runtime/sources/file.hpp"
+#include "tests/support/api_values.hpp"
 #include "tests/wire/prometheus_server.hpp"
 
 namespace signalbox::wire {
@@ -513,15 +514,6 @@ struct Answer {
   std::string text;
 };
 
-double value_of(const std::string& text) {
-  if (text == "NaN") return std::numeric_limits<double>::quiet_NaN();
-  if (text == "+Inf") return std::numeric_limits<double>::infinity();
-  if (text == "-Inf") return -std::numeric_limits<double>::infinity();
-  double value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-
 // A point of a range: its time stands among the labels.
 Labels at_time(const Labels& labels, std::int64_t ms) {
   return labels.with("time", std::to_string(ms));
@@ -537,15 +529,16 @@ Answer theirs(const PrometheusServer& server, const std::string& expression, std
   if (out.type == "string") {
     out.text = result[1];
   } else if (out.type == "scalar") {
-    out.rows.emplace_back(Labels{}, value_of(result[1]));
+    out.rows.emplace_back(Labels{}, test::api_value(result[1]));
   } else {
     for (const auto& row : result) {
       std::vector<Labels::Pair> labels;
       for (const auto& [name, value] : row["metric"].items()) labels.emplace_back(name, value);
       for (const auto& point : row.value("values", nlohmann::json::array()))
         out.rows.emplace_back(at_time(Labels(labels), std::llround(point[0].get<double>() * 1000)),
-                              value_of(point[1]));
-      if (out.type == "vector") out.rows.emplace_back(Labels(std::move(labels)), value_of(row["value"][1]));
+                              test::api_value(point[1]));
+      if (out.type == "vector")
+        out.rows.emplace_back(Labels(std::move(labels)), test::api_value(row["value"][1]));
     }
   }
   return out;
