@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace signalbox::parity {
 namespace {
@@ -18,6 +19,10 @@ std::string escaped(const std::string& text) {
   std::string out;
   for (const char c : text) out += c == '\\' ? "\\\\" : std::string(1, c);
   return out;
+}
+
+std::string number_text(double value) {
+  return std::isnan(value) ? "NaN" : fmt::format("{}", value);
 }
 
 std::string selector_text(const Expression& e) {
@@ -72,13 +77,23 @@ LabelFilter removed(LabelFilter filter, const std::vector<std::string>& labels) 
   return filter;
 }
 
+bool chooses_rows(const Expression& e) {
+  return e.feature == Feature::topk || e.feature == Feature::bottomk;
+}
+
+LabelFilter filter_of_grouped(const Expression& e, const LabelFilter& filter) {
+  if (e.listed != Listed::without) return restricted(filter, e.labels);
+  return removed(removed(filter, e.labels), {std::string(metric_name_label)});
+}
+
 // What the filter of `e`'s rows says of its argument's.
 LabelFilter filter_of_arg(const Expression& e, std::size_t arg, const LabelFilter& filter) {
   const std::vector<std::string> name{std::string(metric_name_label)};
   switch (e.kind) {
     case Kind::aggregate:
-      if (e.listed == Listed::without) return removed(removed(filter, e.labels), name);
-      return restricted(filter, e.labels);
+      if (chooses_rows(e)) return filter;
+      if (e.feature == Feature::count_values) return filter_of_grouped(e, removed(filter, {e.text}));
+      return filter_of_grouped(e, filter);
     case Kind::quantile:
       return removed(removed(filter, {"le"}), name);
     case Kind::absent:
@@ -107,8 +122,14 @@ void collect(const Expression& e, FeatureSet above, const LabelFilter& filter, s
     collect(*e.args[i], above, filter_of_arg(e, i, filter), out);
 }
 
+// Of an aggregation that has one, with the comma behind it.
+std::string parameter_text(const Expression& e) {
+  if (e.feature == Feature::count_values) return fmt::format("\"{}\", ", e.text);
+  return e.feature == Feature::quantile_of || chooses_rows(e) ? number_text(e.number) + ", " : "";
+}
+
 bool folds_without_order(const Expression& e, FeatureSet folds) {
-  return (e.kind == Kind::aggregate && (bit(e.feature) & folds) != 0 && e.args[0]->kind != Kind::selector &&
+  return (e.kind == Kind::aggregate && folds.has(e.feature) && e.args[0]->kind != Kind::selector &&
           e.args[0]->kind != Kind::range) ||
          std::any_of(e.args.begin(), e.args.end(),
                      [&](const auto& arg) { return folds_without_order(*arg, folds); });
@@ -147,7 +168,7 @@ std::string text_of(const Expression& e, Dialect dialect) {
     case Kind::range:
       switch (e.feature) {
         case Feature::quantile_over_time:
-          return fmt::format("{}({}, {})", name, e.number, selector_text(e));
+          return fmt::format("{}({}, {})", name, number_text(e.number), selector_text(e));
         case Feature::predict_linear:
           return fmt::format("{}({}, {})", name, selector_text(e), e.number);
         case Feature::holt_winters:
@@ -156,9 +177,9 @@ std::string text_of(const Expression& e, Dialect dialect) {
           return fmt::format("{}({})", name, selector_text(e));
       }
     case Kind::aggregate:
-      if (e.listed == Listed::none) return fmt::format("{}({})", name, arg(0));
-      return fmt::format("{} {}({}) ({})", name, e.listed == Listed::by ? "by " : "without ",
-                         fmt::join(e.labels, ","), arg(0));
+      if (e.listed == Listed::none) return fmt::format("{}({}{})", name, parameter_text(e), arg(0));
+      return fmt::format("{} {}({}) ({}{})", name, e.listed == Listed::by ? "by " : "without ",
+                         fmt::join(e.labels, ","), parameter_text(e), arg(0));
     case Kind::binary:
       return binary_text(e, dialect);
     case Kind::number:
@@ -178,8 +199,17 @@ std::string text_of(const Expression& e, Dialect dialect) {
   return {};
 }
 
+bool is_promql_alone(const Expression& e) {
+  return std::isnan(e.number) ||
+         std::any_of(e.args.begin(), e.args.end(), [](const auto& arg) { return is_promql_alone(*arg); });
+}
+
+bool is_exact(const Expression& e) {
+  return !is_inexact(e);
+}
+
 FeatureSet own_features(const Expression& e) {
-  FeatureSet out = 0;
+  FeatureSet out;
   if (e.kind != Kind::number) out |= bit(e.feature);
   for (const Matcher& m : e.matchers) {
     if (m.label == metric_name_label && m.op == MatchOp::equal) continue;
@@ -213,7 +243,7 @@ bool LabelFilter::tells(const std::string& label) const {
 
 std::vector<LeafUse> leaves_of(const Expression& e) {
   std::vector<LeafUse> out;
-  collect(e, 0, {}, out);
+  collect(e, {}, {}, out);
   return out;
 }
 
@@ -230,7 +260,9 @@ ExpressionPtr magnitude(const ExpressionPtr& e) {
   };
   switch (e->kind) {
     case Kind::aggregate:
-      return with_args(*e, e->feature == Feature::min ? Feature::max : e->feature, {of(e->args[0])});
+      return with_args(
+          *e, e->feature == Feature::min || e->feature == Feature::quantile_of ? Feature::max : e->feature,
+          {of(e->args[0])});
     case Kind::binary: {
       if (e->feature == Feature::pow) return size_of(e);
       if (e->feature == Feature::div) {

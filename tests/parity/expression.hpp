@@ -26,8 +26,9 @@ struct Expression {
   // selector and range
   std::vector<Matcher> matchers;
   std::int64_t window = 0, offset = 0;
-  // number; bounds of a clamp; the quantile; parameters of a function over a range
+  // number; bounds of a clamp; the quantile; parameters of a function over a range and of an aggregate
   double number = 0, second = 0;
+  std::string text;             // the label of count_values
   bool in_last_digits = false;  // a power: Go's library and C's need not agree on them
   // Grouping of an aggregate; matching of an operator.
   enum class Labels : std::uint8_t { none, by, without, on, ignoring } listed = Labels::none;
@@ -36,6 +37,10 @@ struct Expression {
 };
 
 std::string text_of(const Expression& e, Dialect dialect);
+// Whether the language has no words for it, and its text is that of `prometheus` on both sides.
+bool is_promql_alone(const Expression& e);
+// Whether its values are the same bits on both sides; what jumps or chooses is asked of nothing else.
+bool is_exact(const Expression& e);
 FeatureSet own_features(const Expression& e);
 FeatureSet all_features(const Expression& e);
 
@@ -48,7 +53,7 @@ struct LabelFilter {
 // A selector or range of the expression, with everything that stands above it.
 struct LeafUse {
   const Expression* leaf = nullptr;
-  FeatureSet features = 0;
+  FeatureSet features;
   LabelFilter filter;
 };
 std::vector<LeafUse> leaves_of(const Expression& e);

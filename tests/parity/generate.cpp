@@ -1,30 +1,24 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <tuple>
 
 #include "runtime/plan/plan.hpp"
 #include "tests/parity/expression.hpp"
+#include "tests/parity/forms.hpp"
 
 namespace signalbox::parity {
 namespace {
 
 using Listed = Expression::Labels;
 using Group = Expression::Group;
-using Names = std::vector<std::string>;
 
 const Names plain_metrics = {"calm_a", "calm_b", "wild", "wild", "sparse"};
 const Names histogram_metrics = {"hist", "hist_wild"};
 const Names plain_key = {"inst", "job", "version"}, histogram_key = {"inst", "job", "le"};
 
-// A family under construction. `labels` are those it can be grouped by; `closed` when they are all of them.
-struct Made {
-  ExpressionPtr e;
-  Names labels;
-  bool closed = false;
-};
-
-class Generator {
+class Generator final : public Operands {
  public:
   explicit Generator(Rng& rng) : rng_(rng) {}
 
@@ -40,8 +34,13 @@ class Generator {
     return out.e;
   }
 
+  Made operand_of_a_family() override { return some_operand(); }
+  ExpressionPtr same_series(const ExpressionPtr& as) override { return leaf(as->matchers, some_leaf()); }
+  Made exact_rows(const Names& by) override { return grouped(by, true); }
+
  private:
   Made about(Feature f) {
+    if (f >= first_form) return Forms(rng_, *this).make(f);
     if (f <= Feature::selector) return around(leaf(some_metric(), f));
     if (f == Feature::offset || (f >= Feature::match_equal && f <= Feature::match_not_regex)) {
       forced_ = f;
@@ -117,7 +116,9 @@ class Generator {
     out->feature = f;
     out->matchers = std::move(matchers);
     if (out->kind == Kind::range) out->window = some_window();
-    static constexpr double quantiles[] = {-0.5, 0, 0.25, 0.5, 0.9, 0.99, 1, 1.5},
+    static constexpr double quantiles[] = {-0.5, 0,   0.25,
+                                           0.5,  0.9, 0.99,
+                                           1,    1.5, std::numeric_limits<double>::quiet_NaN()},
                             ahead[] = {0, 60, 3600, -300, 0.5}, factors[] = {0.1, 0.3, 0.5, 0.9};
     if (f == Feature::quantile_over_time) out->number = one_of(rng_, quantiles);
     if (f == Feature::predict_linear) out->number = one_of(rng_, ahead);
@@ -418,7 +419,7 @@ class Generator {
     static constexpr Feature all[] = {Feature::mul, Feature::div, Feature::mod, Feature::add, Feature::sub};
     // What is a plain number is not added to a time.
     constexpr FeatureSet plain = bit(Feature::resets) | bit(Feature::changes) | bit(Feature::count_over_time);
-    const Feature f = all[below(rng_, (bit(out.e->feature) & plain) != 0 ? 3 : 5)];
+    const Feature f = all[below(rng_, plain.has(out.e->feature) ? 3 : 5)];
     out.e = chance(rng_, 50) ? operation(f, out.e, time()) : operation(f, time(), out.e);
     return out;
   }

@@ -39,9 +39,14 @@ std::string shown(std::optional<double> value) {
   return fmt::format("{} (bits {:016x})", shortest(*value), std::bit_cast<std::uint64_t>(*value));
 }
 
-// What Prometheus names and Signalbox does not: the metric, behind `default`.
-bool drops_name(const Expression& e) {
-  return e.feature == Feature::fallback;
+// In which spelling Signalbox is asked: its own, now and then PromQL, and PromQL where it has no other.
+Dialect dialect_of(std::uint64_t number, const Expression& e) {
+  return number % 5 >= 3 || is_promql_alone(e) ? Dialect::prometheus : Dialect::signalbox;
+}
+
+// What Prometheus names and the language does not: the metric, behind `default`.
+bool drops_name(const Expression& e, Dialect dialect) {
+  return dialect == Dialect::signalbox && e.feature == Feature::fallback;
 }
 
 // A row that has its name from one side of `default` at some instants is one row.
@@ -104,7 +109,7 @@ Arena::Times Arena::times_for(Rng& rng, const Epoch& epoch, const Expression& e)
     out.begin = start + (chance(rng, 30) ? 500 : 1500) + out.step * below(rng, 340);
     if (chance(rng, 70)) out.begin = end + 1500 - out.step * below(rng, out.count);
   }
-  if ((all_features(e) & bit(Feature::absent)) != 0 && chance(rng, 75)) {
+  if (all_features(e).has(Feature::absent) && chance(rng, 75)) {
     // Windows with one sample or none, where most series begin and end.
     out.step = 5000;
     out.count = 40;
@@ -165,9 +170,16 @@ std::optional<Arena::Answer> Arena::ask(const std::string& query, const Times& t
   return out;
 }
 
-std::optional<Arena::Answer> Arena::evaluate(const std::string& text, const Times& times,
+std::optional<Arena::Answer> Arena::evaluate(const Expression& e, Dialect dialect, const Times& times,
                                              std::string& error) const {
-  lower::CompiledQuery query = lower::compile_query(text, {});
+  const std::string text = text_of(e, dialect);
+  lower::CompiledQuery query =
+      dialect == Dialect::signalbox
+          ? lower::compile_query(text, {})
+          : lower::compile_promql(
+                text,
+                std::pair{Instant{times.at(0)}, Instant{times.at(static_cast<std::size_t>(times.count - 1))}},
+                {});
   if (!query.plan) {
     error = source::render_text(query.diagnostics, query.sources);
     return std::nullopt;
@@ -200,20 +212,20 @@ void Arena::run(std::uint64_t number, Tally& tally) {
   const ExpressionPtr e = make_expression(rng);
   const Epoch& epoch = epochs_[number % 2];
   const Times times = times_for(rng, epoch, *e);
-  const std::string text = text_of(*e, Dialect::signalbox);
+  const Dialect dialect = dialect_of(number, *e);
+  const std::string text = text_of(*e, dialect);
   ++tally.expressions;
   std::string error;
   const auto theirs = ask(text_of(*e, Dialect::prometheus), times, error);
   // Where rows are ambiguous Prometheus refuses the whole question, and Signalbox the row. The sides of
   // `default` may have names there, that get lost later and leave two equal rows.
   const auto said = [&](const char* words) { return error.find(words) != std::string::npos; };
-  if (!theirs &&
-      (said("found duplicate series for the match group") || said("multiple matches for labels") ||
-       (said("metrics with the same labelset") && (all_features(*e) & bit(Feature::fallback)) != 0))) {
+  if (!theirs && (said("found duplicate series for the match group") || said("multiple matches for labels") ||
+                  (said("metrics with the same labelset") && all_features(*e).has(Feature::fallback)))) {
     ++tally.refused_ambiguous;
     return;
   }
-  const auto ours = theirs ? evaluate(text, times, error) : std::nullopt;
+  const auto ours = theirs ? evaluate(*e, dialect, times, error) : std::nullopt;
   if (!ours) {
     ++tally.mismatches;
     if (tally.reports.size() < reports_kept)
@@ -236,10 +248,11 @@ void Arena::compare(std::uint64_t number, const ExpressionPtr& e, const Epoch& e
     }
   }
   const auto count = static_cast<std::size_t>(times.count);
+  const Dialect dialect = dialect_of(number, *e);
   std::map<Labels, std::pair<const Row*, const Row*>> rows;
-  const Answer unnamed = drops_name(*e) ? without_names(theirs, count) : Answer{};
+  const Answer unnamed = drops_name(*e, dialect) ? without_names(theirs, count) : Answer{};
   for (const auto& [labels, row] : ours) rows[labels].second = &row;
-  for (const auto& [labels, row] : drops_name(*e) ? unnamed : theirs) rows[labels].first = &row;
+  for (const auto& [labels, row] : drops_name(*e, dialect) ? unnamed : theirs) rows[labels].first = &row;
 
   std::optional<Answer> sizes;
   const auto within = [&](const Labels& labels, std::size_t i, double a, double b) {
@@ -247,7 +260,7 @@ void Arena::compare(std::uint64_t number, const ExpressionPtr& e, const Epoch& e
     if (!sizes) {
       std::string error;
       const ExpressionPtr bound = magnitude(e);
-      sizes = bound ? evaluate(text_of(*bound, Dialect::signalbox), times, error) : std::nullopt;
+      sizes = bound ? evaluate(*bound, dialect, times, error) : std::nullopt;
       if (!sizes) sizes.emplace();
     }
     const auto size = sizes->find(labels.without_name());
@@ -298,8 +311,8 @@ void Arena::compare(std::uint64_t number, const ExpressionPtr& e, const Epoch& e
       for (const auto& [u, s] : told) {
         const HazardSet set = hazards_at(u, s, i);
         any |= set;
-        for (FeatureSet left = uses[u].leaf.features; left != 0; left &= left - 1)
-          met[static_cast<std::size_t>(std::countr_zero(left))] |= set;
+        for (std::size_t f = 0; f < feature_count; ++f)
+          if (uses[u].leaf.features.has(static_cast<Feature>(f))) met[f] |= set;
       }
       if (any == 0) continue;
       ++tally.counted;
@@ -318,9 +331,9 @@ std::string Arena::again(std::uint64_t number) const {
 
 std::string Arena::report(std::uint64_t number, const Expression& e, const Epoch& epoch, std::int64_t at,
                           const Labels& row, std::optional<double> theirs, std::optional<double> ours) const {
-  std::string out =
-      fmt::format("{}\n  at {} of {}\n  Prometheus: {}\n  Signalbox:  {}\n{}", text_of(e, Dialect::signalbox),
-                  seconds_text(at), to_string(row), shown(theirs), shown(ours), again(number));
+  std::string out = fmt::format("{}\n  at {} of {}\n  Prometheus: {}\n  Signalbox:  {}\n{}",
+                                text_of(e, dialect_of(number, e)), seconds_text(at), to_string(row),
+                                shown(theirs), shown(ours), again(number));
   for (const LeafUse& use : leaves_of(e)) {
     const std::int64_t last = at - use.leaf->offset;
     const std::int64_t first = last - (use.leaf->window > 0 ? use.leaf->window : 300'000);

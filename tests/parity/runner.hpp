@@ -64,7 +64,8 @@ class Arena {
   bool fill_store(const World& world, Sabotage sabotage, std::string& error);
   Times times_for(Rng& rng, const Epoch& epoch, const Expression& e) const;
   std::optional<Answer> ask(const std::string& query, const Times& times, std::string& error) const;
-  std::optional<Answer> evaluate(const std::string& text, const Times& times, std::string& error) const;
+  std::optional<Answer> evaluate(const Expression& e, Dialect dialect, const Times& times,
+                                 std::string& error) const;
   void compare(std::uint64_t number, const ExpressionPtr& e, const Epoch& epoch, const Times& times,
                const Answer& theirs, const Answer& ours, Tally& tally) const;
   std::string again(std::uint64_t number) const;
