@@ -114,7 +114,17 @@ constexpr HazardSet bit(Hazard hazard) {
   F(quantile_of, "quantile")                  \
   F(topk, "topk")                             \
   F(bottomk, "bottomk")                       \
-  F(count_values, "count_values")
+  F(count_values, "count_values")             \
+  F(set_and, "and")                           \
+  F(set_or, "or")                             \
+  F(set_unless, "unless")                     \
+  F(equal, "==")                              \
+  F(not_equal, "!=")                          \
+  F(less, "<")                                \
+  F(less_equal, "<=")                         \
+  F(greater, ">")                             \
+  F(greater_equal, ">=")                      \
+  F(with_bool, "bool")
 
 // The range functions come first, in the order of RangeFn; aggregates in the order of plan::Aggregate. From
 // `quantile_of` on forms.cpp makes them.

@@ -47,9 +47,9 @@ std::string operator_text(Feature feature, Dialect dialect) {
 }
 
 std::string binary_text(const Expression& e, Dialect dialect) {
-  std::string matching;
+  std::string matching = e.with_bool ? " bool" : "";
   if (e.listed != Listed::none)
-    matching = fmt::format(" {}({})", e.listed == Listed::on ? "on" : "ignoring", fmt::join(e.labels, ","));
+    matching += fmt::format(" {}({})", e.listed == Listed::on ? "on" : "ignoring", fmt::join(e.labels, ","));
   if (e.group != Expression::Group::none)
     matching += fmt::format(" group_{}({})", e.group == Expression::Group::left ? "left" : "right",
                             fmt::join(e.include, ","));
@@ -99,6 +99,10 @@ LabelFilter filter_of_arg(const Expression& e, std::size_t arg, const LabelFilte
     case Kind::absent:
       return {true, {}};
     case Kind::binary: {
+      // Rows of `or` come from either side whole, and those of `and` and `unless` from the left. So do the
+      // rows that a number lets through.
+      const bool whole = e.feature == Feature::set_or || (is_set_operator(e) && arg == 0);
+      if (whole || (is_comparison(e) && !e.with_bool && e.args[1 - arg]->kind == Kind::number)) return filter;
       const bool many = (arg == 0) == (e.group == Expression::Group::left);
       if (e.group != Expression::Group::none && many) return removed(removed(filter, e.include), name);
       if (e.listed == Listed::on) {
@@ -117,7 +121,11 @@ LabelFilter filter_of_arg(const Expression& e, std::size_t arg, const LabelFilte
 void collect(const Expression& e, FeatureSet above, const LabelFilter& filter, std::vector<LeafUse>& out) {
   above |= own_features(e);
   if (e.kind == Kind::selector || e.kind == Kind::range)
-    out.push_back({&e, above, removed(filter, {std::string(metric_name_label)})});
+    // A selector's rows have the metric's name, where nothing above takes it away.
+    out.push_back({&e, above,
+                   e.kind == Kind::selector || e.feature == Feature::last_over_time
+                       ? filter
+                       : removed(filter, {std::string(metric_name_label)})});
   for (std::size_t i = 0; i < e.args.size(); ++i)
     collect(*e.args[i], above, filter_of_arg(e, i, filter), out);
 }
@@ -183,7 +191,7 @@ std::string text_of(const Expression& e, Dialect dialect) {
     case Kind::binary:
       return binary_text(e, dialect);
     case Kind::number:
-      return fmt::format("{}", e.number);
+      return number_text(e.number);
     case Kind::call:
       if (e.feature == Feature::negate) return fmt::format("-({})", arg(0));
       if (e.feature == Feature::clamp) return fmt::format("clamp({}, {}, {})", arg(0), e.number, e.second);
@@ -200,8 +208,16 @@ std::string text_of(const Expression& e, Dialect dialect) {
 }
 
 bool is_promql_alone(const Expression& e) {
-  return std::isnan(e.number) ||
+  return std::isnan(e.number) || is_comparison(e) || is_set_operator(e) ||
          std::any_of(e.args.begin(), e.args.end(), [](const auto& arg) { return is_promql_alone(*arg); });
+}
+
+bool is_comparison(const Expression& e) {
+  return e.kind == Kind::binary && e.feature >= Feature::equal && e.feature <= Feature::greater_equal;
+}
+
+bool is_set_operator(const Expression& e) {
+  return e.kind == Kind::binary && e.feature >= Feature::set_and && e.feature <= Feature::set_unless;
 }
 
 bool is_exact(const Expression& e) {
@@ -219,6 +235,7 @@ FeatureSet own_features(const Expression& e) {
                                             : Feature::match_not_regex);
   }
   if (e.offset > 0) out |= bit(Feature::offset);
+  if (e.with_bool) out |= bit(Feature::with_bool);
   if (e.listed == Listed::by) out |= bit(Feature::by);
   if (e.listed == Listed::without) out |= bit(Feature::without);
   if (e.listed == Listed::on) out |= bit(Feature::on);

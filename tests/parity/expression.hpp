@@ -29,6 +29,7 @@ struct Expression {
   // number; bounds of a clamp; the quantile; parameters of a function over a range and of an aggregate
   double number = 0, second = 0;
   std::string text;             // the label of count_values
+  bool with_bool = false;       // a comparison that answers 0 or 1 and leaves no row out
   bool in_last_digits = false;  // a power: Go's library and C's need not agree on them
   // Grouping of an aggregate; matching of an operator.
   enum class Labels : std::uint8_t { none, by, without, on, ignoring } listed = Labels::none;
@@ -39,6 +40,8 @@ struct Expression {
 std::string text_of(const Expression& e, Dialect dialect);
 // Whether the language has no words for it, and its text is that of `prometheus` on both sides.
 bool is_promql_alone(const Expression& e);
+bool is_comparison(const Expression& e);
+bool is_set_operator(const Expression& e);
 // Whether its values are the same bits on both sides; what jumps or chooses is asked of nothing else.
 bool is_exact(const Expression& e);
 FeatureSet own_features(const Expression& e);

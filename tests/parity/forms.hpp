@@ -36,6 +36,11 @@ class Forms {
 
  private:
   Made aggregation(Feature feature);
+  Made set(Feature feature);
+  Made comparison(Feature feature, bool with_bool);
+  Made with_threshold(Feature feature);
+  Made of_two(Feature feature);
+  ExpressionPtr number();
 
   Rng& rng_;
   Operands& operands_;
