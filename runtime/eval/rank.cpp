@@ -34,7 +34,7 @@ class Kept {
     if (rows_.size() < most) return push(row);
     const double least = input_.value[rows_.front()], value = input_.value[row];
     const bool better = smallest_ ? value < least : value > least;
-    if (!better && !(std::isnan(least) && !std::isnan(value))) return;
+    if (!better && !std::isnan(least)) return;  // one NaN takes another's place
     pop();
     push(row);
   }

@@ -212,6 +212,11 @@ const std::vector<std::string> expressions = {
     "topk(2, odd)",
     "bottomk(2, odd)",
     "topk(scalar(vector(2)), tie)",
+    // One NaN takes another's place.
+    "topk(1, tie * NaN)",
+    "bottomk(2, tie * NaN)",
+    "topk(3, tie * NaN)",
+    "topk(4, tie / (tie != bool 2) - tie / (tie != bool 2))",
     "count_values(\"v\", tie)",
     "count_values by (n)(\"v\", tie)",
     "count_values without (n)(\"v\", odd)",
