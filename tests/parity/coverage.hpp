@@ -124,7 +124,19 @@ constexpr HazardSet bit(Hazard hazard) {
   F(less_equal, "<=")                         \
   F(greater, ">")                             \
   F(greater_equal, ">=")                      \
-  F(with_bool, "bool")
+  F(with_bool, "bool")                        \
+  F(subquery, "subquery")                     \
+  F(fixed_time, "@")                          \
+  F(label_replace, "label_replace")           \
+  F(label_join, "label_join")                 \
+  F(rounding, "ceil floor round sgn")         \
+  F(roots, "sqrt exp ln log2 log10")          \
+  F(trigonometry, "sin cos tan …")            \
+  F(calendar, "minute hour … year")           \
+  F(scalar, "scalar")                         \
+  F(vector, "vector")                         \
+  F(timestamp, "timestamp")                   \
+  F(absent_over_time, "absent_over_time")
 
 // The range functions come first, in the order of RangeFn; aggregates in the order of plan::Aggregate. From
 // `quantile_of` on forms.cpp makes them.

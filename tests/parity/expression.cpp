@@ -25,6 +25,17 @@ std::string number_text(double value) {
   return std::isnan(value) ? "NaN" : fmt::format("{}", value);
 }
 
+// Of a selector or subquery: the instant, then the offset.
+std::string modifiers_text(const Expression& e) {
+  using At = Expression::At;
+  std::string out;
+  if (e.at == At::instant) out += " @ " + seconds_text(e.instant);
+  if (e.at == At::start) out += " @ start()";
+  if (e.at == At::end) out += " @ end()";
+  if (e.offset > 0) out += " offset " + duration_text(e.offset);
+  return out;
+}
+
 std::string selector_text(const Expression& e) {
   std::string name, rest;
   for (const Matcher& m : e.matchers) {
@@ -36,8 +47,7 @@ std::string selector_text(const Expression& e) {
   }
   std::string out = name + (rest.empty() ? "" : "{" + rest + "}");
   if (e.window > 0) out += "[" + duration_text(e.window) + "]";
-  if (e.offset > 0) out += " offset " + duration_text(e.offset);
-  return out;
+  return out + modifiers_text(e);
 }
 
 std::string operator_text(Feature feature, Dialect dialect) {
@@ -98,6 +108,15 @@ LabelFilter filter_of_arg(const Expression& e, std::size_t arg, const LabelFilte
       return removed(removed(filter, {"le"}), name);
     case Kind::absent:
       return {true, {}};
+    case Kind::relabel:
+      // What is made of labels is not looked for in a series.
+      return removed(filter, {e.texts.front()});
+    case Kind::function:
+      // One number is made of rows whose labels are gone.
+      if (e.feature == Feature::scalar || e.feature == Feature::vector) return {true, {}};
+      return removed(filter, name);
+    case Kind::subquery:
+      return e.feature == Feature::last_over_time ? filter : removed(filter, name);
     case Kind::binary: {
       // Rows of `or` come from either side whole, and those of `and` and `unless` from the left. So do the
       // rows that a number lets through.
@@ -118,22 +137,42 @@ LabelFilter filter_of_arg(const Expression& e, std::size_t arg, const LabelFilte
   }
 }
 
-void collect(const Expression& e, FeatureSet above, const LabelFilter& filter, std::vector<LeafUse>& out) {
-  above |= own_features(e);
-  if (e.kind == Kind::selector || e.kind == Kind::range)
+void collect(const Expression& e, LeafUse use, std::vector<LeafUse>& out) {
+  use.features |= own_features(e);
+  if (e.kind == Kind::selector || e.kind == Kind::range) {
+    use.leaf = &e;
     // A selector's rows have the metric's name, where nothing above takes it away.
-    out.push_back({&e, above,
-                   e.kind == Kind::selector || e.feature == Feature::last_over_time
-                       ? filter
-                       : removed(filter, {std::string(metric_name_label)})});
-  for (std::size_t i = 0; i < e.args.size(); ++i)
-    collect(*e.args[i], above, filter_of_arg(e, i, filter), out);
+    if (e.kind == Kind::range && e.feature != Feature::last_over_time)
+      use.filter = removed(use.filter, {std::string(metric_name_label)});
+    out.push_back(use);
+  }
+  if (e.kind == Kind::subquery) use.subqueries.push_back(&e);
+  for (std::size_t i = 0; i < e.args.size(); ++i) {
+    LeafUse below = use;
+    below.filter = filter_of_arg(e, i, use.filter);
+    collect(*e.args[i], std::move(below), out);
+  }
 }
 
 // Of an aggregation that has one, with the comma behind it.
 std::string parameter_text(const Expression& e) {
   if (e.feature == Feature::count_values) return fmt::format("\"{}\", ", e.text);
   return e.feature == Feature::quantile_of || chooses_rows(e) ? number_text(e.number) + ", " : "";
+}
+
+// A function over `range`, with its parameters where they stand.
+std::string over_range(const Expression& e, const std::string& range) {
+  const std::string_view name = features[static_cast<std::size_t>(e.feature)];
+  switch (e.feature) {
+    case Feature::quantile_over_time:
+      return fmt::format("{}({}, {})", name, number_text(e.number), range);
+    case Feature::predict_linear:
+      return fmt::format("{}({}, {})", name, range, e.number);
+    case Feature::holt_winters:
+      return fmt::format("{}({}, {}, {})", name, range, e.number, e.second);
+    default:
+      return fmt::format("{}({})", name, range);
+  }
 }
 
 bool folds_without_order(const Expression& e, FeatureSet folds) {
@@ -174,16 +213,20 @@ std::string text_of(const Expression& e, Dialect dialect) {
     case Kind::selector:
       return selector_text(e);
     case Kind::range:
-      switch (e.feature) {
-        case Feature::quantile_over_time:
-          return fmt::format("{}({}, {})", name, number_text(e.number), selector_text(e));
-        case Feature::predict_linear:
-          return fmt::format("{}({}, {})", name, selector_text(e), e.number);
-        case Feature::holt_winters:
-          return fmt::format("{}({}, {}, {})", name, selector_text(e), e.number, e.second);
-        default:
-          return fmt::format("{}({})", name, selector_text(e));
-      }
+      return over_range(e, selector_text(e));
+    case Kind::subquery:
+      return over_range(e, fmt::format("({})[{}:{}]{}", arg(0), duration_text(e.window),
+                                       duration_text(e.step), modifiers_text(e)));
+    case Kind::relabel: {
+      std::string out = fmt::format("{}({}", name, arg(0));
+      for (const std::string& text : e.texts) out += fmt::format(", \"{}\"", escaped(text));
+      return out + ")";
+    }
+    case Kind::function: {
+      std::string out;
+      for (std::size_t i = 0; i < e.args.size(); ++i) out += (i == 0 ? "" : ", ") + arg(i);
+      return fmt::format("{}({})", e.text, out);
+    }
     case Kind::aggregate:
       if (e.listed == Listed::none) return fmt::format("{}({}{})", name, parameter_text(e), arg(0));
       return fmt::format("{} {}({}) ({}{})", name, e.listed == Listed::by ? "by " : "without ",
@@ -198,6 +241,8 @@ std::string text_of(const Expression& e, Dialect dialect) {
       if (e.args.size() == 2) return fmt::format("{}({}, {})", name, arg(0), arg(1));
       return fmt::format("{}({})", name, arg(0));
     case Kind::absent:
+      if (e.feature == Feature::absent_over_time)
+        return fmt::format("absent_over_time({})", selector_text(*e.args[0]));
       return fmt::format("absent({})", arg(0));
     case Kind::quantile:
       return fmt::format("histogram_quantile({}, {})", e.number, arg(0));
@@ -208,7 +253,7 @@ std::string text_of(const Expression& e, Dialect dialect) {
 }
 
 bool is_promql_alone(const Expression& e) {
-  return std::isnan(e.number) || is_comparison(e) || is_set_operator(e) ||
+  return std::isnan(e.number) || e.at != Expression::At::none || is_comparison(e) || is_set_operator(e) ||
          std::any_of(e.args.begin(), e.args.end(), [](const auto& arg) { return is_promql_alone(*arg); });
 }
 
@@ -227,6 +272,8 @@ bool is_exact(const Expression& e) {
 FeatureSet own_features(const Expression& e) {
   FeatureSet out;
   if (e.kind != Kind::number) out |= bit(e.feature);
+  if (e.kind == Kind::subquery) out |= bit(Feature::subquery);
+  if (e.at != Expression::At::none) out |= bit(Feature::fixed_time);
   for (const Matcher& m : e.matchers) {
     if (m.label == metric_name_label && m.op == MatchOp::equal) continue;
     out |= bit(m.op == MatchOp::equal       ? Feature::match_equal
@@ -260,8 +307,34 @@ bool LabelFilter::tells(const std::string& label) const {
 
 std::vector<LeafUse> leaves_of(const Expression& e) {
   std::vector<LeafUse> out;
-  collect(e, {}, {}, out);
+  collect(e, {}, out);
   return out;
+}
+
+std::vector<std::int64_t> read_at(const LeafUse& use, std::int64_t at, std::int64_t first,
+                                  std::int64_t last) {
+  using At = Expression::At;
+  const auto moved = [&](const Expression& e, std::int64_t time) {
+    return (e.at == At::instant ? e.instant
+            : e.at == At::start ? first
+            : e.at == At::end   ? last
+                                : time) -
+           e.offset;
+  };
+  std::vector<std::int64_t> times{at};
+  for (const Expression* subquery : use.subqueries) {
+    std::vector<std::int64_t> steps;
+    for (const std::int64_t time : times) {
+      const std::int64_t end = moved(*subquery, time), begin = end - subquery->window;
+      for (std::int64_t step = end - end % subquery->step; step >= begin; step -= subquery->step)
+        steps.push_back(step);
+    }
+    std::sort(steps.begin(), steps.end());
+    steps.erase(std::unique(steps.begin(), steps.end()), steps.end());
+    times = std::move(steps);
+  }
+  for (std::int64_t& time : times) time = moved(*use.leaf, time);
+  return times;
 }
 
 bool zero_has_any_sign(const Expression& e) {
@@ -296,6 +369,17 @@ ExpressionPtr magnitude(const ExpressionPtr& e) {
     }
     case Kind::call:
       return of(e->args[0]);  // abs, negation and clamps move no two values further apart
+    case Kind::function: {
+      if (e->feature != Feature::trigonometry && e->text != "log2") return size_of(e);
+      // Digits that cancel are those of a number about 1, and where a tangent is steep of its slope.
+      Expression plain;
+      plain.kind = Kind::binary;
+      auto one = std::make_shared<Expression>();
+      one->number = 1;
+      const ExpressionPtr size = size_of(e);
+      const ExpressionPtr slope = e->text == "tan" ? with_args(plain, Feature::mul, {size, size}) : size;
+      return with_args(plain, Feature::add, {slope, one});
+    }
     default:
       return size_of(e);
   }

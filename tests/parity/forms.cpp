@@ -20,6 +20,31 @@ ExpressionPtr operation(Feature feature, ExpressionPtr a, ExpressionPtr b) {
   return out;
 }
 
+ExpressionPtr constant(double value) {
+  auto out = std::make_shared<Expression>();
+  out->number = value;
+  return out;
+}
+
+ExpressionPtr clamped(ExpressionPtr e, double low, double high) {
+  auto out = std::make_shared<Expression>();
+  out->kind = Kind::call;
+  out->feature = Feature::clamp;
+  out->number = low;
+  out->second = high;
+  out->args = {std::move(e)};
+  return out;
+}
+
+ExpressionPtr timestamp_of(ExpressionPtr e) {
+  auto out = std::make_shared<Expression>();
+  out->kind = Kind::function;
+  out->feature = Feature::timestamp;
+  out->text = "timestamp";
+  out->args = {std::move(e)};
+  return out;
+}
+
 bool has(const Names& labels, std::string_view label) {
   return std::find(labels.begin(), labels.end(), label) != labels.end();
 }
@@ -30,6 +55,24 @@ Made Forms::make(Feature feature) {
   if (feature <= Feature::count_values) return aggregation(feature);
   if (feature <= Feature::set_unless) return set(feature);
   if (feature <= Feature::greater_equal) return comparison(feature, chance(rng_, 25));
+  switch (feature) {
+    case Feature::subquery:
+      return subquery();
+    case Feature::fixed_time:
+      return fixed();
+    case Feature::label_replace:
+    case Feature::label_join:
+      return relabelled(feature);
+    case Feature::scalar:
+    case Feature::vector:
+      return scalar(feature);
+    case Feature::absent_over_time:
+      return absent_over_time();
+    case Feature::with_bool:
+      break;
+    default:
+      return function(feature);
+  }
   static constexpr Feature comparisons[] = {Feature::equal,      Feature::not_equal, Feature::less,
                                             Feature::less_equal, Feature::greater,   Feature::greater_equal};
   return comparison(one_of(rng_, comparisons), true);
@@ -37,9 +80,7 @@ Made Forms::make(Feature feature) {
 
 ExpressionPtr Forms::number() {
   static constexpr double all[] = {0, 0.5, 1, 2, 10, 100, 1000, 50'000, -1, 1e9, 1e300, 1e-300, nan};
-  auto out = std::make_shared<Expression>();
-  out->number = one_of(rng_, all);
-  return out;
+  return constant(one_of(rng_, all));
 }
 
 // What is left out on one side must be there on the other, or nothing is seen: the right side has gaps of its
@@ -130,6 +171,139 @@ Made Forms::aggregation(Feature feature) {
     return of;
   }
   return {out, out->labels, true};
+}
+
+void Forms::fix(Expression& e) {
+  using At = Expression::At;
+  if (e.feature == Feature::predict_linear) e.feature = Feature::deriv;
+  static constexpr At ways[] = {At::instant, At::instant, At::instant, At::start, At::end};
+  e.at = one_of(rng_, ways);
+  e.instant = world_.start - 60'000 + below(rng_, world_.span + 360'000);
+  // On the grid of most series, and at an edge of a window, as often as off it.
+  if (chance(rng_, 60)) e.instant -= e.instant % 15'000;
+  if (chance(rng_, 20)) e.instant += 1500;
+}
+
+Made Forms::fixed() {
+  Made out = operands_.operand_of_a_family();
+  auto leaf = std::make_shared<Expression>(*out.e);
+  fix(*leaf);
+  out.e = leaf;
+  if (chance(rng_, 25)) out.e = operation(Feature::sub, operands_.same_series(leaf), leaf);
+  return out;
+}
+
+Made Forms::subquery() {
+  static constexpr std::int64_t windows[] = {30'000, 60'000, 61'000, 150'001, 300'000, 600'000, 1'800'000},
+                                steps[] = {1118, 5000, 15'000, 15'000, 30'000, 60'000, 60'000, 61'003},
+                                offsets[] = {1, 7777, 60'000, 300'000};
+  Made of = chance(rng_, 75) ? operands_.operand_of_a_family()
+                             : operands_.exact_rows(chance(rng_, 50) ? Names{"job"} : Names{"inst", "job"});
+  if (chance(rng_, 15)) of.e = operation(Feature::greater, of.e, number());
+  Expression out = operands_.some_range_function();
+  out.kind = Kind::subquery;
+  out.window = one_of(rng_, windows);
+  do out.step = one_of(rng_, steps);
+  while (out.window / out.step > 150);
+  if (chance(rng_, 30)) out.offset = one_of(rng_, offsets);
+  if (chance(rng_, 15)) fix(out);
+  out.args = {of.e};
+  of.e = std::make_shared<Expression>(std::move(out));
+  return of;
+}
+
+// Only labels that no series has are written, so that rows still tell which series they came from.
+Made Forms::relabelled(Feature feature) {
+  static const std::vector<Names> replaced = {{"shard", "$1", "inst", "(.*)"},
+                                              {"shard", "$2-${1}x", "job", "(.)(.*)"},
+                                              {"shard", "$1", "job", "(a)"},
+                                              {"shard", "one", "nowhere", ""},
+                                              {"shard", "$0$9$$", "version", "v.|"},
+                                              {"shard", "", "inst", ".*"},
+                                              {"shard", "i${name}", "inst", "(?P<name>\\d)"}};
+  static const std::vector<Names> joined = {{"shard", "-", "job", "inst"},
+                                            {"shard", "", "inst"},
+                                            {"shard", ", ", "nowhere", "job", "version"},
+                                            {"shard", "/"},
+                                            {"shard", "", "nowhere"}};
+  Made of = operands_.operand_of_a_family();
+  auto out = std::make_shared<Expression>();
+  out->kind = Kind::relabel;
+  out->feature = feature;
+  out->texts = one_of(rng_, feature == Feature::label_replace ? replaced : joined);
+  out->args = {of.e};
+  of.e = out;
+  return of;
+}
+
+Made Forms::function(Feature feature) {
+  static const Names rounds = {"ceil", "floor", "round", "round", "sgn"},
+                     roots = {"sqrt", "exp", "ln", "log2", "log10"},
+                     angles = {"sin",  "cos",  "tan",   "asin",  "acos",  "atan", "sinh",
+                               "cosh", "tanh", "asinh", "acosh", "atanh", "deg",  "rad"},
+                     dates = {"minute",      "hour",          "day_of_week", "day_of_month",
+                              "day_of_year", "days_in_month", "month",       "year"};
+  Made of = operands_.operand_of_a_family();
+  auto out = std::make_shared<Expression>();
+  out->kind = Kind::function;
+  out->feature = feature;
+  out->args = {of.e};
+  if (feature == Feature::timestamp) {
+    out->text = "timestamp";
+  } else if (feature == Feature::rounding) {
+    out->text = one_of(rng_, rounds);
+    static constexpr double to[] = {0.1, 10, 0.5, 1000, 1e-9, 0, -2, 1e300};
+    if (out->text == "round" && chance(rng_, 60)) out->args.push_back(constant(one_of(rng_, to)));
+  } else if (feature == Feature::roots) {
+    out->text = one_of(rng_, roots);
+    // Go's logarithm is wrong below the smallest normal number.
+    if (out->text == "ln" || out->text == "log10")
+      out->args = {chance(rng_, 50) ? operation(Feature::mul, of.e, constant(1e17))
+                                    : clamped(of.e, 1e-300, std::numeric_limits<double>::max())};
+  } else if (feature == Feature::trigonometry) {
+    out->text = one_of(rng_, angles);
+  } else {
+    // Dates, and no NaN: where there is no date, Go makes one of what is left of 64 bits.
+    out->text = one_of(rng_, dates);
+    const ExpressionPtr years = clamped(operation(Feature::mul, of.e, constant(1e5)), -6e10, 9e10);
+    out->args = {chance(rng_, 50) ? timestamp_of(of.e)
+                                  : operation(Feature::greater_equal, years, constant(-1e300))};
+  }
+  out->in_last_digits = (feature == Feature::roots && out->text != "sqrt") ||
+                        (feature == Feature::trigonometry && out->text != "deg" && out->text != "rad");
+  of.e = out;
+  return of;
+}
+
+// A family of one row is one number, any other NaN; both are seen behind arithmetic and in a family again.
+Made Forms::scalar(Feature feature) {
+  Made of = chance(rng_, 80) ? operands_.exact_rows({}) : operands_.operand_of_a_family();
+  auto number = std::make_shared<Expression>();
+  number->kind = Kind::function;
+  number->feature = Feature::scalar;
+  number->text = "scalar";
+  number->args = {of.e};
+  if (feature == Feature::vector || chance(rng_, 25)) {
+    auto family = std::make_shared<Expression>(*number);
+    family->feature = Feature::vector;
+    family->text = "vector";
+    family->args = {number};
+    return {family, {}, true};
+  }
+  Made out = operands_.operand_of_a_family();
+  out.e = chance(rng_, 50) ? operation(Feature::mul, out.e, number) : operation(Feature::div, number, out.e);
+  return out;
+}
+
+Made Forms::absent_over_time() {
+  auto range = std::make_shared<Expression>(*operands_.range_that_ends().e);
+  range->feature = Feature::absent_over_time;
+  range->number = range->second = 0;
+  auto out = std::make_shared<Expression>();
+  out->kind = Kind::absent;
+  out->feature = Feature::absent_over_time;
+  out->args = {range};
+  return {out, {}, true};
 }
 
 }  // namespace signalbox::parity

@@ -25,13 +25,17 @@ class Operands {
   virtual Made operand_of_a_family() = 0;  // a selector or a function over a range
   virtual ExpressionPtr same_series(const ExpressionPtr& as) = 0;
   virtual Made exact_rows(const Names& by) = 0;
+  // Rows that are missing now and then.
+  virtual Made range_that_ends() = 0;
+  // A function over a range with its parameters, and no range yet.
+  virtual Expression some_range_function() = 0;
 };
 
 inline constexpr Feature first_form = Feature::quantile_of;
 
 class Forms {
  public:
-  Forms(Rng& rng, Operands& operands) : rng_(rng), operands_(operands) {}
+  Forms(Rng& rng, Operands& operands, const World& world) : rng_(rng), operands_(operands), world_(world) {}
   Made make(Feature feature);  // first_form or behind it
 
  private:
@@ -41,9 +45,17 @@ class Forms {
   Made with_threshold(Feature feature);
   Made of_two(Feature feature);
   ExpressionPtr number();
+  Made subquery();
+  Made fixed();
+  void fix(Expression& e);
+  Made relabelled(Feature feature);
+  Made function(Feature feature);
+  Made scalar(Feature feature);
+  Made absent_over_time();
 
   Rng& rng_;
   Operands& operands_;
+  const World& world_;
 };
 
 }  // namespace signalbox::parity

@@ -20,14 +20,14 @@ const Names plain_key = {"inst", "job", "version"}, histogram_key = {"inst", "jo
 
 class Generator final : public Operands {
  public:
-  explicit Generator(Rng& rng) : rng_(rng) {}
+  Generator(Rng& rng, const World& world) : rng_(rng), world_(world) {}
 
   ExpressionPtr make() {
     const auto any = static_cast<Feature>(below(rng_, static_cast<std::int64_t>(feature_count)));
     // These have few points, or few series that suit the rarer hazards.
-    static constexpr Feature rare[] = {Feature::absent,   Feature::absent,   Feature::absent,
-                                       Feature::quantile, Feature::quantile, Feature::fallback,
-                                       Feature::fallback, Feature::time,     Feature::pow};
+    static constexpr Feature rare[] = {
+        Feature::absent,   Feature::absent,   Feature::absent, Feature::quantile, Feature::quantile,
+        Feature::fallback, Feature::fallback, Feature::time,   Feature::pow,      Feature::absent_over_time};
     Made out = about(chance(rng_, 20) ? one_of(rng_, rare) : any);
     if (chance(rng_, 30) && out.e->kind != Kind::absent) out = aggregate(out, some_fold(), some_listing());
     if (chance(rng_, 20)) out.e = unary(out.e, some_unary());
@@ -37,10 +37,17 @@ class Generator final : public Operands {
   Made operand_of_a_family() override { return some_operand(); }
   ExpressionPtr same_series(const ExpressionPtr& as) override { return leaf(as->matchers, some_leaf()); }
   Made exact_rows(const Names& by) override { return grouped(by, true); }
+  Made range_that_ends() override { return narrow_one(true); }
+  Expression some_range_function() override {
+    Expression out;
+    out.feature = static_cast<Feature>(below(rng_, range_fn_count));
+    give_parameters(out);
+    return out;
+  }
 
  private:
   Made about(Feature f) {
-    if (f >= first_form) return Forms(rng_, *this).make(f);
+    if (f >= first_form) return Forms(rng_, *this, world_).make(f);
     if (f <= Feature::selector) return around(leaf(some_metric(), f));
     if (f == Feature::offset || (f >= Feature::match_equal && f <= Feature::match_not_regex)) {
       forced_ = f;
@@ -109,6 +116,19 @@ class Generator final : public Operands {
     return out;
   }
 
+  void give_parameters(Expression& e) {
+    static constexpr double quantiles[] = {-0.5, 0,   0.25,
+                                           0.5,  0.9, 0.99,
+                                           1,    1.5, std::numeric_limits<double>::quiet_NaN()},
+                            ahead[] = {0, 60, 3600, -300, 0.5}, factors[] = {0.1, 0.3, 0.5, 0.9};
+    if (e.feature == Feature::quantile_over_time) e.number = one_of(rng_, quantiles);
+    if (e.feature == Feature::predict_linear) e.number = one_of(rng_, ahead);
+    if (e.feature == Feature::holt_winters) {
+      e.number = one_of(rng_, factors);
+      e.second = one_of(rng_, factors);
+    }
+  }
+
   ExpressionPtr leaf(std::vector<Matcher> matchers, Feature f) {
     static constexpr std::int64_t offsets[] = {1, 7777, 15'000, 60'000, 300'000, 1'800'000};
     auto out = std::make_shared<Expression>();
@@ -116,16 +136,7 @@ class Generator final : public Operands {
     out->feature = f;
     out->matchers = std::move(matchers);
     if (out->kind == Kind::range) out->window = some_window();
-    static constexpr double quantiles[] = {-0.5, 0,   0.25,
-                                           0.5,  0.9, 0.99,
-                                           1,    1.5, std::numeric_limits<double>::quiet_NaN()},
-                            ahead[] = {0, 60, 3600, -300, 0.5}, factors[] = {0.1, 0.3, 0.5, 0.9};
-    if (f == Feature::quantile_over_time) out->number = one_of(rng_, quantiles);
-    if (f == Feature::predict_linear) out->number = one_of(rng_, ahead);
-    if (f == Feature::holt_winters) {
-      out->number = one_of(rng_, factors);
-      out->second = one_of(rng_, factors);
-    }
+    give_parameters(*out);
     if (chance(rng_, 25) || forced_ == Feature::offset) out->offset = one_of(rng_, offsets);
     forced_.reset();
     return out;
@@ -384,11 +395,11 @@ class Generator final : public Operands {
     return of;
   }
 
-  Made absent() {
+  Made narrow_one(bool range) {
     static constexpr Feature of_two[] = {Feature::rate, Feature::increase, Feature::irate, Feature::delta,
                                          Feature::idelta};
     const std::string& metric = some_metric();
-    Made of = leaf(metric, chance(rng_, 60) ? one_of(rng_, of_two) : some_leaf());
+    Made of = leaf(metric, range || chance(rng_, 60) ? one_of(rng_, of_two) : some_leaf());
     auto narrow = std::make_shared<Expression>(*of.e);
     static constexpr std::int64_t of_one_sample[] = {5000, 10'000, 14'000, 45'000};
     if (narrow->kind == Kind::range && chance(rng_, 80)) narrow->window = one_of(rng_, of_one_sample);
@@ -404,6 +415,11 @@ class Generator final : public Operands {
     narrow->matchers.push_back({"job", MatchOp::equal, one_of(rng_, jobs)});
     narrow->matchers.push_back({"inst", MatchOp::equal, std::to_string(below(rng_, 3))});
     of.e = narrow;
+    return of;
+  }
+
+  Made absent() {
+    Made of = narrow_one(false);
     if (chance(rng_, 15)) of.e = unary(of.e, some_unary());
     if (chance(rng_, 15)) of.e = with_number(some_operator(), of.e);
     if (chance(rng_, 15)) of = aggregate(of, some_fold(), some_listing());
@@ -445,13 +461,14 @@ class Generator final : public Operands {
   }
 
   Rng& rng_;
+  const World& world_;
   std::optional<Feature> forced_;
 };
 
 }  // namespace
 
-ExpressionPtr make_expression(Rng& rng) {
-  return Generator(rng).make();
+ExpressionPtr make_expression(Rng& rng, const World& world) {
+  return Generator(rng, world).make();
 }
 
 }  // namespace signalbox::parity

@@ -109,7 +109,7 @@ Arena::Times Arena::times_for(Rng& rng, const Epoch& epoch, const Expression& e)
     out.begin = start + (chance(rng, 30) ? 500 : 1500) + out.step * below(rng, 340);
     if (chance(rng, 70)) out.begin = end + 1500 - out.step * below(rng, out.count);
   }
-  if (all_features(e).has(Feature::absent) && chance(rng, 75)) {
+  if ((all_features(e) & (bit(Feature::absent) | bit(Feature::absent_over_time))).any() && chance(rng, 75)) {
     // Windows with one sample or none, where most series begin and end.
     out.step = 5000;
     out.count = 40;
@@ -172,6 +172,19 @@ std::optional<Arena::Answer> Arena::ask(const std::string& query, const Times& t
 
 std::optional<Arena::Answer> Arena::evaluate(const Expression& e, Dialect dialect, const Times& times,
                                              std::string& error) const {
+  Answer out;
+  if (times.instants && times.count > 1) {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(times.count); ++i) {
+      const auto one = evaluate(e, dialect, Times{times.at(i), times.step, 1, true}, error);
+      if (!one) return std::nullopt;
+      for (const auto& [labels, row] : *one) {
+        Row& values = out[labels];
+        values.resize(static_cast<std::size_t>(times.count));
+        values[i] = row[0];
+      }
+    }
+    return out;
+  }
   const std::string text = text_of(e, dialect);
   lower::CompiledQuery query =
       dialect == Dialect::signalbox
@@ -192,7 +205,6 @@ std::optional<Arena::Answer> Arena::evaluate(const Expression& e, Dialect dialec
   context.shapes = &shapes;
   context.semantics = semantics_;
   context.cache = eval::make_eval_cache();
-  Answer out;
   for (std::size_t i = 0; i < static_cast<std::size_t>(times.count); ++i) {
     context.at = {times.at(i)};
     eval::Evaluation evaluation(context);
@@ -207,10 +219,16 @@ std::optional<Arena::Answer> Arena::evaluate(const Expression& e, Dialect dialec
   return out;
 }
 
+std::vector<std::int64_t> Arena::ends_of(const LeafUse& use, const Times& times, std::size_t i) {
+  // What is asked at one instant begins and ends there.
+  if (times.instants) return read_at(use, times.at(i), times.at(i), times.at(i));
+  return read_at(use, times.at(i), times.at(0), times.at(static_cast<std::size_t>(times.count - 1)));
+}
+
 void Arena::run(std::uint64_t number, Tally& tally) {
   Rng rng(seed_ * 1'000'003 + number);
-  const ExpressionPtr e = make_expression(rng);
   const Epoch& epoch = epochs_[number % 2];
+  const ExpressionPtr e = make_expression(rng, epoch.world);
   const Times times = times_for(rng, epoch, *e);
   const Dialect dialect = dialect_of(number, *e);
   const std::string text = text_of(*e, dialect);
@@ -275,13 +293,18 @@ void Arena::compare(std::uint64_t number, const ExpressionPtr& e, const Epoch& e
   std::vector<std::vector<HazardSet>> seen(uses.size());  // by use: series, then instant
   constexpr HazardSet unknown = ~HazardSet{0};
   for (std::size_t u = 0; u < uses.size(); ++u) seen[u].assign(uses[u].series.size() * count, unknown);
+  std::vector<std::vector<std::vector<std::int64_t>>> ends(uses.size());  // of windows, by use and instant
+  for (std::size_t u = 0; u < uses.size(); ++u)
+    for (std::size_t i = 0; i < count; ++i) ends[u].push_back(ends_of(uses[u].leaf, times, i));
   const auto hazards_at = [&](std::size_t u, std::size_t s, std::size_t i) {
     HazardSet& set = seen[u][s * count + i];
     if (set == unknown) {
       const Expression& leaf = *uses[u].leaf.leaf;
       const bool instant = leaf.kind == Kind::selector;
-      const std::int64_t end = times.at(i) - leaf.offset;
-      set = epoch.known[uses[u].series[s]].hazards.in(end - (instant ? 300'000 : leaf.window), end, instant);
+      const HazardIndex& index = epoch.known[uses[u].series[s]].hazards;
+      set = 0;
+      for (const std::int64_t end : ends[u][i])
+        set |= index.in(end - (instant ? 300'000 : leaf.window), end, instant);
     }
     return set;
   };
@@ -303,7 +326,7 @@ void Arena::compare(std::uint64_t number, const ExpressionPtr& e, const Epoch& e
       if (!agree) {
         ++tally.mismatches;
         if (++wrong <= reports_of_one && tally.reports.size() < reports_kept)
-          tally.reports.push_back(report(number, *e, epoch, times.at(i), labels, a, b));
+          tally.reports.push_back(report(number, *e, epoch, times, i, labels, a, b));
       }
       if (!a) continue;
       std::array<HazardSet, feature_count> met{};
@@ -329,14 +352,17 @@ std::string Arena::again(std::uint64_t number) const {
   return fmt::format("  again: ./dev parity --seed {} --expression {}\n", seed_, number);
 }
 
-std::string Arena::report(std::uint64_t number, const Expression& e, const Epoch& epoch, std::int64_t at,
-                          const Labels& row, std::optional<double> theirs, std::optional<double> ours) const {
+std::string Arena::report(std::uint64_t number, const Expression& e, const Epoch& epoch, const Times& times,
+                          std::size_t at, const Labels& row, std::optional<double> theirs,
+                          std::optional<double> ours) const {
   std::string out = fmt::format("{}\n  at {} of {}\n  Prometheus: {}\n  Signalbox:  {}\n{}",
-                                text_of(e, dialect_of(number, e)), seconds_text(at), to_string(row),
+                                text_of(e, dialect_of(number, e)), seconds_text(times.at(at)), to_string(row),
                                 shown(theirs), shown(ours), again(number));
   for (const LeafUse& use : leaves_of(e)) {
-    const std::int64_t last = at - use.leaf->offset;
-    const std::int64_t first = last - (use.leaf->window > 0 ? use.leaf->window : 300'000);
+    const std::vector<std::int64_t> ends = ends_of(use, times, at);
+    if (ends.empty()) continue;
+    const std::int64_t last = ends.back();
+    const std::int64_t first = ends.front() - (use.leaf->window > 0 ? use.leaf->window : 300'000);
     out += fmt::format("  {} reads {} to {}\n", text_of(*use.leaf, Dialect::prometheus), seconds_text(first),
                        seconds_text(last));
     const auto found = store_->select(use.leaf->matchers);

@@ -69,8 +69,10 @@ class Arena {
   void compare(std::uint64_t number, const ExpressionPtr& e, const Epoch& epoch, const Times& times,
                const Answer& theirs, const Answer& ours, Tally& tally) const;
   std::string again(std::uint64_t number) const;
-  std::string report(std::uint64_t number, const Expression& e, const Epoch& epoch, std::int64_t at,
-                     const Labels& row, std::optional<double> theirs, std::optional<double> ours) const;
+  static std::vector<std::int64_t> ends_of(const LeafUse& use, const Times& times, std::size_t i);
+  std::string report(std::uint64_t number, const Expression& e, const Epoch& epoch, const Times& times,
+                     std::size_t at, const Labels& row, std::optional<double> theirs,
+                     std::optional<double> ours) const;
 
   std::uint64_t seed_;
   Semantics semantics_ = Semantics::prometheus2;
