@@ -338,7 +338,8 @@ std::vector<std::int64_t> read_at(const LeafUse& use, std::int64_t at, std::int6
 }
 
 bool zero_has_any_sign(const Expression& e) {
-  return folds_without_order(e,
+  return (all_features(e) & (bit(Feature::quantile_of) | bit(Feature::quantile_over_time))).any() ||
+         folds_without_order(e,
                              bit(Feature::sum) | bit(Feature::avg) | bit(Feature::min) | bit(Feature::max));
 }
 

@@ -87,10 +87,11 @@ std::vector<LeafUse> leaves_of(const Expression& e);
 // the sum of the sizes that went into it; null when `e` has no sum or average of terms without order,
 // and no power.
 ExpressionPtr magnitude(const ExpressionPtr& e);
-// Likewise the sign of a zero, where 0 and -0 are the least of a group.
+// Likewise the sign of a zero, where 0 and -0 are the least of a group, or sorted for a quantile.
 bool zero_has_any_sign(const Expression& e);
 
-// `world` says which instants `@` may mean.
-ExpressionPtr make_expression(Rng& rng, const World& world);
+// `world` says which instants `@` may mean. `at_border`: of windows, and without offsets, that can end 1.1
+// spacings from a sample, which others hardly ever do.
+ExpressionPtr make_expression(Rng& rng, const World& world, bool at_border);
 
 }  // namespace signalbox::parity

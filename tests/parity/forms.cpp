@@ -147,7 +147,7 @@ Made Forms::comparison(Feature feature, bool with_bool) {
 
 Made Forms::aggregation(Feature feature) {
   static constexpr double quantiles[] = {-0.5, 0, 0.25, 0.5, 0.9, 0.99, 1, 1.5, nan};
-  static constexpr double counts[] = {-2, 0, 1, 1, 2, 2.7, 3, 5, 1000};
+  static constexpr double counts[] = {-2, 0, 1, 2, 2.7, 3, 5, 5, 10, 1000};
   static constexpr Listed listings[] = {Listed::none, Listed::by, Listed::by, Listed::without};
   Made of = operands_.operand_of_a_family();
   auto out = std::make_shared<Expression>();
@@ -182,6 +182,7 @@ void Forms::fix(Expression& e) {
   // On the grid of most series, and at an edge of a window, as often as off it.
   if (chance(rng_, 60)) e.instant -= e.instant % 15'000;
   if (chance(rng_, 20)) e.instant += 1500;
+  if (at_border_) e.instant = world_.start + world_.span + 1500;
 }
 
 Made Forms::fixed() {
@@ -195,7 +196,7 @@ Made Forms::fixed() {
 
 Made Forms::subquery() {
   static constexpr std::int64_t windows[] = {30'000, 60'000, 61'000, 150'001, 300'000, 600'000, 1'800'000},
-                                steps[] = {1118, 5000, 15'000, 15'000, 30'000, 60'000, 60'000, 61'003},
+                                steps[] = {1118, 1500, 5000, 15'000, 15'000, 30'000, 60'000, 60'000, 61'003},
                                 offsets[] = {1, 7777, 60'000, 300'000};
   Made of = chance(rng_, 75) ? operands_.operand_of_a_family()
                              : operands_.exact_rows(chance(rng_, 50) ? Names{"job"} : Names{"inst", "job"});
@@ -205,7 +206,11 @@ Made Forms::subquery() {
   out.window = one_of(rng_, windows);
   do out.step = one_of(rng_, steps);
   while (out.window / out.step > 150);
-  if (chance(rng_, 30)) out.offset = one_of(rng_, offsets);
+  if (at_border_) {
+    out.window = std::min<std::int64_t>(out.window, 150'001);
+    out.step = 1500;
+  }
+  if (chance(rng_, at_border_ ? 0 : 30)) out.offset = one_of(rng_, offsets);
   if (chance(rng_, 15)) fix(out);
   out.args = {of.e};
   of.e = std::make_shared<Expression>(std::move(out));

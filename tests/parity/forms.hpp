@@ -35,7 +35,8 @@ inline constexpr Feature first_form = Feature::quantile_of;
 
 class Forms {
  public:
-  Forms(Rng& rng, Operands& operands, const World& world) : rng_(rng), operands_(operands), world_(world) {}
+  Forms(Rng& rng, Operands& operands, const World& world, bool at_border)
+      : rng_(rng), operands_(operands), world_(world), at_border_(at_border) {}
   Made make(Feature feature);  // first_form or behind it
 
  private:
@@ -56,6 +57,7 @@ class Forms {
   Rng& rng_;
   Operands& operands_;
   const World& world_;
+  bool at_border_;
 };
 
 }  // namespace signalbox::parity

@@ -20,15 +20,21 @@ const Names plain_key = {"inst", "job", "version"}, histogram_key = {"inst", "jo
 
 class Generator final : public Operands {
  public:
-  Generator(Rng& rng, const World& world) : rng_(rng), world_(world) {}
+  Generator(Rng& rng, const World& world, bool at_border) : rng_(rng), world_(world), at_border_(at_border) {}
 
   ExpressionPtr make() {
     const auto any = static_cast<Feature>(below(rng_, static_cast<std::int64_t>(feature_count)));
     // These have few points, or few series that suit the rarer hazards.
     static constexpr Feature rare[] = {
-        Feature::absent,   Feature::absent,   Feature::absent, Feature::quantile, Feature::quantile,
-        Feature::fallback, Feature::fallback, Feature::time,   Feature::pow,      Feature::absent_over_time};
-    Made out = about(chance(rng_, 20) ? one_of(rng_, rare) : any);
+        Feature::absent,           Feature::absent,      Feature::quantile,   Feature::quantile,
+        Feature::fallback,         Feature::time,        Feature::pow,        Feature::absent_over_time,
+        Feature::absent_over_time, Feature::topk,        Feature::topk,       Feature::bottomk,
+        Feature::bottomk,          Feature::equal,       Feature::equal,      Feature::less,
+        Feature::set_unless,       Feature::subquery,    Feature::vector,     Feature::rounding,
+        Feature::label_replace,    Feature::quantile_of, Feature::roots,      Feature::trigonometry,
+        Feature::calendar,         Feature::set_and,     Feature::label_join, Feature::label_join,
+        Feature::greater,          Feature::count_values};
+    Made out = about(chance(rng_, 40) ? one_of(rng_, rare) : any);
     if (chance(rng_, 30) && out.e->kind != Kind::absent) out = aggregate(out, some_fold(), some_listing());
     if (chance(rng_, 20)) out.e = unary(out.e, some_unary());
     return out.e;
@@ -47,7 +53,7 @@ class Generator final : public Operands {
 
  private:
   Made about(Feature f) {
-    if (f >= first_form) return Forms(rng_, *this, world_).make(f);
+    if (f >= first_form) return Forms(rng_, *this, world_, at_border_).make(f);
     if (f <= Feature::selector) return around(leaf(some_metric(), f));
     if (f == Feature::offset || (f >= Feature::match_equal && f <= Feature::match_not_regex)) {
       forced_ = f;
@@ -75,12 +81,14 @@ class Generator final : public Operands {
   }
   static bool is_histogram(const std::string& metric) { return metric.starts_with("hist"); }
   Feature some_leaf() {
-    return chance(rng_, 25) ? Feature::selector : static_cast<Feature>(below(rng_, range_fn_count));
+    return chance(rng_, at_border_ ? 5 : 25) ? Feature::selector
+                                             : static_cast<Feature>(below(rng_, range_fn_count));
   }
   std::int64_t some_window() {
     static constexpr std::int64_t windows[] = {1118,   5000,   15'000, 15'274,  30'000,    45'000,   60'000,
                                                61'000, 75'000, 90'001, 300'000, 1'020'000, 3'600'000};
-    return one_of(rng_, windows);
+    static constexpr std::int64_t of_some_samples[] = {45'000, 60'000, 75'000, 300'000};
+    return at_border_ ? one_of(rng_, of_some_samples) : one_of(rng_, windows);
   }
 
   std::vector<Matcher> some_matchers(const std::string& metric) {
@@ -137,7 +145,7 @@ class Generator final : public Operands {
     out->matchers = std::move(matchers);
     if (out->kind == Kind::range) out->window = some_window();
     give_parameters(*out);
-    if (chance(rng_, 25) || forced_ == Feature::offset) out->offset = one_of(rng_, offsets);
+    if (chance(rng_, at_border_ ? 0 : 25) || forced_ == Feature::offset) out->offset = one_of(rng_, offsets);
     forced_.reset();
     return out;
   }
@@ -462,13 +470,14 @@ class Generator final : public Operands {
 
   Rng& rng_;
   const World& world_;
+  bool at_border_;
   std::optional<Feature> forced_;
 };
 
 }  // namespace
 
-ExpressionPtr make_expression(Rng& rng, const World& world) {
-  return Generator(rng, world).make();
+ExpressionPtr make_expression(Rng& rng, const World& world, bool at_border) {
+  return Generator(rng, world, at_border).make();
 }
 
 }  // namespace signalbox::parity

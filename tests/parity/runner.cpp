@@ -93,7 +93,7 @@ void Tally::add(const Tally& other) {
     for (std::size_t h = 0; h < hazard_count; ++h) cells[f][h] += other.cells[f][h];
 }
 
-Arena::Times Arena::times_for(Rng& rng, const Epoch& epoch, const Expression& e) const {
+Arena::Times Arena::times_for(Rng& rng, const Epoch& epoch, const Expression& e, bool at_border) const {
   static constexpr std::int64_t steps[] = {15'000, 15'000, 17'301, 12'500, 61'003, 240'000};
   const std::int64_t start = epoch.world.start, end = start + epoch.world.span;
   Times out;
@@ -102,7 +102,12 @@ Arena::Times Arena::times_for(Rng& rng, const Epoch& epoch, const Expression& e)
   const std::int64_t from = start - 300'000, to = end + 600'000;
   out.begin = from + below(rng, std::max<std::int64_t>(1, to - from - out.step * out.count));
   if (chance(rng, 60)) out.begin -= out.begin % 15'000;
-  if (chance(rng, 35)) {
+  if (at_border) {
+    // Few instants, one of them 1.1 spacings behind the last sample of most series or before the first.
+    out.step = 15'000;
+    out.count = 4;
+    out.begin = chance(rng, 70) ? end + 1500 - out.step * below(rng, out.count) : start + 28'500;
+  } else if (chance(rng, 35)) {
     // 1.1 spacings behind a last sample: of a series before its gap, or, at one of the instants, of most
     // series.
     out.step = 15'000;
@@ -137,7 +142,7 @@ std::optional<Arena::Answer> Arena::ask(const std::string& query, const Times& t
     const wire::HttpAnswer http = server_->get(request);
     const nlohmann::json answer = nlohmann::json::parse(http.body, nullptr, false);
     if (http.status != 200 || answer.is_discarded()) {
-      error = http.body.empty() ? "no answer" : http.body;
+      error = http.body.empty() ? "no answer; " + server_->last_words() : http.body;
       return false;
     }
     const nlohmann::json& data = answer["data"];
@@ -228,8 +233,9 @@ std::vector<std::int64_t> Arena::ends_of(const LeafUse& use, const Times& times,
 void Arena::run(std::uint64_t number, Tally& tally) {
   Rng rng(seed_ * 1'000'003 + number);
   const Epoch& epoch = epochs_[number % 2];
-  const ExpressionPtr e = make_expression(rng, epoch.world);
-  const Times times = times_for(rng, epoch, *e);
+  const bool at_border = chance(rng, 30);
+  const ExpressionPtr e = make_expression(rng, epoch.world, at_border);
+  const Times times = times_for(rng, epoch, *e, at_border);
   const Dialect dialect = dialect_of(number, *e);
   const std::string text = text_of(*e, dialect);
   ++tally.expressions;

@@ -62,7 +62,7 @@ class Arena {
   bool load(Sabotage sabotage, std::string& error);
   bool write_remotely(const World& world, std::string& error);
   bool fill_store(const World& world, Sabotage sabotage, std::string& error);
-  Times times_for(Rng& rng, const Epoch& epoch, const Expression& e) const;
+  Times times_for(Rng& rng, const Epoch& epoch, const Expression& e, bool at_border) const;
   std::optional<Answer> ask(const std::string& query, const Times& times, std::string& error) const;
   std::optional<Answer> evaluate(const Expression& e, Dialect dialect, const Times& times,
                                  std::string& error) const;

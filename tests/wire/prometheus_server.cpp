@@ -139,6 +139,16 @@ bool PrometheusServer::launch(std::string& error) {
   return false;
 }
 
+std::string PrometheusServer::last_words() const {
+  siginfo_t info{};
+  std::string how = "it runs";
+  if (pid_ > 0 && ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+      info.si_pid == pid_)
+    how =
+        fmt::format("it ended with {} {}", info.si_code == CLD_EXITED ? "status" : "signal", info.si_status);
+  return how + "; its log ends: " + tail_of(directory_ + "/prometheus.log");
+}
+
 bool PrometheusServer::restart(std::string& error) {
   stop(SIGTERM);
   return launch(error);
