@@ -267,6 +267,8 @@ Made Forms::function(Feature feature) {
                                     : clamped(of.e, 1e-300, std::numeric_limits<double>::max())};
   } else if (feature == Feature::trigonometry) {
     out->text = one_of(rng_, angles);
+    // Go halves what has overflowed already.
+    if (out->text == "sinh" || out->text == "cosh") out->args = {clamped(of.e, -709, 709)};
   } else {
     // Dates, and no NaN: where there is no date, Go makes one of what is left of 64 bits.
     out->text = one_of(rng_, dates);

@@ -25,15 +25,42 @@ class Generator final : public Operands {
   ExpressionPtr make() {
     const auto any = static_cast<Feature>(below(rng_, static_cast<std::int64_t>(feature_count)));
     // These have few points, or few series that suit the rarer hazards.
-    static constexpr Feature rare[] = {
-        Feature::absent,           Feature::absent,      Feature::quantile,   Feature::quantile,
-        Feature::fallback,         Feature::time,        Feature::pow,        Feature::absent_over_time,
-        Feature::absent_over_time, Feature::topk,        Feature::topk,       Feature::bottomk,
-        Feature::bottomk,          Feature::equal,       Feature::equal,      Feature::less,
-        Feature::set_unless,       Feature::subquery,    Feature::vector,     Feature::rounding,
-        Feature::label_replace,    Feature::quantile_of, Feature::roots,      Feature::trigonometry,
-        Feature::calendar,         Feature::set_and,     Feature::label_join, Feature::label_join,
-        Feature::greater,          Feature::count_values};
+    static constexpr Feature rare[] = {Feature::absent_over_time,
+                                       Feature::absent_over_time,
+                                       Feature::absent,
+                                       Feature::absent,
+                                       Feature::vector,
+                                       Feature::set_unless,
+                                       Feature::absent,
+                                       Feature::absent,
+                                       Feature::quantile,
+                                       Feature::quantile,
+                                       Feature::fallback,
+                                       Feature::time,
+                                       Feature::pow,
+                                       Feature::absent_over_time,
+                                       Feature::absent_over_time,
+                                       Feature::topk,
+                                       Feature::topk,
+                                       Feature::bottomk,
+                                       Feature::bottomk,
+                                       Feature::equal,
+                                       Feature::equal,
+                                       Feature::less,
+                                       Feature::set_unless,
+                                       Feature::subquery,
+                                       Feature::vector,
+                                       Feature::rounding,
+                                       Feature::label_replace,
+                                       Feature::quantile_of,
+                                       Feature::roots,
+                                       Feature::trigonometry,
+                                       Feature::calendar,
+                                       Feature::set_and,
+                                       Feature::label_join,
+                                       Feature::label_join,
+                                       Feature::greater,
+                                       Feature::count_values};
     Made out = about(chance(rng_, 40) ? one_of(rng_, rare) : any);
     if (chance(rng_, 30) && out.e->kind != Kind::absent) out = aggregate(out, some_fold(), some_listing());
     if (chance(rng_, 20)) out.e = unary(out.e, some_unary());
