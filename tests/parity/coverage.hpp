@@ -90,6 +90,8 @@ constexpr HazardSet bit(Hazard hazard) {
   F(max, "max")                               \
   F(count, "count")                           \
   F(group, "group")                           \
+  F(stddev, "stddev")                         \
+  F(stdvar, "stdvar")                         \
   F(by, "by")                                 \
   F(without, "without")                       \
   F(add, "+")                                 \

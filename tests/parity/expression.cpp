@@ -182,7 +182,8 @@ bool folds_without_order(const Expression& e, FeatureSet folds) {
                      [&](const auto& arg) { return folds_without_order(*arg, folds); });
 }
 bool sums(const Expression& e) {
-  return folds_without_order(e, bit(Feature::sum) | bit(Feature::avg));
+  return folds_without_order(
+      e, bit(Feature::sum) | bit(Feature::avg) | bit(Feature::stddev) | bit(Feature::stdvar));
 }
 bool is_inexact(const Expression& e) {
   return e.in_last_digits || sums(e) ||
@@ -351,6 +352,17 @@ ExpressionPtr magnitude(const ExpressionPtr& e) {
   };
   switch (e->kind) {
     case Kind::aggregate:
+      if (e->feature == Feature::stddev || e->feature == Feature::stdvar) {
+        // A variance is off by a part of the sum of squares, and its root by that over twice the root: much
+        // more than its terms where they are nearly equal.
+        Expression plain;
+        plain.kind = Kind::binary;
+        const ExpressionPtr size = of(e->args[0]);
+        const ExpressionPtr squares =
+            with_args(*e, Feature::sum, {with_args(plain, Feature::mul, {size, size})});
+        if (e->feature == Feature::stdvar) return squares;
+        return with_args(plain, Feature::div, {squares, e});
+      }
       return with_args(
           *e, e->feature == Feature::min || e->feature == Feature::quantile_of ? Feature::max : e->feature,
           {of(e->args[0])});

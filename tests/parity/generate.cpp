@@ -86,7 +86,7 @@ class Generator final : public Operands {
       forced_ = f;
       return around(some_operand());
     }
-    if (f >= Feature::sum && f <= Feature::group) return aggregate(operand(), f, some_listing());
+    if (f >= Feature::sum && f <= Feature::stdvar) return aggregate(operand(), f, some_listing());
     if (f == Feature::by) return aggregate(operand(), some_fold(), Listed::by);
     if (f == Feature::without) return aggregate(operand(), some_fold(), Listed::without);
     if (f >= Feature::add && f <= Feature::pow) return binary(f);
@@ -202,7 +202,7 @@ class Generator final : public Operands {
   }
 
   Feature some_fold() {
-    return static_cast<Feature>(static_cast<int>(Feature::sum) + static_cast<int>(below(rng_, 6)));
+    return static_cast<Feature>(static_cast<int>(Feature::sum) + static_cast<int>(below(rng_, 8)));
   }
   Feature some_operator() {
     return static_cast<Feature>(static_cast<int>(Feature::add) + static_cast<int>(below(rng_, 6)));

@@ -283,8 +283,9 @@ void Arena::compare(std::uint64_t number, const ExpressionPtr& e, const Epoch& e
     if (a == 0 && b == 0) return zero_has_any_sign(*e);
     if (!sizes) {
       std::string error;
+      // In PromQL: the language refuses to match rows that it knows too little of.
       const ExpressionPtr bound = magnitude(e);
-      sizes = bound ? evaluate(*bound, dialect, times, error) : std::nullopt;
+      sizes = bound ? evaluate(*bound, Dialect::prometheus, times, error) : std::nullopt;
       if (!sizes) sizes.emplace();
     }
     const auto size = sizes->find(labels.without_name());
