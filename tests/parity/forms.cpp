@@ -261,6 +261,7 @@ Made Forms::function(Feature feature) {
     if (out->text == "round" && chance(rng_, 60)) out->args.push_back(constant(one_of(rng_, to)));
   } else if (feature == Feature::roots) {
     out->text = one_of(rng_, roots);
+    if (out->text == "exp") out->args = {clamped(of.e, -708, 709)};  // Go's is infinite a little early
     // Go's logarithm is wrong below the smallest normal number.
     if (out->text == "ln" || out->text == "log10")
       out->args = {chance(rng_, 50) ? operation(Feature::mul, of.e, constant(1e17))

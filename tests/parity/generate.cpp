@@ -3,6 +3,7 @@
 #include <limits>
 #include <optional>
 #include <tuple>
+#include <utility>
 
 #include "runtime/plan/plan.hpp"
 #include "tests/parity/expression.hpp"
@@ -25,43 +26,33 @@ class Generator final : public Operands {
   ExpressionPtr make() {
     const auto any = static_cast<Feature>(below(rng_, static_cast<std::int64_t>(feature_count)));
     // These have few points, or few series that suit the rarer hazards.
-    static constexpr Feature rare[] = {Feature::absent_over_time,
-                                       Feature::absent_over_time,
-                                       Feature::absent,
-                                       Feature::absent,
-                                       Feature::vector,
-                                       Feature::set_unless,
-                                       Feature::absent,
-                                       Feature::absent,
-                                       Feature::quantile,
-                                       Feature::quantile,
-                                       Feature::fallback,
-                                       Feature::time,
-                                       Feature::pow,
-                                       Feature::absent_over_time,
-                                       Feature::absent_over_time,
-                                       Feature::topk,
-                                       Feature::topk,
-                                       Feature::bottomk,
-                                       Feature::bottomk,
-                                       Feature::equal,
-                                       Feature::equal,
-                                       Feature::less,
-                                       Feature::set_unless,
-                                       Feature::subquery,
-                                       Feature::vector,
-                                       Feature::rounding,
-                                       Feature::label_replace,
-                                       Feature::quantile_of,
-                                       Feature::roots,
-                                       Feature::trigonometry,
-                                       Feature::calendar,
-                                       Feature::set_and,
-                                       Feature::label_join,
-                                       Feature::label_join,
-                                       Feature::greater,
-                                       Feature::count_values};
-    Made out = about(chance(rng_, 40) ? one_of(rng_, rare) : any);
+    static constexpr std::pair<Feature, int> rare[] = {{Feature::absent_over_time, 6},
+                                                       {Feature::absent, 4},
+                                                       {Feature::vector, 2},
+                                                       {Feature::set_unless, 2},
+                                                       {Feature::quantile, 2},
+                                                       {Feature::topk, 2},
+                                                       {Feature::bottomk, 2},
+                                                       {Feature::equal, 2},
+                                                       {Feature::less, 2},
+                                                       {Feature::label_join, 2},
+                                                       {Feature::fallback, 1},
+                                                       {Feature::time, 1},
+                                                       {Feature::pow, 1},
+                                                       {Feature::subquery, 1},
+                                                       {Feature::rounding, 1},
+                                                       {Feature::label_replace, 1},
+                                                       {Feature::quantile_of, 1},
+                                                       {Feature::roots, 1},
+                                                       {Feature::trigonometry, 1},
+                                                       {Feature::calendar, 1},
+                                                       {Feature::set_and, 1},
+                                                       {Feature::greater, 1},
+                                                       {Feature::count_values, 1},
+                                                       {Feature::set_or, 1},
+                                                       {Feature::fixed_time, 1},
+                                                       {Feature::not_equal, 1}};
+    Made out = about(chance(rng_, 45) ? weighted(rare) : any);
     if (chance(rng_, 30) && out.e->kind != Kind::absent) out = aggregate(out, some_fold(), some_listing());
     if (chance(rng_, 20)) out.e = unary(out.e, some_unary());
     return out.e;
@@ -79,6 +70,16 @@ class Generator final : public Operands {
   }
 
  private:
+  template <class List>
+  Feature weighted(const List& list) {
+    int all = 0;
+    for (const auto& [feature, weight] : list) all += weight;
+    std::int64_t left = below(rng_, all);
+    for (const auto& [feature, weight] : list)
+      if ((left -= weight) < 0) return feature;
+    return std::begin(list)->first;
+  }
+
   Made about(Feature f) {
     if (f >= first_form) return Forms(rng_, *this, world_, at_border_).make(f);
     if (f <= Feature::selector) return around(leaf(some_metric(), f));

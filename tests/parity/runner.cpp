@@ -242,10 +242,11 @@ void Arena::run(std::uint64_t number, Tally& tally) {
   std::string error;
   const auto theirs = ask(text_of(*e, Dialect::prometheus), times, error);
   // Where rows are ambiguous Prometheus refuses the whole question, and Signalbox the row. The sides of
-  // `default` may have names there, that get lost later and leave two equal rows.
+  // `default` and `or` may have names there, that get lost later and leave two equal rows.
   const auto said = [&](const char* words) { return error.find(words) != std::string::npos; };
   if (!theirs && (said("found duplicate series for the match group") || said("multiple matches for labels") ||
-                  (said("metrics with the same labelset") && all_features(*e).has(Feature::fallback)))) {
+                  (said("metrics with the same labelset") &&
+                   (all_features(*e) & (bit(Feature::fallback) | bit(Feature::set_or))).any()))) {
     ++tally.refused_ambiguous;
     return;
   }
