@@ -146,6 +146,11 @@ std::string PrometheusServer::last_words() const {
       info.si_pid == pid_)
     how =
         fmt::format("it ended with {} {}", info.si_code == CLD_EXITED ? "status" : "signal", info.si_status);
+  std::ifstream in(directory_ + "/prometheus.log");
+  const std::string log((std::istreambuf_iterator<char>(in)), {});
+  // A panic's first words say more than the end of its stack.
+  const std::size_t panic = log.find("panic");
+  if (panic != std::string::npos) return how + "; its log says: " + log.substr(panic, 2000);
   return how + "; its log ends: " + tail_of(directory_ + "/prometheus.log");
 }
 
