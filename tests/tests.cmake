@@ -302,7 +302,7 @@ signalbox_program_test(wire/generate_cli_test.cpp)
 
 # Generated expressions over generated series, asked of a real Prometheus and of us: ./dev parity.
 add_library(sb_parity STATIC ${PROJECT_SOURCE_DIR}/tests/parity/coverage.cpp ${PROJECT_SOURCE_DIR}/tests/parity/world.cpp
-  ${PROJECT_SOURCE_DIR}/tests/parity/expression.cpp ${PROJECT_SOURCE_DIR}/tests/parity/generate.cpp
+  ${PROJECT_SOURCE_DIR}/tests/parity/expression.cpp ${PROJECT_SOURCE_DIR}/tests/parity/generate.cpp ${PROJECT_SOURCE_DIR}/tests/parity/forms.cpp
   ${PROJECT_SOURCE_DIR}/tests/parity/arena.cpp ${PROJECT_SOURCE_DIR}/tests/parity/runner.cpp
   ${PROJECT_SOURCE_DIR}/tests/parity/table.cpp ${PROJECT_SOURCE_DIR}/tests/wire/prometheus_server.cpp)
 target_link_libraries(sb_parity PUBLIC sb_lower sb_eval PRIVATE nlohmann_json::nlohmann_json signalbox_warnings)

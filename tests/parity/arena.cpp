@@ -108,7 +108,8 @@ bool Arena::write_remotely(const World& world, std::string& error) {
     if (!part.empty()) answer = post(part);
   }
   if (answer.status != 204) {
-    error = fmt::format("Prometheus refused samples: {} {}", answer.status, answer.body);
+    error = fmt::format("Prometheus refused samples: {} {}", answer.status,
+                        answer.status == 0 ? server_->last_words() : answer.body);
     return false;
   }
   // Each by itself: the whole request is refused with it.

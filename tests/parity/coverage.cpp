@@ -14,6 +14,10 @@ std::string_view not_applicable(Feature feature, Hazard hazard) {
   if (feature == Feature::absent &&
       (bit(hazard) & (of_values | (of_several & ~bit(Hazard::few) & ~bit(Hazard::odd_length)))) != 0)
     return "`absent` has a point only where nothing was found: no value takes part";
+  constexpr HazardSet of_no_sample = bit(Hazard::gap) | bit(Hazard::empty) | bit(Hazard::stale_marker) |
+                                     bit(Hazard::label_churn) | bit(Hazard::odd_length);
+  if (feature == Feature::absent_over_time && (bit(hazard) & of_no_sample) == 0)
+    return "`absent_over_time` has a point only where a window has no sample";
   return {};
 }
 

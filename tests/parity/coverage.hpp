@@ -90,6 +90,8 @@ constexpr HazardSet bit(Hazard hazard) {
   F(max, "max")                               \
   F(count, "count")                           \
   F(group, "group")                           \
+  F(stddev, "stddev")                         \
+  F(stdvar, "stdvar")                         \
   F(by, "by")                                 \
   F(without, "without")                       \
   F(add, "+")                                 \
@@ -110,9 +112,36 @@ constexpr HazardSet bit(Hazard hazard) {
   F(abs, "abs")                               \
   F(absent, "absent")                         \
   F(time, "time")                             \
-  F(fallback, "default")
+  F(fallback, "default")                      \
+  F(quantile_of, "quantile")                  \
+  F(topk, "topk")                             \
+  F(bottomk, "bottomk")                       \
+  F(count_values, "count_values")             \
+  F(set_and, "and")                           \
+  F(set_or, "or")                             \
+  F(set_unless, "unless")                     \
+  F(equal, "==")                              \
+  F(not_equal, "!=")                          \
+  F(less, "<")                                \
+  F(less_equal, "<=")                         \
+  F(greater, ">")                             \
+  F(greater_equal, ">=")                      \
+  F(with_bool, "bool")                        \
+  F(subquery, "subquery")                     \
+  F(fixed_time, "@")                          \
+  F(label_replace, "label_replace")           \
+  F(label_join, "label_join")                 \
+  F(rounding, "ceil floor round sgn")         \
+  F(roots, "sqrt exp ln log2 log10")          \
+  F(trigonometry, "sin cos tan …")            \
+  F(calendar, "minute hour … year")           \
+  F(scalar, "scalar")                         \
+  F(vector, "vector")                         \
+  F(timestamp, "timestamp")                   \
+  F(absent_over_time, "absent_over_time")
 
-// The range functions come first, in the order of RangeFn; aggregates in the order of plan::Aggregate.
+// The range functions come first, in the order of RangeFn; aggregates in the order of plan::Aggregate. From
+// `quantile_of` on forms.cpp makes them.
 enum class Feature : std::uint8_t {
 #define F(name, text) name,
   SIGNALBOX_PARITY_FEATURES(F)
@@ -124,9 +153,32 @@ inline constexpr std::string_view features[] = {
 #undef F
 };
 inline constexpr std::size_t feature_count = std::size(features);
-using FeatureSet = std::uint64_t;
+class FeatureSet {
+ public:
+  constexpr FeatureSet() = default;
+  constexpr explicit FeatureSet(Feature feature) {
+    words_[static_cast<std::size_t>(feature) / 64] = std::uint64_t{1} << static_cast<unsigned>(feature) % 64;
+  }
+  constexpr bool has(Feature feature) const { return (*this & FeatureSet(feature)).any(); }
+  constexpr bool any() const { return (words_[0] | words_[1]) != 0; }
+  constexpr FeatureSet& operator|=(const FeatureSet& other) {
+    words_[0] |= other.words_[0];
+    words_[1] |= other.words_[1];
+    return *this;
+  }
+  friend constexpr FeatureSet operator|(FeatureSet a, const FeatureSet& b) { return a |= b; }
+  friend constexpr FeatureSet operator&(const FeatureSet& a, const FeatureSet& b) {
+    FeatureSet out;
+    out.words_ = {a.words_[0] & b.words_[0], a.words_[1] & b.words_[1]};
+    return out;
+  }
+
+ private:
+  std::array<std::uint64_t, 2> words_{};
+};
+static_assert(feature_count <= 128);
 constexpr FeatureSet bit(Feature feature) {
-  return FeatureSet{1} << static_cast<unsigned>(feature);
+  return FeatureSet(feature);
 }
 
 // Why a function cannot meet a hazard; empty when it can.

@@ -1,53 +1,93 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <tuple>
+#include <utility>
 
 #include "runtime/plan/plan.hpp"
 #include "tests/parity/expression.hpp"
+#include "tests/parity/forms.hpp"
 
 namespace signalbox::parity {
 namespace {
 
 using Listed = Expression::Labels;
 using Group = Expression::Group;
-using Names = std::vector<std::string>;
 
 const Names plain_metrics = {"calm_a", "calm_b", "wild", "wild", "sparse"};
 const Names histogram_metrics = {"hist", "hist_wild"};
 const Names plain_key = {"inst", "job", "version"}, histogram_key = {"inst", "job", "le"};
 
-// A family under construction. `labels` are those it can be grouped by; `closed` when they are all of them.
-struct Made {
-  ExpressionPtr e;
-  Names labels;
-  bool closed = false;
-};
-
-class Generator {
+class Generator final : public Operands {
  public:
-  explicit Generator(Rng& rng) : rng_(rng) {}
+  Generator(Rng& rng, const World& world, bool at_border) : rng_(rng), world_(world), at_border_(at_border) {}
 
   ExpressionPtr make() {
     const auto any = static_cast<Feature>(below(rng_, static_cast<std::int64_t>(feature_count)));
     // These have few points, or few series that suit the rarer hazards.
-    static constexpr Feature rare[] = {Feature::absent,   Feature::absent,   Feature::absent,
-                                       Feature::quantile, Feature::quantile, Feature::fallback,
-                                       Feature::fallback, Feature::time,     Feature::pow};
-    Made out = about(chance(rng_, 20) ? one_of(rng_, rare) : any);
+    static constexpr std::pair<Feature, int> rare[] = {{Feature::absent_over_time, 6},
+                                                       {Feature::absent, 4},
+                                                       {Feature::vector, 2},
+                                                       {Feature::set_unless, 2},
+                                                       {Feature::quantile, 2},
+                                                       {Feature::topk, 2},
+                                                       {Feature::bottomk, 2},
+                                                       {Feature::equal, 2},
+                                                       {Feature::less, 2},
+                                                       {Feature::label_join, 2},
+                                                       {Feature::fallback, 1},
+                                                       {Feature::time, 1},
+                                                       {Feature::pow, 1},
+                                                       {Feature::subquery, 1},
+                                                       {Feature::rounding, 1},
+                                                       {Feature::label_replace, 1},
+                                                       {Feature::quantile_of, 1},
+                                                       {Feature::roots, 1},
+                                                       {Feature::trigonometry, 1},
+                                                       {Feature::calendar, 1},
+                                                       {Feature::set_and, 1},
+                                                       {Feature::greater, 1},
+                                                       {Feature::count_values, 1},
+                                                       {Feature::set_or, 1},
+                                                       {Feature::fixed_time, 1},
+                                                       {Feature::not_equal, 1}};
+    Made out = about(chance(rng_, 45) ? weighted(rare) : any);
     if (chance(rng_, 30) && out.e->kind != Kind::absent) out = aggregate(out, some_fold(), some_listing());
     if (chance(rng_, 20)) out.e = unary(out.e, some_unary());
     return out.e;
   }
 
+  Made operand_of_a_family() override { return some_operand(); }
+  ExpressionPtr same_series(const ExpressionPtr& as) override { return leaf(as->matchers, some_leaf()); }
+  Made exact_rows(const Names& by) override { return grouped(by, true); }
+  Made range_that_ends() override { return narrow_one(true); }
+  Expression some_range_function() override {
+    Expression out;
+    out.feature = static_cast<Feature>(below(rng_, range_fn_count));
+    give_parameters(out);
+    return out;
+  }
+
  private:
+  template <class List>
+  Feature weighted(const List& list) {
+    int all = 0;
+    for (const auto& [feature, weight] : list) all += weight;
+    std::int64_t left = below(rng_, all);
+    for (const auto& [feature, weight] : list)
+      if ((left -= weight) < 0) return feature;
+    return std::begin(list)->first;
+  }
+
   Made about(Feature f) {
+    if (f >= first_form) return Forms(rng_, *this, world_, at_border_).make(f);
     if (f <= Feature::selector) return around(leaf(some_metric(), f));
     if (f == Feature::offset || (f >= Feature::match_equal && f <= Feature::match_not_regex)) {
       forced_ = f;
       return around(some_operand());
     }
-    if (f >= Feature::sum && f <= Feature::group) return aggregate(operand(), f, some_listing());
+    if (f >= Feature::sum && f <= Feature::stdvar) return aggregate(operand(), f, some_listing());
     if (f == Feature::by) return aggregate(operand(), some_fold(), Listed::by);
     if (f == Feature::without) return aggregate(operand(), some_fold(), Listed::without);
     if (f >= Feature::add && f <= Feature::pow) return binary(f);
@@ -69,12 +109,14 @@ class Generator {
   }
   static bool is_histogram(const std::string& metric) { return metric.starts_with("hist"); }
   Feature some_leaf() {
-    return chance(rng_, 25) ? Feature::selector : static_cast<Feature>(below(rng_, range_fn_count));
+    return chance(rng_, at_border_ ? 5 : 25) ? Feature::selector
+                                             : static_cast<Feature>(below(rng_, range_fn_count));
   }
   std::int64_t some_window() {
     static constexpr std::int64_t windows[] = {1118,   5000,   15'000, 15'274,  30'000,    45'000,   60'000,
                                                61'000, 75'000, 90'001, 300'000, 1'020'000, 3'600'000};
-    return one_of(rng_, windows);
+    static constexpr std::int64_t of_some_samples[] = {45'000, 60'000, 75'000, 300'000};
+    return at_border_ ? one_of(rng_, of_some_samples) : one_of(rng_, windows);
   }
 
   std::vector<Matcher> some_matchers(const std::string& metric) {
@@ -110,6 +152,19 @@ class Generator {
     return out;
   }
 
+  void give_parameters(Expression& e) {
+    static constexpr double quantiles[] = {-0.5, 0,   0.25,
+                                           0.5,  0.9, 0.99,
+                                           1,    1.5, std::numeric_limits<double>::quiet_NaN()},
+                            ahead[] = {0, 60, 3600, -300, 0.5}, factors[] = {0.1, 0.3, 0.5, 0.9};
+    if (e.feature == Feature::quantile_over_time) e.number = one_of(rng_, quantiles);
+    if (e.feature == Feature::predict_linear) e.number = one_of(rng_, ahead);
+    if (e.feature == Feature::holt_winters) {
+      e.number = one_of(rng_, factors);
+      e.second = one_of(rng_, factors);
+    }
+  }
+
   ExpressionPtr leaf(std::vector<Matcher> matchers, Feature f) {
     static constexpr std::int64_t offsets[] = {1, 7777, 15'000, 60'000, 300'000, 1'800'000};
     auto out = std::make_shared<Expression>();
@@ -117,15 +172,8 @@ class Generator {
     out->feature = f;
     out->matchers = std::move(matchers);
     if (out->kind == Kind::range) out->window = some_window();
-    static constexpr double quantiles[] = {-0.5, 0, 0.25, 0.5, 0.9, 0.99, 1, 1.5},
-                            ahead[] = {0, 60, 3600, -300, 0.5}, factors[] = {0.1, 0.3, 0.5, 0.9};
-    if (f == Feature::quantile_over_time) out->number = one_of(rng_, quantiles);
-    if (f == Feature::predict_linear) out->number = one_of(rng_, ahead);
-    if (f == Feature::holt_winters) {
-      out->number = one_of(rng_, factors);
-      out->second = one_of(rng_, factors);
-    }
-    if (chance(rng_, 25) || forced_ == Feature::offset) out->offset = one_of(rng_, offsets);
+    give_parameters(*out);
+    if (chance(rng_, at_border_ ? 0 : 25) || forced_ == Feature::offset) out->offset = one_of(rng_, offsets);
     forced_.reset();
     return out;
   }
@@ -155,7 +203,7 @@ class Generator {
   }
 
   Feature some_fold() {
-    return static_cast<Feature>(static_cast<int>(Feature::sum) + static_cast<int>(below(rng_, 6)));
+    return static_cast<Feature>(static_cast<int>(Feature::sum) + static_cast<int>(below(rng_, 8)));
   }
   Feature some_operator() {
     return static_cast<Feature>(static_cast<int>(Feature::add) + static_cast<int>(below(rng_, 6)));
@@ -383,11 +431,11 @@ class Generator {
     return of;
   }
 
-  Made absent() {
+  Made narrow_one(bool range) {
     static constexpr Feature of_two[] = {Feature::rate, Feature::increase, Feature::irate, Feature::delta,
                                          Feature::idelta};
     const std::string& metric = some_metric();
-    Made of = leaf(metric, chance(rng_, 60) ? one_of(rng_, of_two) : some_leaf());
+    Made of = leaf(metric, range || chance(rng_, 60) ? one_of(rng_, of_two) : some_leaf());
     auto narrow = std::make_shared<Expression>(*of.e);
     static constexpr std::int64_t of_one_sample[] = {5000, 10'000, 14'000, 45'000};
     if (narrow->kind == Kind::range && chance(rng_, 80)) narrow->window = one_of(rng_, of_one_sample);
@@ -403,6 +451,11 @@ class Generator {
     narrow->matchers.push_back({"job", MatchOp::equal, one_of(rng_, jobs)});
     narrow->matchers.push_back({"inst", MatchOp::equal, std::to_string(below(rng_, 3))});
     of.e = narrow;
+    return of;
+  }
+
+  Made absent() {
+    Made of = narrow_one(false);
     if (chance(rng_, 15)) of.e = unary(of.e, some_unary());
     if (chance(rng_, 15)) of.e = with_number(some_operator(), of.e);
     if (chance(rng_, 15)) of = aggregate(of, some_fold(), some_listing());
@@ -418,7 +471,7 @@ class Generator {
     static constexpr Feature all[] = {Feature::mul, Feature::div, Feature::mod, Feature::add, Feature::sub};
     // What is a plain number is not added to a time.
     constexpr FeatureSet plain = bit(Feature::resets) | bit(Feature::changes) | bit(Feature::count_over_time);
-    const Feature f = all[below(rng_, (bit(out.e->feature) & plain) != 0 ? 3 : 5)];
+    const Feature f = all[below(rng_, plain.has(out.e->feature) ? 3 : 5)];
     out.e = chance(rng_, 50) ? operation(f, out.e, time()) : operation(f, time(), out.e);
     return out;
   }
@@ -444,13 +497,15 @@ class Generator {
   }
 
   Rng& rng_;
+  const World& world_;
+  bool at_border_;
   std::optional<Feature> forced_;
 };
 
 }  // namespace
 
-ExpressionPtr make_expression(Rng& rng) {
-  return Generator(rng).make();
+ExpressionPtr make_expression(Rng& rng, const World& world, bool at_border) {
+  return Generator(rng, world, at_border).make();
 }
 
 }  // namespace signalbox::parity

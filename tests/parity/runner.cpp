@@ -18,7 +18,7 @@ namespace signalbox::parity {
 namespace {
 
 // The second is for sums of subnormal numbers, whose last digit is not small.
-constexpr double tolerance = 1e-12, least_error = 1e-320;
+constexpr double least_error = 1e-320;
 constexpr std::size_t reports_kept = 10, reports_of_one = 2;
 
 bool same(double a, double b) {
@@ -31,9 +31,14 @@ std::string shown(std::optional<double> value) {
   return fmt::format("{} (bits {:016x})", shortest(*value), std::bit_cast<std::uint64_t>(*value));
 }
 
-// What Prometheus names and Signalbox does not: the metric, behind `default`.
-bool drops_name(const Expression& e) {
-  return e.feature == Feature::fallback;
+// In which spelling Signalbox is asked: its own, now and then PromQL, and PromQL where it has no other.
+Dialect dialect_of(std::uint64_t number, const Expression& e) {
+  return number % 5 >= 3 || is_promql_alone(e) ? Dialect::prometheus : Dialect::signalbox;
+}
+
+// What Prometheus names and the language does not: the metric, behind `default`.
+bool drops_name(const Expression& e, Dialect dialect) {
+  return dialect == Dialect::signalbox && e.feature == Feature::fallback;
 }
 
 // A row that has its name from one side of `default` at some instants is one row.
@@ -80,7 +85,7 @@ void Tally::add(const Tally& other) {
     for (std::size_t h = 0; h < hazard_count; ++h) cells[f][h] += other.cells[f][h];
 }
 
-Arena::Times Arena::times_for(Rng& rng, const Epoch& epoch, const Expression& e) const {
+Arena::Times Arena::times_for(Rng& rng, const Epoch& epoch, const Expression& e, bool at_border) const {
   static constexpr std::int64_t steps[] = {15'000, 15'000, 17'301, 12'500, 61'003, 240'000};
   const std::int64_t start = epoch.world.start, end = start + epoch.world.span;
   Times out;
@@ -89,14 +94,19 @@ Arena::Times Arena::times_for(Rng& rng, const Epoch& epoch, const Expression& e)
   const std::int64_t from = start - 300'000, to = end + 600'000;
   out.begin = from + below(rng, std::max<std::int64_t>(1, to - from - out.step * out.count));
   if (chance(rng, 60)) out.begin -= out.begin % 15'000;
-  if (chance(rng, 35)) {
+  if (at_border) {
+    // Few instants, one of them 1.1 spacings behind the last sample of most series or before the first.
+    out.step = 15'000;
+    out.count = 4;
+    out.begin = chance(rng, 70) ? end + 1500 - out.step * below(rng, out.count) : start + 28'500;
+  } else if (chance(rng, 35)) {
     // 1.1 spacings behind a last sample: of a series before its gap, or, at one of the instants, of most
     // series.
     out.step = 15'000;
     out.begin = start + (chance(rng, 30) ? 500 : 1500) + out.step * below(rng, 340);
     if (chance(rng, 70)) out.begin = end + 1500 - out.step * below(rng, out.count);
   }
-  if ((all_features(e) & bit(Feature::absent)) != 0 && chance(rng, 75)) {
+  if ((all_features(e) & (bit(Feature::absent) | bit(Feature::absent_over_time))).any() && chance(rng, 75)) {
     // Windows with one sample or none, where most series begin and end.
     out.step = 5000;
     out.count = 40;
@@ -125,7 +135,7 @@ std::optional<Arena::Answer> Arena::ask(const std::string& query, const Times& t
     const wire::HttpAnswer http = server_->get(request);
     const nlohmann::json answer = nlohmann::json::parse(http.body, nullptr, false);
     if (http.status != 200 || answer.is_discarded()) {
-      error = http.body.empty() ? "no answer" : http.body;
+      error = http.body.empty() ? "no answer; " + server_->last_words() : http.body;
       return false;
     }
     const nlohmann::json& data = answer["data"];
@@ -158,9 +168,29 @@ std::optional<Arena::Answer> Arena::ask(const std::string& query, const Times& t
   return out;
 }
 
-std::optional<Arena::Answer> Arena::evaluate(const std::string& text, const Times& times,
+std::optional<Arena::Answer> Arena::evaluate(const Expression& e, Dialect dialect, const Times& times,
                                              std::string& error) const {
-  lower::CompiledQuery query = lower::compile_query(text, {});
+  Answer out;
+  if (times.instants && times.count > 1) {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(times.count); ++i) {
+      const auto one = evaluate(e, dialect, Times{times.at(i), times.step, 1, true}, error);
+      if (!one) return std::nullopt;
+      for (const auto& [labels, row] : *one) {
+        Row& values = out[labels];
+        values.resize(static_cast<std::size_t>(times.count));
+        values[i] = row[0];
+      }
+    }
+    return out;
+  }
+  const std::string text = text_of(e, dialect);
+  lower::CompiledQuery query =
+      dialect == Dialect::signalbox
+          ? lower::compile_query(text, {})
+          : lower::compile_promql(
+                text,
+                std::pair{Instant{times.at(0)}, Instant{times.at(static_cast<std::size_t>(times.count - 1))}},
+                {});
   if (!query.plan) {
     error = source::render_text(query.diagnostics, query.sources);
     return std::nullopt;
@@ -173,7 +203,6 @@ std::optional<Arena::Answer> Arena::evaluate(const std::string& text, const Time
   context.shapes = &shapes;
   context.semantics = semantics_;
   context.cache = eval::make_eval_cache();
-  Answer out;
   for (std::size_t i = 0; i < static_cast<std::size_t>(times.count); ++i) {
     context.at = {times.at(i)};
     eval::Evaluation evaluation(context);
@@ -188,25 +217,33 @@ std::optional<Arena::Answer> Arena::evaluate(const std::string& text, const Time
   return out;
 }
 
+std::vector<std::int64_t> Arena::ends_of(const LeafUse& use, const Times& times, std::size_t i) {
+  // What is asked at one instant begins and ends there.
+  if (times.instants) return read_at(use, times.at(i), times.at(i), times.at(i));
+  return read_at(use, times.at(i), times.at(0), times.at(static_cast<std::size_t>(times.count - 1)));
+}
+
 void Arena::run(std::uint64_t number, Tally& tally) {
   Rng rng(seed_ * 1'000'003 + number);
-  const ExpressionPtr e = make_expression(rng);
   const Epoch& epoch = epochs_[number % 2];
-  const Times times = times_for(rng, epoch, *e);
-  const std::string text = text_of(*e, Dialect::signalbox);
+  const bool at_border = chance(rng, 30);
+  const ExpressionPtr e = make_expression(rng, epoch.world, at_border);
+  const Times times = times_for(rng, epoch, *e, at_border);
+  const Dialect dialect = dialect_of(number, *e);
+  const std::string text = text_of(*e, dialect);
   ++tally.expressions;
   std::string error;
   const auto theirs = ask(text_of(*e, Dialect::prometheus), times, error);
   // Where rows are ambiguous Prometheus refuses the whole question, and Signalbox the row. The sides of
-  // `default` may have names there, that get lost later and leave two equal rows.
+  // `default` and `or` may have names there, that get lost later and leave two equal rows.
   const auto said = [&](const char* words) { return error.find(words) != std::string::npos; };
-  if (!theirs &&
-      (said("found duplicate series for the match group") || said("multiple matches for labels") ||
-       (said("metrics with the same labelset") && (all_features(*e) & bit(Feature::fallback)) != 0))) {
+  if (!theirs && (said("found duplicate series for the match group") || said("multiple matches for labels") ||
+                  (said("metrics with the same labelset") &&
+                   (all_features(*e) & (bit(Feature::fallback) | bit(Feature::set_or))).any()))) {
     ++tally.refused_ambiguous;
     return;
   }
-  const auto ours = theirs ? evaluate(text, times, error) : std::nullopt;
+  const auto ours = theirs ? evaluate(*e, dialect, times, error) : std::nullopt;
   if (!ours) {
     ++tally.mismatches;
     if (tally.reports.size() < reports_kept)
@@ -229,18 +266,20 @@ void Arena::compare(std::uint64_t number, const ExpressionPtr& e, const Epoch& e
     }
   }
   const auto count = static_cast<std::size_t>(times.count);
+  const Dialect dialect = dialect_of(number, *e);
   std::map<Labels, std::pair<const Row*, const Row*>> rows;
-  const Answer unnamed = drops_name(*e) ? without_names(theirs, count) : Answer{};
+  const Answer unnamed = drops_name(*e, dialect) ? without_names(theirs, count) : Answer{};
   for (const auto& [labels, row] : ours) rows[labels].second = &row;
-  for (const auto& [labels, row] : drops_name(*e) ? unnamed : theirs) rows[labels].first = &row;
+  for (const auto& [labels, row] : drops_name(*e, dialect) ? unnamed : theirs) rows[labels].first = &row;
 
   std::optional<Answer> sizes;
   const auto within = [&](const Labels& labels, std::size_t i, double a, double b) {
     if (a == 0 && b == 0) return zero_has_any_sign(*e);
     if (!sizes) {
       std::string error;
+      // In PromQL: the language refuses to match rows that it knows too little of.
       const ExpressionPtr bound = magnitude(e);
-      sizes = bound ? evaluate(text_of(*bound, Dialect::signalbox), times, error) : std::nullopt;
+      sizes = bound ? evaluate(*bound, Dialect::prometheus, times, error) : std::nullopt;
       if (!sizes) sizes.emplace();
     }
     const auto size = sizes->find(labels.without_name());
@@ -255,13 +294,18 @@ void Arena::compare(std::uint64_t number, const ExpressionPtr& e, const Epoch& e
   std::vector<std::vector<HazardSet>> seen(uses.size());  // by use: series, then instant
   constexpr HazardSet unknown = ~HazardSet{0};
   for (std::size_t u = 0; u < uses.size(); ++u) seen[u].assign(uses[u].series.size() * count, unknown);
+  std::vector<std::vector<std::vector<std::int64_t>>> ends(uses.size());  // of windows, by use and instant
+  for (std::size_t u = 0; u < uses.size(); ++u)
+    for (std::size_t i = 0; i < count; ++i) ends[u].push_back(ends_of(uses[u].leaf, times, i));
   const auto hazards_at = [&](std::size_t u, std::size_t s, std::size_t i) {
     HazardSet& set = seen[u][s * count + i];
     if (set == unknown) {
       const Expression& leaf = *uses[u].leaf.leaf;
       const bool instant = leaf.kind == Kind::selector;
-      const std::int64_t end = times.at(i) - leaf.offset;
-      set = epoch.known[uses[u].series[s]].hazards.in(end - (instant ? 300'000 : leaf.window), end, instant);
+      const HazardIndex& index = epoch.known[uses[u].series[s]].hazards;
+      set = 0;
+      for (const std::int64_t end : ends[u][i])
+        set |= index.in(end - (instant ? 300'000 : leaf.window), end, instant);
     }
     return set;
   };
@@ -283,7 +327,7 @@ void Arena::compare(std::uint64_t number, const ExpressionPtr& e, const Epoch& e
       if (!agree) {
         ++tally.mismatches;
         if (++wrong <= reports_of_one && tally.reports.size() < reports_kept)
-          tally.reports.push_back(report(number, *e, epoch, times.at(i), labels, a, b));
+          tally.reports.push_back(report(number, *e, epoch, times, i, labels, a, b));
       }
       if (!a) continue;
       std::array<HazardSet, feature_count> met{};
@@ -291,8 +335,8 @@ void Arena::compare(std::uint64_t number, const ExpressionPtr& e, const Epoch& e
       for (const auto& [u, s] : told) {
         const HazardSet set = hazards_at(u, s, i);
         any |= set;
-        for (FeatureSet left = uses[u].leaf.features; left != 0; left &= left - 1)
-          met[static_cast<std::size_t>(std::countr_zero(left))] |= set;
+        for (std::size_t f = 0; f < feature_count; ++f)
+          if (uses[u].leaf.features.has(static_cast<Feature>(f))) met[f] |= set;
       }
       if (any == 0) continue;
       ++tally.counted;
@@ -309,14 +353,17 @@ std::string Arena::again(std::uint64_t number) const {
   return fmt::format("  again: ./dev parity --seed {} --expression {}\n", seed_, number);
 }
 
-std::string Arena::report(std::uint64_t number, const Expression& e, const Epoch& epoch, std::int64_t at,
-                          const Labels& row, std::optional<double> theirs, std::optional<double> ours) const {
-  std::string out =
-      fmt::format("{}\n  at {} of {}\n  Prometheus: {}\n  Signalbox:  {}\n{}", text_of(e, Dialect::signalbox),
-                  seconds_text(at), to_string(row), shown(theirs), shown(ours), again(number));
+std::string Arena::report(std::uint64_t number, const Expression& e, const Epoch& epoch, const Times& times,
+                          std::size_t at, const Labels& row, std::optional<double> theirs,
+                          std::optional<double> ours) const {
+  std::string out = fmt::format("{}\n  at {} of {}\n  Prometheus: {}\n  Signalbox:  {}\n{}",
+                                text_of(e, dialect_of(number, e)), seconds_text(times.at(at)), to_string(row),
+                                shown(theirs), shown(ours), again(number));
   for (const LeafUse& use : leaves_of(e)) {
-    const std::int64_t last = at - use.leaf->offset;
-    const std::int64_t first = last - (use.leaf->window > 0 ? use.leaf->window : 300'000);
+    const std::vector<std::int64_t> ends = ends_of(use, times, at);
+    if (ends.empty()) continue;
+    const std::int64_t last = ends.back();
+    const std::int64_t first = ends.front() - (use.leaf->window > 0 ? use.leaf->window : 300'000);
     out += fmt::format("  {} reads {} to {}\n", text_of(*use.leaf, Dialect::prometheus), seconds_text(first),
                        seconds_text(last));
     const auto found = store_->select(use.leaf->matchers);

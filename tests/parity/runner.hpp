@@ -62,14 +62,17 @@ class Arena {
   bool load(Sabotage sabotage, std::string& error);
   bool write_remotely(const World& world, std::string& error);
   bool fill_store(const World& world, Sabotage sabotage, std::string& error);
-  Times times_for(Rng& rng, const Epoch& epoch, const Expression& e) const;
+  Times times_for(Rng& rng, const Epoch& epoch, const Expression& e, bool at_border) const;
   std::optional<Answer> ask(const std::string& query, const Times& times, std::string& error) const;
-  std::optional<Answer> evaluate(const std::string& text, const Times& times, std::string& error) const;
+  std::optional<Answer> evaluate(const Expression& e, Dialect dialect, const Times& times,
+                                 std::string& error) const;
   void compare(std::uint64_t number, const ExpressionPtr& e, const Epoch& epoch, const Times& times,
                const Answer& theirs, const Answer& ours, Tally& tally) const;
   std::string again(std::uint64_t number) const;
-  std::string report(std::uint64_t number, const Expression& e, const Epoch& epoch, std::int64_t at,
-                     const Labels& row, std::optional<double> theirs, std::optional<double> ours) const;
+  static std::vector<std::int64_t> ends_of(const LeafUse& use, const Times& times, std::size_t i);
+  std::string report(std::uint64_t number, const Expression& e, const Epoch& epoch, const Times& times,
+                     std::size_t at, const Labels& row, std::optional<double> theirs,
+                     std::optional<double> ours) const;
 
   std::uint64_t seed_;
   Semantics semantics_ = Semantics::prometheus2;

@@ -139,6 +139,21 @@ bool PrometheusServer::launch(std::string& error) {
   return false;
 }
 
+std::string PrometheusServer::last_words() const {
+  siginfo_t info{};
+  std::string how = "it runs";
+  if (pid_ > 0 && ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+      info.si_pid == pid_)
+    how =
+        fmt::format("it ended with {} {}", info.si_code == CLD_EXITED ? "status" : "signal", info.si_status);
+  std::ifstream in(directory_ + "/prometheus.log");
+  const std::string log((std::istreambuf_iterator<char>(in)), {});
+  // A panic's first words say more than the end of its stack.
+  const std::size_t panic = log.find("panic");
+  if (panic != std::string::npos) return how + "; its log says: " + log.substr(panic, 2000);
+  return how + "; its log ends: " + tail_of(directory_ + "/prometheus.log");
+}
+
 bool PrometheusServer::restart(std::string& error) {
   stop(SIGTERM);
   return launch(error);

@@ -36,6 +36,8 @@ class PrometheusServer {
   HttpAnswer get(const std::string& path_and_query) const;
   HttpAnswer post(const std::string& path, const std::vector<std::string>& headers,
                   const std::string& body) const;
+  // The end of its log, and how it ended if it did: for an error where it gave no answer.
+  std::string last_words() const;
 
  private:
   PrometheusServer() = default;

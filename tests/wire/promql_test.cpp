@@ -213,6 +213,7 @@ const std::vector<std::string> expressions = {
     "topk(2, odd)",
     "bottomk(2, odd)",
     "topk(scalar(vector(2)), tie)",
+    // One NaN takes another's place.
     "topk(1, tie * NaN)",
     "bottomk(2, tie * NaN)",
     "topk(3, tie * NaN)",
