@@ -87,9 +87,10 @@ Result<History> load_url(const plan::Plan& plan, const HistoryRequest& request, 
       out = version.error();
       return loop.stop();
     }
-    if (version) {
+    const bool raw = sources::is_remote_read(request.location);
+    if (version || raw) {
       const std::vector<bool> pushable = sources::pushable_leaves(plan);
-      if (request.step && *request.step >= minutes(1) &&
+      if (!raw && request.step && *request.step >= minutes(1) &&
           std::find(pushable.begin(), pushable.end(), false) == pushable.end()) {
         pushed = std::make_shared<Pushed>(loop.http(), request.location, store);
         pushed->leaves.load(plan, from, to, *request.step,
@@ -105,6 +106,8 @@ Result<History> load_url(const plan::Plan& plan, const HistoryRequest& request, 
       }
       prometheus.load(plan, from, to, store, show_progress, [&](Result<sources::PrometheusReport> report) {
         end_progress();
+        if (report && report->histograms > 0)
+          fmt::print(stderr, "signalbox: native histograms are passed over: {}\n", report->histograms);
         if (!report)
           out = report.error();
         else

@@ -34,6 +34,9 @@ struct Limits {
   // Samples of one answer of a Prometheus, or of one series of its data directory, before they are packed: 16
   // bytes each.
   std::size_t answer_samples = 128'000'000;
+  // One answer of a Prometheus as it comes, and when it is unpacked. History is asked for in pieces far below
+  // it.
+  std::size_t answer_bytes = std::size_t{1} << 30;
   // A file given to --data: a day of a large fleet, and what cannot be read again, as a pipe, is held in
   // memory.
   std::size_t data_file_bytes = std::size_t{4} << 30;

@@ -50,15 +50,24 @@ Result<LoadReport> store_loaded(std::vector<LoadedSeries> series, const Inferenc
     groups.add(one.labels, one.times, one.values);
   }
   groups.finish();
-  for (const LoadedSeries& one : series) {
+  for (LoadedSeries& one : series) {
     if (one.times.empty()) continue;
     const ScrapeGroup& group = groups.of(one.labels);
     const bool ends = inference.ends && group.taken_with_up(one.labels, one.times);
     const Result<store::SeriesId> id = store.series(one.labels);
     if (!id) return id.error();
     bool born_here = true;  // the next sample is the first, or the first after an end
+    const auto end_at = [&](std::int64_t time) -> Result<void> {
+      born_here = true;
+      const auto ended = store.append(*id, Instant{time}, store::stale_marker());
+      return ended ? Result<void>() : Result<void>(ended.error());
+    };
+    std::sort(one.ends.begin(), one.ends.end());
+    std::size_t told = 0;
     for (std::size_t i = 0; i < one.times.size(); ++i) {
       const std::int64_t time = one.times[i];
+      for (; told < one.ends.size() && one.ends[told] < time; ++told)
+        if (Result<void> ended = end_at(one.ends[told]); !ended) return ended.error();
       const auto absent_at = born_here && inference.births ? group.absent_before(time) : std::nullopt;
       const auto stored = store.append(*id, Instant{time}, one.values[i], absent_at);
       if (!stored) return stored.error();
@@ -68,10 +77,10 @@ Result<LoadReport> store_loaded(std::vector<LoadedSeries> series, const Inferenc
       const bool last = i + 1 == one.times.size();
       const auto missed = group.missed_scrape(time, last ? std::nullopt : std::optional(one.times[i + 1]));
       if (!missed || *missed > inference.complete_to.ms) continue;
-      const auto ended = store.append(*id, Instant{*missed}, store::stale_marker());
-      if (!ended) return ended.error();
-      born_here = true;
+      if (Result<void> ended = end_at(*missed); !ended) return ended.error();
     }
+    for (; told < one.ends.size(); ++told)
+      if (Result<void> ended = end_at(one.ends[told]); !ended) return ended.error();
     count_series(one.times.front(), one.times.back(), report);
   }
   return report;

@@ -24,6 +24,7 @@ struct LoadedSeries {
   Labels labels;
   std::vector<std::int64_t> times;
   std::vector<double> values;
+  std::vector<std::int64_t> ends = {};  // times of stale markers, where the source tells them
 };
 
 // What is worked out from the scrapes that a target must have had (scrape_groups.hpp): they were at the times

@@ -1,4 +1,4 @@
-// A Prometheus' history into the store, over its HTTP API.
+// A Prometheus' history into the store, over its query API or by remote read.
 #pragma once
 
 #include <functional>
@@ -9,12 +9,15 @@
 #include "runtime/base/host.hpp"
 #include "runtime/formats/prometheus_json.hpp"
 #include "runtime/plan/plan.hpp"
-#include "runtime/sources/file.hpp"
+#include "runtime/sources/raw_samples.hpp"
 
 namespace signalbox::sources {
 
 // By the version that buildinfo reports.
 Semantics semantics_of(std::string_view version);
+
+// How long an answer may take.
+inline constexpr Duration answer_patience = minutes(2);
 
 // One Prometheus, asked questions. What it says of an error is an Error here: `unreachable` when it could not
 // be asked; `outcome_unknown` for answers that are partial or that another try may give; see
@@ -43,20 +46,24 @@ struct PrometheusReport {
   LoadReport load;
   Semantics semantics = Semantics::prometheus2;  // by its version
   std::string version;
+  std::size_t histograms = 0;  // samples and chunks of native histograms that were passed over
 };
 
 // Must outlive what it loads.
 class PrometheusHistory {
  public:
-  PrometheusHistory(Http& http, std::string base, const Limits& limits)
-      : api_(http, std::move(base), limits) {}
+  // `url` is a Prometheus' (http://127.0.0.1:9090), or where it, or what is like it, answers remote read
+  // (http://127.0.0.1:9090/api/v1/read).
+  PrometheusHistory(Http& http, const std::string& url, const Limits& limits);
 
+  // `malformed` when what answers there is no Prometheus: by remote read its history is read all the same,
+  // with the semantics of Prometheus 3.
   void version(std::function<void(Result<std::string>)> done) { api_.version(std::move(done)); }
 
   // The raw samples of every selector of `plan` in [begin, to]: windows over them are worked out here, to the
   // bit what that Prometheus would answer. With them comes the `up` of their jobs, by which births and ends
-  // are told (the API does not hand out stale markers). What the store has already may be read again.
-  // `progress` hears of the share done.
+  // are told (the query API does not hand out stale markers; remote read does). What the store has already
+  // may be read again. `progress` hears of the share done.
   void read(const plan::Plan& plan, Instant begin, Instant to, store::SeriesStore& store,
             std::function<void(double)> progress, std::function<void(Result<PrometheusReport>)> done);
   // All that evaluating `plan` at instants in [from, to] needs.
@@ -69,6 +76,8 @@ class PrometheusHistory {
   void finish(const std::shared_ptr<Load>& load);
 
   PrometheusApi api_;
+  std::unique_ptr<RawSamples> samples_;
+  bool remote_ = false;
 };
 
 }  // namespace signalbox::sources

@@ -5,10 +5,6 @@
 namespace signalbox::sources {
 namespace {
 
-// The largest answer taken; a piece of history is asked for in such portions that it stays far below.
-constexpr std::size_t answer_bytes = std::size_t{1} << 30;
-constexpr Duration patience = minutes(2);
-
 std::string percent_encoded(std::string_view text) {
   static constexpr char hex[] = "0123456789ABCDEF";
   std::string out;
@@ -46,8 +42,8 @@ PrometheusApi::PrometheusApi(Http& http, std::string base, const Limits& limits)
 void PrometheusApi::get(const std::string& path, std::function<void(Result<HttpResponse>)> done) {
   HttpRequest request;
   request.url = base_ + path;
-  request.timeout = patience;
-  request.max_response_bytes = answer_bytes;
+  request.timeout = answer_patience;
+  request.max_response_bytes = limits_.answer_bytes;
   http_.send(std::move(request), [base = base_, done = std::move(done)](Result<HttpResponse> response) {
     if (response) return done(std::move(response));
     const Error& e = response.error();

@@ -1,5 +1,5 @@
-// The seeds of the tsdb fuzzers, written by tests/support/tsdb_writer: into FOLDER, or held against what is
-// there.
+// The seeds of the fuzzers of a data directory and of remote read, written by tests/support: into FOLDER, or
+// held against what is there.
 //   build/tests/tsdb_corpus [--check] FOLDER
 #include <bit>
 #include <cstdio>
@@ -8,7 +8,7 @@
 #include <iterator>
 #include <map>
 
-#include "tests/support/tsdb_writer.hpp"
+#include "tests/support/remote_read_writer.hpp"
 
 namespace {
 
@@ -48,7 +48,12 @@ std::map<std::string, std::string> seeds() {
       {"tsdb_wal/over_pages", wal_segment({records[0], long_record})},
       {"tsdb_wal/series", records[0]},
       {"tsdb_wal/samples", records[1]},
-      {"tsdb_wal/tombstones", records[2]}};
+      {"tsdb_wal/tombstones", records[2]},
+      {"remote_read/chunks",
+       remote_frame({remote_series_of_chunks(labels, {{1, first.data}, {2, "ab"}})}) +
+           remote_frame({remote_series_of_chunks({{"__name__", "up"}}, {{1, second.data}})})},
+      {"remote_read/samples", remote_answer({remote_series_of_samples(labels, counter)})},
+      {"remote_read/message", remote_frame({remote_series_of_chunks(labels, {{1, first.data}})}).substr(6)}};
 }
 
 }  // namespace
