@@ -106,8 +106,6 @@ Result<History> load_url(const plan::Plan& plan, const HistoryRequest& request, 
       }
       prometheus.load(plan, from, to, store, show_progress, [&](Result<sources::PrometheusReport> report) {
         end_progress();
-        if (report && report->histograms > 0)
-          fmt::print(stderr, "signalbox: native histograms are passed over: {}\n", report->histograms);
         if (!report)
           out = report.error();
         else

@@ -24,7 +24,22 @@ namespace {
 
 struct SeriesResult {
   std::vector<std::pair<Instant, double>> values;
+  std::vector<std::pair<Instant, HistogramPtr>> histograms;
 };
+
+// As the API writes them: which bounds of a bucket belong to it, the bounds, and the count.
+nlohmann::ordered_json histogram_json(const NativeHistogram& h) {
+  enum { upper_only, lower_only, neither, both };
+  auto buckets = nlohmann::ordered_json::array();
+  for (const BucketRange& b : bucket_ranges(h)) {
+    if (b.count == 0) continue;
+    const int bounds = b.lower < 0 ? (b.upper > 0 ? both : lower_only) : b.upper > 0 ? upper_only : neither;
+    buckets.push_back({bounds, api_text(b.lower), api_text(b.upper), api_text(b.count)});
+  }
+  nlohmann::ordered_json out = {{"count", api_text(h.count)}, {"sum", api_text(h.sum)}};
+  if (!buckets.empty()) out["buckets"] = std::move(buckets);
+  return out;
+}
 
 // Seconds as the API writes them: no trailing zeros.
 nlohmann::ordered_json seconds_json(Instant t) {
@@ -176,6 +191,12 @@ int run_eval(const EvalOptions& options) {
     series[place->second].second.values.emplace_back(when, value);
     ++points;
   };
+  const auto add_histogram = [&](const Labels& labels, Instant when, HistogramPtr histogram) {
+    const auto [place, fresh] = places.try_emplace(labels, series.size());
+    if (fresh) series.emplace_back(place->first, SeriesResult{});
+    series[place->second].second.histograms.emplace_back(when, std::move(histogram));
+    ++points;
+  };
   eval::Evaluation::Context context;
   context.plan = &plan;
   context.leaves = &leaves;
@@ -186,9 +207,11 @@ int run_eval(const EvalOptions& options) {
   if (query.is_range) {
     context.at = instants[0];
     instants.clear();
-    for (const auto& [labels, samples] : eval::range_values(store, query.root, context))
+    for (const auto& [labels, samples, histograms] : eval::range_values(store, query.root, context)) {
       for (std::size_t i = 0; i < samples.size(); ++i)
         add(labels, Instant{samples.times[i]}, samples.values[i]);
+      for (const TimedHistogram& one : histograms) add_histogram(labels, Instant{one.time}, one.histogram);
+    }
     if (!faults.empty()) return fail(options, "execution", faults.front(), "", exit_program);
   }
   for (Instant now : instants) {
@@ -206,6 +229,8 @@ int run_eval(const EvalOptions& options) {
     for (std::size_t i = 0; i < column.size(); ++i) {
       if (column.evidence[i] == 0) {
         add((*column.rows)[i], now, column.value[i]);
+      } else if (column.is_histogram(i)) {
+        add_histogram((*column.rows)[i], now, column.histogram[i]);
       } else if (!promql) {
         unknown.emplace_back(now, (*column.rows)[i],
                              plan::evidence_name(static_cast<plan::Evidence>(column.evidence[i])));
@@ -221,8 +246,12 @@ int run_eval(const EvalOptions& options) {
     for (const auto& [labels, s] : series) {
       nlohmann::ordered_json entry = {{"metric", labels_json(labels)}};
       if (matrix) {
-        entry["values"] = nlohmann::ordered_json::array();
+        if (!s.values.empty() || s.histograms.empty()) entry["values"] = nlohmann::ordered_json::array();
         for (const auto& [t, v] : s.values) entry["values"].push_back({seconds_json(t), api_text(v)});
+        for (const auto& [t, h] : s.histograms)
+          entry["histograms"].push_back({seconds_json(t), histogram_json(*h)});
+      } else if (!s.histograms.empty()) {
+        entry["histogram"] = {seconds_json(s.histograms[0].first), histogram_json(*s.histograms[0].second)};
       } else {
         entry["value"] = {seconds_json(s.values[0].first), api_text(s.values[0].second)};
       }
@@ -239,9 +268,12 @@ int run_eval(const EvalOptions& options) {
           {{"metric", labels_json(labels)}, {"time", seconds_json(t)}, {"state", state}});
     fmt::print("{}\n", dump({{"status", "success"}, {"data", std::move(data)}}, 2));
   } else {
-    for (const auto& [labels, s] : series)
+    for (const auto& [labels, s] : series) {
       for (const auto& [t, v] : s.values)
         fmt::print("{}  {}  {}\n", to_rfc3339(t), to_string(labels), api_text(v));
+      for (const auto& [t, h] : s.histograms)
+        fmt::print("{}  {}  {}\n", to_rfc3339(t), to_string(labels), to_string(*h));
+    }
     for (const auto& [t, labels, state] : unknown)
       fmt::print("{}  {}  {}\n", to_rfc3339(t), to_string(labels), state);
   }

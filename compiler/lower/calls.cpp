@@ -26,6 +26,15 @@ const std::map<std::string_view, ShapeOp>& shape_functions() {
   return table;
 }
 
+const std::map<std::string_view, plan::HistogramFn>& histogram_functions() {
+  using plan::HistogramFn;
+  static const std::map<std::string_view, HistogramFn> table = {
+      {"histogram_avg", HistogramFn::avg},           {"histogram_count", HistogramFn::count},
+      {"histogram_fraction", HistogramFn::fraction}, {"histogram_stddev", HistogramFn::stddev},
+      {"histogram_stdvar", HistogramFn::stdvar},     {"histogram_sum", HistogramFn::sum}};
+  return table;
+}
+
 }  // namespace
 
 Index Calls::add(Node n, Span span, Index like) {
@@ -108,8 +117,11 @@ Index Calls::call(std::string_view name, const std::vector<CallArg>& args, Span 
     const Index like = n.scalar ? plan::none : n.inputs[0];
     return add(std::move(n), span, like);
   }
-  // What is left is of native histograms, and of samples that are plain numbers it finds nothing.
-  return nothing_of(node(args.size() - 1), span);
+  // What is left is of native histograms.
+  n.kind = NodeKind::histogram;
+  n.index = static_cast<Index>(histogram_functions().at(name));
+  for (std::size_t i = 0; i < args.size(); ++i) n.inputs.push_back(node(i));
+  return add(std::move(n), span);
 }
 
 Index Calls::range_function(RangeFn fn, const std::vector<CallArg>& args, Span span) {
@@ -172,13 +184,6 @@ Index Calls::vector_of(Index scalar, Span span) {
   n.params = std::move(parts.params);
   n.closed = true;
   return add(std::move(n), span);
-}
-
-Index Calls::nothing_of(Index family, Span span) {
-  Parts parts;
-  const std::uint32_t in = operand(family, parts);
-  parts.code.op(ShapeOp::keep, in, parts.code.param(parts.params, 0));
-  return finish(std::move(parts), false, {}, span);
 }
 
 // max(low, min(high, x)); nothing where low is above high.

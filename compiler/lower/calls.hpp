@@ -45,7 +45,6 @@ class Calls {
   plan::Index absent(plan::Index of, const CallArg& arg, source::Span span);
   plan::Index time(source::Span span);
   plan::Index vector_of(plan::Index scalar, source::Span span);
-  plan::Index nothing_of(plan::Index family, source::Span span);
   plan::Index clamp(plan::Index x, plan::Index low, plan::Index high, source::Span span);
   plan::Index timestamp(const CallArg& arg, source::Span span);
   plan::Index relabel(std::string_view name, const std::vector<CallArg>& args, source::Span span);

@@ -40,13 +40,17 @@ bool Declarations::check_counts(const TypedPtr& t, const syntax::SloDecl& decl,
                         "write the counters themselves, without rate( ): windows come from `burn`");
     return false;
   }
-  if (t->type.kind == sema::MetricKind::gauge || t->type.kind == sema::MetricKind::histogram) {
-    diagnostics_.report(Code::kind_clash, t->span,
-                        fmt::format("`{}` is {}, and an indicator counts with counters", t->text,
-                                    sema::describe(t->type.kind)),
-                        t->type.kind == sema::MetricKind::histogram
-                            ? fmt::format("write: indicator share of {} at most 300ms", t->text)
-                            : "for a gauge, write: indicator slices of 1m where CONDITION");
+  if (t->type.kind == sema::MetricKind::gauge || t->type.kind == sema::MetricKind::histogram ||
+      t->type.kind == sema::MetricKind::native_histogram) {
+    diagnostics_.report(
+        Code::kind_clash, t->span,
+        fmt::format("`{}` is {}, and an indicator counts with counters", t->text,
+                    sema::describe(t->type.kind)),
+        t->type.kind == sema::MetricKind::histogram
+            ? fmt::format("write: indicator share of {} at most 300ms", t->text)
+        : t->type.kind == sema::MetricKind::native_histogram
+            ? "compare a quantile: indicator slices of 1m where histogram_quantile(0.95, …) < 300ms"
+            : "for a gauge, write: indicator slices of 1m where CONDITION");
     return false;
   }
   if (!decl.per) return true;

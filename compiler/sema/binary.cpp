@@ -261,6 +261,10 @@ TypedPtr Typer::binary(const Expr& e) {
       if (side->type.kind == MetricKind::histogram)
         return fail(Code::kind_clash, side->span, fmt::format("`{}` is a histogram, not a value", side->text),
                     fmt::format("compare p95({}[5m])", side->text));
+      if (side->type.kind == MetricKind::native_histogram)
+        return fail(Code::kind_clash, side->span, "a native histogram is no number to compare",
+                    fmt::format("compare a quantile of it: histogram_quantile(0.95, rate({}[5m]))",
+                                side->text.empty() ? "m" : side->text));
     }
   }
   if (!join_rows(e, logic, a, b, t->matching, t->type.rows)) return nullptr;

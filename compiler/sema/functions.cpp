@@ -17,17 +17,24 @@ namespace {
 // The language's own, beside those of PromQL's tables.
 const std::vector<std::string> own_names = {"count_true", "any", "all", "p50", "p90", "p95", "p99", "promql"};
 
-// Of native histograms, or experimental in PromQL: not in this version.
-const std::vector<std::string> later = {"histogram_avg",    "histogram_sum",
-                                        "histogram_count",  "histogram_fraction",
-                                        "histogram_stddev", "histogram_stdvar",
-                                        "mad_over_time",    "limitk",
-                                        "limit_ratio",      "info",
-                                        "sort_by_label",    "sort_by_label_desc",
-                                        "first_over_time",  "double_exponential_smoothing"};
+// Experimental in PromQL: not in this version.
+const std::vector<std::string> later = {"mad_over_time",   "limitk",
+                                        "limit_ratio",     "info",
+                                        "sort_by_label",   "sort_by_label_desc",
+                                        "first_over_time", "double_exponential_smoothing"};
 
 bool is_later(const std::string& name) {
   return std::find(later.begin(), later.end(), name) != later.end();
+}
+
+// Range functions that make a histogram of native histograms, and those that make a number of them.
+bool keeps_histogram(RangeFn fn) {
+  return fn == RangeFn::rate || fn == RangeFn::increase || fn == RangeFn::delta ||
+         fn == RangeFn::last_over_time || fn == RangeFn::sum_over_time || fn == RangeFn::avg_over_time;
+}
+bool counts_histograms(RangeFn fn) {
+  return fn == RangeFn::count_over_time || fn == RangeFn::present_over_time || fn == RangeFn::resets ||
+         fn == RangeFn::changes;
 }
 
 bool is_percentile(const std::string& name) {
@@ -113,6 +120,11 @@ bool Functions::check_range_kind(const Expr& e, RangeFn fn, const TypedPtr& rang
   if (kind == MetricKind::histogram)
     return fail(fmt::format("{} is a histogram, not one series", subject),
                 fmt::format("use {0}_count, {0}_sum or {0}_bucket, or p95({0}[5m])", metric));
+  if (kind == MetricKind::native_histogram && !keeps_histogram(fn) && !counts_histograms(fn))
+    return fail(fmt::format("`{}` makes nothing of {}, a native histogram", e.text, subject),
+                fmt::format("take it of a number: histogram_quantile(0.95, rate({0}[5m])) or "
+                            "histogram_count({0})",
+                            metric));
   return true;
 }
 
@@ -137,6 +149,8 @@ TypedPtr Functions::range_function(const Expr& e, RangeFn fn) {
   if (fn == RangeFn::rate || fn == RangeFn::irate) t->type.unit.time -= 1;
   if (fn == RangeFn::resets || fn == RangeFn::changes || fn == RangeFn::count_over_time)
     t->type.unit = {true, false, 0, 0};
+  if (a->type.kind == MetricKind::native_histogram && keeps_histogram(fn))
+    t->type.kind = MetricKind::native_histogram;
   if (a->type.kind == MetricKind::bucket && (range_fn_wants_counter(fn) && fn != RangeFn::resets))
     t->type.kind = MetricKind::bucket;
   return t;
@@ -286,12 +300,15 @@ TypedPtr Functions::histogram_quantile(const Expr& e) {
   const Typed* inner = b.get();
   while (inner->op == TypedOp::aggregate || inner->op == TypedOp::range_fn) inner = inner->args[0].get();
   if (inner->op == TypedOp::selector && inner->type.kind != MetricKind::bucket &&
-      inner->type.kind != MetricKind::unknown)
+      inner->type.kind != MetricKind::native_histogram && inner->type.kind != MetricKind::unknown)
     return t_.fail(Code::kind_clash, e.args[1]->span,
                    fmt::format("a quantile is taken of a histogram's buckets, and `{}` is {}", inner->text,
                                describe(inner->type.kind)),
                    "rate the buckets: sum by (le) (rate(m_bucket[5m]))");
-  if (b->type.rows.closed &&
+  // A metric that is not known to be buckets may be a native histogram, which has no such label.
+  const bool may_be_native = inner->type.kind == MetricKind::native_histogram ||
+                             (inner->op == TypedOp::selector && inner->type.kind == MetricKind::unknown);
+  if (b->type.rows.closed && !may_be_native &&
       !std::binary_search(b->type.rows.labels.begin(), b->type.rows.labels.end(), std::string("le")))
     return t_.fail(Code::label_clash, e.args[1]->span, "the buckets' label `le` is gone",
                    "keep it: sum by (le, …) (…)");

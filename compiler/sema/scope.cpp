@@ -57,12 +57,11 @@ class Collector {
     else if (node.kind.text == "histogram")
       facts.kind = MetricKind::histogram;
     else if (node.kind.text == "native_histogram")
-      diagnostics_.report(Code::not_yet, node.kind.span, "native histograms are not supported yet",
-                          "scrape and declare the classic one: is histogram");
+      facts.kind = MetricKind::native_histogram;
     else
       diagnostics_.report(Code::bad_value, node.kind.span,
                           fmt::format("`{}` is no kind of metric", node.kind.text),
-                          "kinds are counter, gauge and histogram");
+                          "kinds are counter, gauge, histogram and native_histogram");
     if (node.unit) {
       static const std::vector<std::string> units = {"seconds",  "bytes",  "ratio",
                                                      "requests", "events", "count"};
@@ -277,6 +276,8 @@ std::string_view describe(MetricKind kind) {
       return "a histogram";
     case MetricKind::bucket:
       return "a histogram's buckets";
+    case MetricKind::native_histogram:
+      return "a native histogram";
     case MetricKind::unknown:
       break;
   }

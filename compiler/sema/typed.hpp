@@ -29,7 +29,7 @@ struct Unit {
 };
 std::string describe(const Unit& unit);
 
-enum class MetricKind { unknown, counter, gauge, histogram, bucket };
+enum class MetricKind { unknown, counter, gauge, histogram, bucket, native_histogram };
 std::string_view describe(MetricKind kind);
 
 // A scalar has one row and always a value. A closed family has exactly `labels`, an open one at least those.

@@ -12,8 +12,8 @@ using plan::Index;
 
 namespace {
 
-// 2: records of rows and of verifies.
-constexpr std::uint8_t record_version = 2;
+// 2: records of rows and of verifies. 3: native histograms in columns.
+constexpr std::uint8_t record_version = 3;
 
 void write_labels(ByteWriter& w, const Labels& labels) {
   w.uint(labels.size());
@@ -29,6 +29,31 @@ Labels read_labels(ByteReader& r) {
     value = r.text();
   }
   return Labels(std::move(pairs));
+}
+void write_histogram(ByteWriter& w, const NativeHistogram& h) {
+  w.sint(h.schema);
+  for (const double one : {h.zero_threshold, h.zero_count, h.count, h.sum}) w.real(one);
+  for (const auto* side : {&h.positive, &h.negative}) {
+    w.uint(side->size());
+    for (const NativeHistogram::Bucket& b : *side) {
+      w.sint(b.index);
+      w.real(b.count);
+    }
+  }
+}
+NativeHistogram read_histogram(ByteReader& r) {
+  NativeHistogram h;
+  h.schema = static_cast<std::int32_t>(
+      std::clamp<std::int64_t>(r.sint(), NativeHistogram::least_schema, NativeHistogram::most_schema));
+  for (double* one : {&h.zero_threshold, &h.zero_count, &h.count, &h.sum}) *one = r.real();
+  for (auto* side : {&h.positive, &h.negative}) {
+    side->resize(r.count());
+    for (NativeHistogram::Bucket& b : *side) {
+      b.index = static_cast<std::int32_t>(r.sint());
+      b.count = r.real();
+    }
+  }
+  return h;
 }
 void write_optional(ByteWriter& w, const std::optional<Instant>& t) {
   w.boolean(t.has_value());
@@ -141,6 +166,11 @@ std::string to_bytes(const Record& record) {
       w.real(column.value[i]);
       w.u8(column.evidence[i]);
     }
+    w.boolean(!column.histogram.empty());
+    for (const HistogramPtr& one : column.histogram) {
+      w.boolean(one != nullptr);
+      if (one) write_histogram(w, *one);
+    }
   }
   w.uint(record.tree.size());
   for (const TreeLine& line : record.tree) {
@@ -213,6 +243,11 @@ Result<Record> record_from_bytes(std::string_view bytes) {
       row = read_labels(r);
       column.value.push_back(r.real());
       column.evidence.push_back(std::min<std::uint8_t>(r.u8(), plan::evidence_count - 1));
+    }
+    if (version >= 3 && r.boolean()) {
+      column.histogram.resize(column.size());
+      for (HistogramPtr& one : column.histogram)
+        if (r.boolean()) one = std::make_shared<const NativeHistogram>(read_histogram(r));
     }
     column.rows = rows;
     record.columns[node] = std::move(column);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "runtime/eval/histogram_quantile.hpp"
+#include "runtime/eval/native_histogram.hpp"
 #include "runtime/eval/ops.hpp"
 #include "runtime/eval/panel.hpp"
 
@@ -208,6 +209,7 @@ Column aggregate(Aggregate fn, const Column& input, const Grouping& grouping, Se
     set(out, group,
         fold.count > 0 ? Signal{fold.result(fn, semantics), Evidence::value} : unknown(fold.worst));
   }
+  aggregate_histograms(fn, input, grouping, out);
   return out;
 }
 
@@ -335,6 +337,7 @@ Column quantiles(const Column& q, const Column& buckets, const Grouping& groupin
     const auto value = histogram_quantile(q.value[0], std::move(of_group[group]), semantics);
     set(out, group, value ? Signal{*value, Evidence::value} : unknown(worst[group]));
   }
+  add_native_quantiles(q, buckets, semantics, out);
   return out;
 }
 

@@ -9,6 +9,7 @@
 
 #include "runtime/eval/eval_cache.hpp"
 #include "runtime/eval/leaf_window.hpp"
+#include "runtime/eval/native_histogram.hpp"
 #include "runtime/eval/ops.hpp"
 #include "runtime/eval/rank.hpp"
 
@@ -68,7 +69,7 @@ ColumnView gather(const Column& input, const Alignment::Source& source, Evidence
 void find_twins(const Column& column, std::vector<std::string>& faults) {
   std::unordered_set<Labels, LabelsHash> seen;
   for (std::size_t row = 0; row < column.size(); ++row)
-    if (column.evidence[row] == 0 && !seen.insert((*column.rows)[row]).second)
+    if (column.has_sample(row) && !seen.insert((*column.rows)[row]).second)
       return faults.push_back(
           fmt::format("more than one row has the labels {}", to_string((*column.rows)[row])));
 }
@@ -209,6 +210,12 @@ Column Evaluation::compute(plan::Index index) {
       return relabel(index);
     case NodeKind::subquery:
       return subquery(index);
+    case NodeKind::histogram: {
+      std::vector<const Column*> args;
+      for (std::size_t i = 0; i + 1 < node.inputs.size(); ++i) args.push_back(&memo_.at(node.inputs[i]));
+      return of_histograms(static_cast<plan::HistogramFn>(node.index), args, memo_.at(node.inputs.back()),
+                           context_.semantics);
+    }
   }
   return {};
 }
@@ -260,9 +267,26 @@ Column Evaluation::run_map(plan::Index index) {
   Column out = all_of(alignment->rows, Evidence::value);
   context_.shapes->run(node.index, node.params.data(), views.data(), out.value.data(), out.evidence.data(),
                        out.size());
-  const auto has_value = [&](std::size_t input, std::uint32_t row) {
-    return inputs[input]->evidence[row] == 0;
+  const auto has_value = [&](std::size_t input, std::uint32_t row) { return inputs[input]->has_sample(row); };
+  // Rows that meet a native histogram, worked out again with it.
+  const bool any_histogram =
+      std::any_of(inputs.begin(), inputs.end(), [](const Column* c) { return !c->histogram.empty(); });
+  const auto with_histograms = [&](std::size_t row, const auto& place_of) {
+    std::vector<Cell> cells;
+    bool met = false;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const std::uint32_t at = alignment->sources[i].broadcast ? 0 : place_of(i);
+      const bool here = at != Alignment::absent && at < inputs[i]->size();
+      cells.push_back(here ? cell_at(*inputs[i], at) : Cell{unknown(node.matching.absent), nullptr});
+      met = met || cells.back().histogram;
+    }
+    if (met) put(out, row, run_shape(context_.plan->shapes[node.index], node.params.data(), cells));
   };
+  for (std::size_t row = 0; any_histogram && row < out.size(); ++row)
+    with_histograms(row, [&](std::size_t i) {
+      const Alignment::Source& source = alignment->sources[i];
+      return source.direct ? static_cast<std::uint32_t>(row) : source.pick[row];
+    });
   std::vector<std::uint32_t> pick;
   for (const Contest& contest : alignment->contests) {
     const bool settled = settle(*alignment, contest, has_value, pick);
@@ -276,6 +300,10 @@ Column Evaluation::run_map(plan::Index index) {
     double& value = out.value[contest.row];
     std::uint8_t& evidence = out.evidence[contest.row];
     context_.shapes->run(node.index, node.params.data(), views.data(), &value, &evidence, 1);
+    if (any_histogram) {
+      if (!out.histogram.empty()) out.histogram[contest.row] = nullptr;
+      with_histograms(contest.row, [&](std::size_t i) { return pick[i]; });
+    }
     if (settled) continue;
     fault(fmt::format("more than one row has a value where one is matched: {}",
                       to_string((*alignment->rows)[contest.row])));
@@ -347,8 +375,8 @@ Column Evaluation::group(plan::Index index) {
 }
 
 Column absent_column(const Node& node, const Column& input) {
-  const bool found = std::find(input.evidence.begin(), input.evidence.end(),
-                               static_cast<std::uint8_t>(Evidence::value)) != input.evidence.end();
+  bool found = false;
+  for (std::size_t row = 0; row < input.size(); ++row) found = found || input.has_sample(row);
   std::vector<Labels::Pair> pairs;
   for (std::size_t i = 0; i + 1 < node.labels.size(); i += 2)
     pairs.emplace_back(node.labels[i], node.labels[i + 1]);

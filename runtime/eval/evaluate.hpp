@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/base/labels.hpp"
+#include "runtime/base/native_histogram.hpp"
 #include "runtime/base/time.hpp"
 #include "runtime/eval/kernel.hpp"
 #include "runtime/plan/plan.hpp"
@@ -29,7 +30,12 @@ struct Column {
   Rows rows = no_rows();
   std::vector<double> value;           // +0.0 where evidence is not `value`
   std::vector<std::uint8_t> evidence;  // plan::Evidence
+  // Not empty: by row the native histogram that it is, or null. Such a row is no number: whoever knows
+  // numbers alone sees `no_data`.
+  std::vector<HistogramPtr> histogram;
   std::size_t size() const { return value.size(); }
+  bool is_histogram(std::size_t row) const { return !histogram.empty() && histogram[row] != nullptr; }
+  bool has_sample(std::size_t row) const { return evidence[row] == 0 || is_histogram(row); }
 };
 
 // What a leaf is asked: a window with its ends worked out.

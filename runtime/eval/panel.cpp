@@ -57,6 +57,7 @@ std::vector<bool> panel_nodes(const plan::Plan& plan) {
       case NodeKind::sort:
       case NodeKind::relabel:
       case NodeKind::subquery:
+      case NodeKind::histogram:
         able = false;
         break;
       case NodeKind::aggregate:

@@ -74,6 +74,9 @@ class PanelLeaves {
   virtual void read_panel(const PanelQuery& query, PanelMemory& memory, Panel& out) = 0;
   // Panels asked for from now on have to do with each other and not, as a rule, with those before.
   virtual void next_panels() = 0;
+  // Whether any of its series has native histograms, which panels cannot hold: what reads them is worked out
+  // tick by tick.
+  virtual bool finds_histograms(std::size_t selector) = 0;
   // Until when, exclusively, the rows of a selector stay those known at `at`.
   virtual Instant same_rows_until(std::size_t selector, Instant at) = 0;
 };
@@ -99,6 +102,7 @@ class PanelEvaluation {
   void begin(Instant from, std::size_t ticks);
   // `node` is one of panel_nodes().
   const Panel& panel(plan::Index node);
+  bool finds_histograms(plan::Index leaf) { return context_.leaves->finds_histograms(selector(leaf)); }
   // Until when, exclusively, a leaf of the plan has the rows that it has at `at`.
   Instant same_rows_until(plan::Index leaf, Instant at);
 

@@ -13,15 +13,20 @@ std::vector<RangeSeries> range_values(const store::SeriesStore& store, plan::Ind
   const plan::Window& window = is_subquery ? node.subquery.window : context.plan->leaves[node.index].window;
   const Instant last = window.at.value_or(context.at) - window.offset;
   const Instant first = store::window_start(last, window.length, context.semantics);
-  std::map<Labels, store::Samples> found;
+  std::map<Labels, RangeSeries> found;
   if (is_subquery) {
     for (Instant at = grid_ceil(first, node.subquery.step, {}); at <= last; at = at + node.subquery.step) {
       context.at = at;
       Evaluation evaluation(context);
       const Column& column = evaluation.column(node.inputs[0]);
       for (std::size_t row = 0; row < column.size(); ++row) {
-        if (column.evidence[row] != static_cast<std::uint8_t>(plan::Evidence::value)) continue;
-        store::Samples& samples = found[(*column.rows)[row]];
+        if (!column.has_sample(row)) continue;
+        RangeSeries& to = found[(*column.rows)[row]];
+        if (column.is_histogram(row)) {
+          to.histograms.push_back({at.ms, column.histogram[row]});
+          continue;
+        }
+        store::Samples& samples = to.samples;
         samples.times.push_back(at.ms);
         samples.values.push_back(column.value[row]);
       }
@@ -30,14 +35,20 @@ std::vector<RangeSeries> range_values(const store::SeriesStore& store, plan::Ind
     store::Cursor series(store);
     for (const store::SeriesId id : *ids) {
       series.open(id);
-      store::Samples samples;
-      series.read(first, last, samples);
-      if (samples.size() > 0) found[store.labels(id)] = std::move(samples);
+      RangeSeries one;
+      series.read(first, last, one.samples);
+      if (const store::Histograms* histograms = store.histograms(id))
+        for (std::size_t i = histograms->until(first.ms - 1); i < histograms->until(last.ms); ++i)
+          one.histograms.push_back({histograms->time(i), histograms->at(i)});
+      if (one.samples.size() + one.histograms.size() > 0) found[store.labels(id)] = std::move(one);
     }
   }
   std::vector<RangeSeries> out;
   out.reserve(found.size());
-  for (auto& [labels, samples] : found) out.push_back({labels, std::move(samples)});
+  for (auto& [labels, one] : found) {
+    one.labels = labels;
+    out.push_back(std::move(one));
+  }
   return out;
 }
 

@@ -11,6 +11,7 @@ namespace signalbox::eval {
 struct RangeSeries {
   Labels labels;
   store::Samples samples;
+  std::vector<TimedHistogram> histograms = {};
 };
 // `root` is a function over a range, of a selector or a subquery; what is answered is that range, by labels.
 // Series without a sample in it are left out. `store` is what the context's leaves read.

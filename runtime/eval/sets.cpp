@@ -5,12 +5,12 @@
 
 #include "runtime/base/regex.hpp"
 #include "runtime/eval/eval_cache.hpp"
+#include "runtime/eval/native_histogram.hpp"
 #include "runtime/eval/ops.hpp"
 
 namespace signalbox::eval {
 namespace {
 
-constexpr auto has_value = static_cast<std::uint8_t>(Evidence::value);
 constexpr auto no_data = static_cast<std::uint8_t>(Evidence::no_data);
 
 SetPlaces places_of(const plan::Matching& matching, const Rows& first, const Rows& second) {
@@ -40,7 +40,7 @@ SetPlaces places_of(const plan::Matching& matching, const Rows& first, const Row
 std::vector<bool> taken(const Column& column, const std::vector<std::uint32_t>& place, std::size_t places) {
   std::vector<bool> out(places, false);
   for (std::size_t row = 0; row < column.size(); ++row)
-    if (column.evidence[row] == has_value) out[place[row]] = true;
+    if (column.has_sample(row)) out[place[row]] = true;
   return out;
 }
 
@@ -59,9 +59,8 @@ Column Evaluation::set(plan::Index index) {
     const std::vector<bool> there = taken(second, met.of_second, met.places);
     const bool wanted = node.set == plan::SetOp::both;
     for (std::size_t row = 0; row < out.size(); ++row) {
-      if (out.evidence[row] != has_value || there[met.of_first[row]] == wanted) continue;
-      out.value[row] = 0.0;
-      out.evidence[row] = no_data;
+      if (!out.has_sample(row) || there[met.of_first[row]] == wanted) continue;
+      put(out, row, {unknown(Evidence::no_data), nullptr});
     }
     return out;
   }
@@ -69,12 +68,11 @@ Column Evaluation::set(plan::Index index) {
   out.rows = met.either;
   out.value.resize(met.either->size(), 0.0);
   out.evidence.resize(met.either->size(), no_data);
+  if (!out.histogram.empty()) out.histogram.resize(out.size());
   for (std::size_t row = 0; row < second.size(); ++row) {
     const std::uint32_t to = met.in_either[row];
-    const bool fills = second.evidence[row] == has_value ? !there[met.of_second[row]] : to >= first.size();
-    if (!fills) continue;
-    out.value[to] = second.value[row];
-    out.evidence[to] = second.evidence[row];
+    const bool fills = second.has_sample(row) ? !there[met.of_second[row]] : to >= first.size();
+    if (fills) put(out, to, cell_at(second, row));
   }
   return out;
 }

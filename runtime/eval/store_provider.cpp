@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "runtime/eval/native_histogram.hpp"
 #include "runtime/eval/ops.hpp"
 
 namespace signalbox::eval {
@@ -129,6 +130,15 @@ Column StoreProvider::read(const LeafQuery& query) {
   out.evidence.reserve(known.ids.size());
   const std::optional<std::size_t> tick = kept_tick(query);
   for (const store::SeriesId id : known.ids) {
+    if (const store::Histograms* histograms = store_.histograms(id)) {
+      series_.open(id);
+      out.value.push_back(0.0);
+      out.evidence.push_back(0);
+      if (!out.histogram.empty()) out.histogram.emplace_back();
+      put(out, out.size() - 1, read_histograms(*histograms, query));
+      continue;
+    }
+    if (!out.histogram.empty()) out.histogram.emplace_back();
     if (tick) {
       const auto kept =
           std::find_if(moving_.begin(), moving_.end(), [&](const Moving& m) { return m.id == id; });
@@ -162,6 +172,47 @@ Column StoreProvider::read(const LeafQuery& query) {
     out.evidence.push_back(static_cast<std::uint8_t>(signal.evidence));
   }
   return out;
+}
+
+Cell StoreProvider::read_histograms(const store::Histograms& histograms, const LeafQuery& query) {
+  const std::size_t until = histograms.until(query.at.ms);
+  switch (query.leaf->fn) {
+    case LeafFn::sample:
+    case LeafFn::timestamp: {
+      const auto number = series_.at_or_before(query.at);
+      if (until == 0 || (number && number->time > histograms.time(until - 1)))
+        return {query.leaf->fn == LeafFn::sample ? latest_value(series_, query) : taken_at(series_, query),
+                {}};
+      const Instant time{histograms.time(until - 1)};
+      const auto end = series_.end_at_or_before(query.at);
+      if ((end && *end > time) || store::is_too_old(time, query.at, query.lookback, query.semantics))
+        return {unknown(Evidence::stale), {}};
+      if (query.leaf->fn == LeafFn::timestamp) return {{time.unix_seconds(), Evidence::value}, {}};
+      return cell_of(histograms.at(until - 1));
+    }
+    case LeafFn::range: {
+      const Duration length = query.leaf->window.length;
+      const Instant start = store::window_start(query.at, length, query.semantics);
+      const std::size_t first = histograms.until(start.ms - 1);
+      if (first == until) return {range_value(series_, query, samples_), {}};
+      samples_.clear();
+      series_.read(start, query.at, samples_);
+      return over_range(query.leaf->range_fn, histograms, first, until, samples_, query.at, length,
+                        query.semantics);
+    }
+    case LeafFn::raw_increase:
+    case LeafFn::coverage:
+      break;
+  }
+  return {unknown(Evidence::no_data), {}};
+}
+
+bool StoreProvider::finds_histograms(std::size_t selector) {
+  if (!store_.has_histograms()) return false;
+  known_at(selector, Instant{std::numeric_limits<std::int64_t>::max()});
+  const std::vector<store::SeriesId>& ids = selections_[selector].ids;
+  return std::any_of(ids.begin(), ids.end(),
+                     [&](store::SeriesId id) { return store_.histograms(id) != nullptr; });
 }
 
 // Which of the instants that panels were expected for, where a panel could answer the query.

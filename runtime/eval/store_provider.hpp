@@ -15,6 +15,7 @@
 
 namespace signalbox::eval {
 
+struct Cell;
 struct Signal;
 
 // A selector that the store refuses finds nothing; compilers refuse it first.
@@ -37,6 +38,7 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
   std::size_t selector(const plan::Leaf& leaf) override;
   void read_panel(const PanelQuery& query, PanelMemory& memory, Panel& out) override;
   Instant same_rows_until(std::size_t selector, Instant at) override;
+  bool finds_histograms(std::size_t selector) override;
   // To be called after the store has dropped series (retain_from): which ones it holds cannot be told from
   // their number.
   void refresh() { ++generation_; }
@@ -57,6 +59,8 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
   std::size_t selection_of(const std::vector<Matcher>& matchers);
   const Known& known_at(std::size_t selector, Instant at);
   void select(Selection& into) const;
+
+  Cell read_histograms(const store::Histograms& histograms, const LeafQuery& query);
 
   // A series' windows, and which of their instants is the panel's first.
   struct Stretch {

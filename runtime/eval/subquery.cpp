@@ -2,6 +2,7 @@
 #include <unordered_map>
 
 #include "runtime/eval/eval_cache.hpp"
+#include "runtime/eval/native_histogram.hpp"
 #include "runtime/eval/ops.hpp"
 
 namespace signalbox::eval {
@@ -31,6 +32,7 @@ Column Evaluation::subquery(plan::Index index) {
   std::unordered_map<const std::vector<Labels>*, std::vector<std::size_t>> of_rows;
   std::vector<Labels> rows;
   std::vector<store::Samples> samples;
+  std::map<std::size_t, store::Histograms> histograms;  // by row, where there are any
   for (auto at = instants.begin(); at != instants.end() && at->first <= end; ++at) {
     const Column& column = at->second;
     auto& place = of_rows[column.rows.get()];
@@ -45,6 +47,7 @@ Column Evaluation::subquery(plan::Index index) {
       }
     }
     for (std::size_t row = 0; row < column.size(); ++row) {
+      if (column.is_histogram(row)) histograms[place[row]].add(at->first.ms, column.histogram[row]);
       if (column.evidence[row] != static_cast<std::uint8_t>(Evidence::value)) continue;
       store::Samples& to = samples[place[row]];
       to.times.push_back(at->first.ms);
@@ -61,6 +64,11 @@ Column Evaluation::subquery(plan::Index index) {
         static_cast<std::uint8_t>(value ? Evidence::value : bad.value_or(Evidence::no_data)));
     if (query.range_fn != RangeFn::last_over_time) rows[row] = rows[row].without_name();
   }
+  for (const auto& [row, of] : histograms)
+    if (!bad)
+      put(out, row,
+          over_range(query.range_fn, of, 0, of.size(), samples[row], end, query.window.length,
+                     context_.semantics));
   out.rows = std::make_shared<const std::vector<Labels>>(std::move(rows));
   return out;
 }

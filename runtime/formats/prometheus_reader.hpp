@@ -299,7 +299,12 @@ class AnswerReader {
   bool limit(std::string_view what, std::size_t bound, std::string_view field) {
     return fail(fmt::format("{} than {} ({})", what, bound, field), ErrorCode::limit_exceeded);
   }
-  bool native_histogram() { return fail("native histograms are not read", ErrorCode::unsupported); }
+  bool native_histogram() {
+    fail("native histograms are not read from the query API, which does not hand them out whole",
+         ErrorCode::unsupported);
+    error->hint = "read them by remote read: the URL with /api/v1/read behind it";
+    return false;
+  }
 
   bool number(const std::string& digits) {
     const Slot s = next();

@@ -4,6 +4,7 @@
 #include <snappy-c.h>
 
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <string_view>
 #define PROTOZERO_USE_VIEW std::string_view
@@ -14,6 +15,7 @@
 #include "runtime/formats/text.hpp"
 #include "runtime/formats/tsdb_bytes.hpp"
 #include "runtime/formats/tsdb_chunk.hpp"
+#include "runtime/formats/tsdb_histograms.hpp"
 
 namespace signalbox::formats {
 namespace {
@@ -31,10 +33,19 @@ constexpr protozero::pbf_tag_type response_result = 1, result_series = 1;
 constexpr protozero::pbf_tag_type series_label = 1, series_sample = 2, series_histogram = 4;
 constexpr protozero::pbf_tag_type label_name = 1, label_value = 2;
 constexpr protozero::pbf_tag_type sample_value = 1, sample_time = 2;
+constexpr protozero::pbf_tag_type histogram_count = 1, histogram_float_count = 2, histogram_sum = 3,
+                                  histogram_schema = 4, histogram_threshold = 5, histogram_zero = 6,
+                                  histogram_float_zero = 7, histogram_time = 15;
+// Of the negative side; those of the positive one follow.
+constexpr protozero::pbf_tag_type histogram_spans = 8, histogram_differences = 9, histogram_counts = 10,
+                                  positive_after = 3;
+constexpr protozero::pbf_tag_type span_offset = 1, span_length = 2;
 constexpr protozero::pbf_tag_type frame_series = 1;
 constexpr protozero::pbf_tag_type chunked_label = 1, chunked_chunk = 2;
 constexpr protozero::pbf_tag_type chunk_type = 3, chunk_data = 4;
 }  // namespace field
+// The sum of a native histogram that is a stale marker.
+constexpr std::uint64_t stale_bits = 0x7ff0000000000002ull;
 constexpr std::int32_t accept_samples = 0, accept_chunks = 1;
 
 constexpr std::uint32_t text_of(protozero::pbf_tag_type tag) {
@@ -121,6 +132,7 @@ class Parser {
     std::vector<Labels::Pair> pairs;
     times_.clear();
     values_.clear();
+    histograms_.clear();
     while (message.next()) {
       Result<void> read;
       const std::uint32_t part = message.tag_and_type();
@@ -130,8 +142,9 @@ class Parser {
         read = chunk(message.get_message());
       } else if (form == Form::samples && part == text_of(field::series_sample)) {
         read = sample(message.get_message());
+      } else if (form == Form::samples && part == text_of(field::series_histogram)) {
+        read = histogram(message.get_message());
       } else {
-        if (form == Form::samples && part == text_of(field::series_histogram)) ++answer_.histograms;
         message.skip();
       }
       if (!read) return read;
@@ -180,6 +193,80 @@ class Parser {
     return {};
   }
 
+  Result<void> histogram(pbf_reader message) {
+    TimedHistogram out;
+    NativeHistogram h;
+    struct Side {
+      std::vector<tsdb::Span> spans;
+      std::vector<std::int64_t> differences;
+      std::vector<double> counts;
+    } sides[2];  // negative, positive
+    while (message.next()) {
+      const std::uint32_t part = message.tag_and_type();
+      bool taken = true;
+      if (part == integer_of(field::histogram_count))
+        h.count = static_cast<double>(message.get_uint64());
+      else if (part == double_of(field::histogram_float_count))
+        h.count = message.get_double();
+      else if (part == double_of(field::histogram_sum))
+        h.sum = message.get_double();
+      else if (part == integer_of(field::histogram_schema))
+        h.schema = message.get_sint32();
+      else if (part == double_of(field::histogram_threshold))
+        h.zero_threshold = message.get_double();
+      else if (part == integer_of(field::histogram_zero))
+        h.zero_count = static_cast<double>(message.get_uint64());
+      else if (part == double_of(field::histogram_float_zero))
+        h.zero_count = message.get_double();
+      else if (part == integer_of(field::histogram_time))
+        out.time = message.get_int64();
+      else
+        taken = false;
+      for (int s = 0; s < 2 && !taken; ++s) {
+        const auto later = s == 0 ? 0 : field::positive_after;
+        taken = true;
+        if (part == text_of(field::histogram_spans + later)) {
+          sides[s].spans.push_back(span(message.get_message()));
+        } else if (part == text_of(field::histogram_differences + later)) {
+          for (const std::int64_t one : message.get_packed_sint64()) sides[s].differences.push_back(one);
+        } else if (part == text_of(field::histogram_counts + later)) {
+          for (const double one : message.get_packed_double()) sides[s].counts.push_back(one);
+        } else {
+          taken = false;
+        }
+      }
+      if (!taken) message.skip();
+    }
+    if (Result<void> room = reserve(1); !room) return room;
+    if (std::bit_cast<std::uint64_t>(h.sum) != stale_bits) {
+      std::vector<NativeHistogram::Bucket>* const buckets[] = {&h.negative, &h.positive};
+      for (int s = 0; s < 2; ++s) {
+        if (sides[s].counts.empty()) sides[s].counts = tsdb::counts_of(sides[s].differences);
+        if (!tsdb::buckets_of(sides[s].spans, sides[s].counts, *buckets[s]))
+          return broken("a native histogram whose spans do not fit its buckets");
+      }
+      if (!tsdb::has_known_schema(h))
+        return Error{ErrorCode::unsupported,
+                     fmt::format("a native histogram of schema {}, which is not known", h.schema)};
+      out.histogram = std::make_shared<const NativeHistogram>(std::move(h));
+    }
+    histograms_.push_back(std::move(out));
+    return {};
+  }
+
+  static tsdb::Span span(pbf_reader message) {
+    tsdb::Span out;
+    while (message.next()) {
+      if (message.tag_and_type() == integer_of(field::span_offset))
+        out.offset = message.get_sint32();
+      else if (message.tag_and_type() == integer_of(field::span_length))
+        out.length = message.get_uint32();
+      else
+        message.skip();
+    }
+    return out;
+  }
+
   Result<void> chunk(pbf_reader message) {
     std::uint64_t type = 0;
     std::string_view data;
@@ -196,8 +283,9 @@ class Parser {
         return {};
       case static_cast<std::uint64_t>(tsdb::Encoding::histogram):
       case static_cast<std::uint64_t>(tsdb::Encoding::float_histogram):
-        ++answer_.histograms;
-        return {};
+        if (Result<void> room = reserve(tsdb::chunk_samples(data)); !room) return room;
+        if (tsdb::decode_histograms(static_cast<tsdb::Encoding>(type), data, histograms_)) return {};
+        return broken("a chunk of native histograms that is none");
       case static_cast<std::uint64_t>(tsdb::Encoding::xor_floats):
         break;
       default:
@@ -226,7 +314,7 @@ class Parser {
     if (fresh) {
       if (answer_.series.size() == limits_.store_series)
         return over("more series", limits_.store_series, "store_series");
-      answer_.series.push_back({place->first, {}, {}});
+      answer_.series.push_back({place->first, {}, {}, {}});
     }
     RemoteReadSeries& into = answer_.series[place->second];
     for (std::size_t i = 0; i < times_.size(); ++i) {
@@ -235,6 +323,12 @@ class Parser {
         return broken(fmt::format("the times of {} do not rise", excerpt(to_string(into.labels))));
       into.times.push_back(times_[i]);
       into.values.push_back(values_[i]);
+    }
+    for (TimedHistogram& one : histograms_) {
+      if (one.time < query_.from.ms || one.time > query_.to.ms) continue;
+      if (!into.histograms.empty() && into.histograms.back().time >= one.time)
+        return broken(fmt::format("the times of {} do not rise", excerpt(to_string(into.labels))));
+      into.histograms.push_back(std::move(one));
     }
     return {};
   }
@@ -246,6 +340,7 @@ class Parser {
   std::size_t samples_ = 0;
   std::vector<std::int64_t> times_;  // of the message at hand
   std::vector<double> values_;
+  std::vector<TimedHistogram> histograms_;
   std::string chunk_;
 };
 

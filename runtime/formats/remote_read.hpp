@@ -8,6 +8,7 @@
 
 #include "runtime/base/labels.hpp"
 #include "runtime/base/limits.hpp"
+#include "runtime/base/native_histogram.hpp"
 #include "runtime/base/promql_terms.hpp"
 #include "runtime/base/result.hpp"
 #include "runtime/base/time.hpp"
@@ -23,12 +24,12 @@ std::string remote_read_request(const RemoteReadQuery& query);
 
 struct RemoteReadSeries {
   Labels labels;
-  std::vector<std::int64_t> times;  // ms, strictly rising, in [from, to] of the query
-  std::vector<double> values;       // with their bits: stale markers as what they are
+  std::vector<std::int64_t> times;         // ms, strictly rising, in [from, to] of the query
+  std::vector<double> values;              // with their bits: stale markers as what they are
+  std::vector<TimedHistogram> histograms;  // likewise rising, in that range
 };
 struct RemoteReadAnswer {
   std::vector<RemoteReadSeries> series;  // each once
-  std::size_t histograms = 0;            // samples and chunks of native histograms that were passed over
 };
 // `content_type` says which of the two an answer with HTTP status 200 is. `malformed`: cut off, a checksum
 // that differs, times that do not rise, a label twice. `limit_exceeded`: answer_bytes, store_series,

@@ -83,6 +83,9 @@ Changes ChangeFinder::find(Index index) {
   out.every_tick = std::any_of(roots.begin(), roots.end(), [&](Index root) { return !able_[root]; });
   if (out.every_tick) return out;
   const std::vector<Index> leaves = leaves_below(roots);
+  out.every_tick =
+      std::any_of(leaves.begin(), leaves.end(), [&](Index leaf) { return panels_.finds_histograms(leaf); });
+  if (out.every_tick) return out;
   std::vector<Shown> shown(roots.size());
   leaves_.next_panels();
   std::vector<std::uint8_t> changed;

@@ -15,14 +15,13 @@ constexpr std::size_t nothing_damaged = ~std::size_t{0};
 struct Shared {
   explicit Shared(std::size_t series) : samples(series) {}
   std::vector<std::atomic<std::size_t>> samples;  // by series: several SLOs may read one
-  std::atomic<std::size_t> damaged = nothing_damaged, histogram_chunks = 0;
+  std::atomic<std::size_t> damaged = nothing_damaged;
 };
 
 class Feed final : public SampleFeed {
  public:
   Feed(const sources::TsdbHistory& history, const sources::TsdbFeed& feed, Shared& shared)
       : history_(history), feed_(feed), reader_(feed), shared_(shared) {}
-  ~Feed() override { shared_.histogram_chunks += reader_.files().histogram_chunks(); }
 
   Result<void> load(const std::vector<std::vector<Matcher>>& selectors, store::SeriesStore& into) override {
     std::set<std::size_t> found;
@@ -50,8 +49,8 @@ class Feed final : public SampleFeed {
       return read;
     }
     store::Samples& samples = read_.data.samples;
-    shared_.samples[series] = samples.size() + read_.data.ends.size();
-    if (samples.size() + read_.data.ends.size() == 0) return {};
+    shared_.samples[series] = read_.data.size();
+    if (read_.data.size() == 0) return {};
     const Result<store::SeriesId> id = into.series(history_.labels(series));
     if (!id) return id.error();
     // Looked at once and thrown away: packing it would cost more than reading it.
@@ -60,6 +59,9 @@ class Feed final : public SampleFeed {
     whole.column.tail_times = std::move(samples.times);
     whole.column.tail_values = std::move(samples.values);
     whole.ends = std::move(read_.data.ends);
+    if (!read_.data.histograms.empty()) whole.histograms = std::make_unique<store::Histograms>();
+    for (TimedHistogram& one : read_.data.histograms)
+      whole.histograms->add(one.time, std::move(one.histogram));
     if (Result<void> taken = into.adopt(*id, std::move(whole)); !taken) return taken;
     loaded_.push_back(*id);
     for (const auto& [first, absent_at] : read_.births) into.born(*id, first, absent_at);
@@ -114,8 +116,6 @@ Result<std::optional<Streamed>> DirectoryReplay::replay(const StoriesOptions& op
     return std::optional<Streamed>();
   }
   notices_ = history_->notices();
-  if (auto notice = sources::passed_over(shared.histogram_chunks, history_->histogram_records()))
-    notices_.push_back(*std::move(notice));
   samples_ = std::accumulate(shared.samples.begin(), shared.samples.end(), std::size_t{0});
   return std::optional(*std::move(out));
 }

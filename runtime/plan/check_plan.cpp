@@ -97,7 +97,7 @@ class Check {
 
   void check(const Node& n, std::size_t at) {
     for (const Index input : n.inputs) hold(input < at, "a node reads one that is not earlier");
-    if (n.kind != NodeKind::leaf && n.kind != NodeKind::map)
+    if (n.kind != NodeKind::leaf && n.kind != NodeKind::map && n.kind != NodeKind::histogram)
       hold(n.index == none, "a node has an index that it does not use");
     std::size_t inputs = 1, params = 0;
     switch (n.kind) {
@@ -121,6 +121,11 @@ class Check {
         break;
       case NodeKind::quantile:
         inputs = 2;
+        break;
+      case NodeKind::histogram:
+        hold(n.index < histogram_fns, "a node of native histograms has a function that there is not");
+        if (!fault_.empty()) return;
+        inputs = 1 + histogram_fn_params(static_cast<HistogramFn>(n.index));
         break;
       case NodeKind::slices:
         params = 2;

@@ -102,7 +102,13 @@ enum class NodeKind : std::uint8_t {
   sort,       // family 0 with its rows in order of value
   relabel,    // family 0 with labels rewritten by `relabel`
   subquery,   // `range_fn` over input 0 at the instants of `subquery`; further inputs are its parameters
+  histogram,  // HistogramFn `index` of the native histograms of the last input; the others are its parameters
 };
+enum class HistogramFn : std::uint8_t { count, sum, avg, fraction, stddev, stdvar };
+inline constexpr std::size_t histogram_fns = 6;
+constexpr std::size_t histogram_fn_params(HistogramFn fn) {
+  return fn == HistogramFn::fraction ? 2 : 0;
+}
 enum class Aggregate : std::uint8_t {
   sum,
   avg,

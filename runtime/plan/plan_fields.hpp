@@ -27,7 +27,7 @@ inline constexpr Matching::Group last_of<Matching::Group> = Matching::Group::rig
 template <>
 inline constexpr Matching::Name last_of<Matching::Name> = Matching::Name::kept_by_prometheus2;
 template <>
-inline constexpr NodeKind last_of<NodeKind> = NodeKind::subquery;
+inline constexpr NodeKind last_of<NodeKind> = NodeKind::histogram;
 template <>
 inline constexpr Aggregate last_of<Aggregate> = Aggregate::count_values;
 template <>

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "runtime/sources/append_in_order.hpp"
 #include "runtime/sources/tsdb_feed.hpp"
 
 namespace signalbox::sources {
@@ -29,19 +30,28 @@ class Loader {
  private:
   Result<void> take(std::size_t series) {
     if (Result<void> read = reader_.read(series, read_); !read) return read;
-    const std::vector<std::int64_t>&times = read_.data.samples.times, &ends = read_.data.ends;
-    if (times.empty() && ends.empty()) return {};
+    if (read_.data.size() == 0) return {};
     const Result<store::SeriesId> id = store_.series(history_.labels(series));
     if (!id) return id.error();
-    if (auto stored = store_.append_all(*id, times, read_.data.samples.values, ends); !stored) return stored;
-    for (const auto& [first, absent_at] : read_.births) store_.born(*id, first, absent_at);
-    report_.samples += times.size() + ends.size();
-    for (const std::vector<std::int64_t>* one : {&times, &ends}) {
-      if (one->empty()) continue;
-      report_.first.ms = any_ ? std::min(report_.first.ms, one->front()) : one->front();
-      report_.last.ms = any_ ? std::max(report_.last.ms, one->back()) : one->back();
+    const std::vector<std::int64_t>&times = read_.data.samples.times, &ends = read_.data.ends;
+    const std::vector<TimedHistogram>& histograms = read_.data.histograms;
+    const auto saw = [&](std::int64_t first, std::int64_t last) {
+      report_.first.ms = any_ ? std::min(report_.first.ms, first) : first;
+      report_.last.ms = any_ ? std::max(report_.last.ms, last) : last;
       any_ = true;
+    };
+    for (const std::vector<std::int64_t>* one : {&times, &ends})
+      if (!one->empty()) saw(one->front(), one->back());
+    if (histograms.empty()) {
+      if (auto stored = store_.append_all(*id, times, read_.data.samples.values, ends); !stored)
+        return stored;
+      for (const auto& [first, absent_at] : read_.births) store_.born(*id, first, absent_at);
+    } else {
+      saw(histograms.front().time, histograms.back().time);
+      const auto stored = append_in_order(*id, times, read_.data.samples.values, ends, histograms, store_);
+      if (!stored) return stored.error();
     }
+    report_.samples += read_.data.size();
     ++report_.series;
     return {};
   }
@@ -56,15 +66,6 @@ class Loader {
 };
 
 }  // namespace
-
-std::optional<Error> passed_over(std::size_t histogram_chunks, std::size_t histogram_records) {
-  if (histogram_chunks + histogram_records == 0) return std::nullopt;
-  return Error{
-      ErrorCode::unsupported,
-      fmt::format("native histograms are passed over: {} chunks in blocks and head, {} records in the log",
-                  histogram_chunks, histogram_records),
-      "classic histograms, with their _bucket series, are read"};
-}
 
 Result<BlocksReport> load_blocks(ForeignFolders& folders, const std::string& path, const plan::Plan& plan,
                                  std::optional<Instant> from, std::optional<Instant> to, const Limits& limits,
@@ -85,8 +86,6 @@ Result<BlocksReport> load_blocks(ForeignFolders& folders, const std::string& pat
     }
     if (!loaded) return loaded.error();
     BlocksReport report{loader.report(), history->notices()};
-    if (auto notice = passed_over(loader.reader().histogram_chunks(), history->histogram_records()))
-      report.notices.push_back(*std::move(notice));
     // Where nothing is found, there is a time to say so of.
     if (report.load.samples == 0) report.load.last = history->last().value_or(Instant{});
     return report;

@@ -28,6 +28,5 @@ Result<BlocksReport> load_blocks(ForeignFolders& folders, const std::string& pat
                                  store::SeriesStore& store, const std::function<void(double)>& progress);
 
 // What is to be said of what readers of a data directory passed over.
-std::optional<Error> passed_over(std::size_t histogram_chunks, std::size_t histogram_records);
 
 }  // namespace signalbox::sources

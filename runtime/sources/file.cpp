@@ -7,6 +7,7 @@
 #include <numeric>
 #include <optional>
 
+#include "runtime/sources/append_in_order.hpp"
 #include "runtime/sources/scrape_groups.hpp"
 
 namespace signalbox::sources {
@@ -39,6 +40,24 @@ void count_series(std::int64_t first, std::int64_t last, LoadReport& report) {
   ++report.series;
 }
 
+Result<void> store_with_histograms(LoadedSeries& one, store::SeriesStore& store, LoadReport& report) {
+  std::stable_sort(one.histograms.begin(), one.histograms.end(),
+                   [](const TimedHistogram& a, const TimedHistogram& b) { return a.time < b.time; });
+  const Result<store::SeriesId> id = store.series(one.labels);
+  if (!id) return id.error();
+  const Result<std::size_t> taken =
+      append_in_order(*id, one.times, one.values, one.ends, one.histograms, store);
+  if (!taken) return taken.error();
+  report.samples += *taken;
+  std::int64_t first = one.histograms.front().time, last = one.histograms.back().time;
+  if (!one.times.empty()) {
+    first = std::min(first, one.times.front());
+    last = std::max(last, one.times.back());
+  }
+  count_series(first, last, report);
+  return {};
+}
+
 }  // namespace
 
 Result<LoadReport> store_loaded(std::vector<LoadedSeries> series, const Inference& inference,
@@ -51,6 +70,11 @@ Result<LoadReport> store_loaded(std::vector<LoadedSeries> series, const Inferenc
   }
   groups.finish();
   for (LoadedSeries& one : series) {
+    std::sort(one.ends.begin(), one.ends.end());
+    if (!one.histograms.empty()) {
+      if (Result<void> taken = store_with_histograms(one, store, report); !taken) return taken.error();
+      continue;
+    }
     if (one.times.empty()) continue;
     const ScrapeGroup& group = groups.of(one.labels);
     const bool ends = inference.ends && group.taken_with_up(one.labels, one.times);
@@ -62,7 +86,6 @@ Result<LoadReport> store_loaded(std::vector<LoadedSeries> series, const Inferenc
       const auto ended = store.append(*id, Instant{time}, store::stale_marker());
       return ended ? Result<void>() : Result<void>(ended.error());
     };
-    std::sort(one.ends.begin(), one.ends.end());
     std::size_t told = 0;
     for (std::size_t i = 0; i < one.times.size(); ++i) {
       const std::int64_t time = one.times[i];
@@ -274,7 +297,7 @@ Result<LoadReport> Recording::load(store::SeriesStore& store) && {
     count_series(first, one.column.last_sample, report);
     if (!store.first_time(*id)) {
       report.samples += one.column.end_place();
-      store::SeriesHistory history{std::move(one.column), {}, {}};
+      store::SeriesHistory history{std::move(one.column), {}, {}, nullptr};
       if (absent_at) history.births.push_back({0, absent_at->ms});
       if (const Result<void> adopted = store.adopt(*id, std::move(history)); !adopted) return adopted.error();
       continue;

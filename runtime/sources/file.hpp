@@ -25,6 +25,7 @@ struct LoadedSeries {
   std::vector<std::int64_t> times;
   std::vector<double> values;
   std::vector<std::int64_t> ends = {};  // times of stale markers, where the source tells them
+  std::vector<TimedHistogram> histograms = {};
 };
 
 // What is worked out from the scrapes that a target must have had (scrape_groups.hpp): they were at the times

@@ -43,7 +43,7 @@ class QueriedSamples final : public RawSamples {
       }
       Answer out;
       for (formats::QuerySeries& s : answer->series)
-        out.series.push_back({std::move(s.labels), std::move(s.times), std::move(s.values), {}});
+        out.push_back({std::move(s.labels), std::move(s.times), std::move(s.values), {}, {}});
       done(std::move(out));
     });
   }
@@ -94,12 +94,12 @@ struct PrometheusHistory::Load {
                                 {"job", MatchOp::regex, fmt::format("{}", fmt::join(jobs, "|"))}};
   }
   void take(RawSamples::Answer&& answer) {
-    report.histograms += answer.histograms;
-    for (LoadedSeries& s : answer.series) {
-      LoadedSeries& into = series.try_emplace(s.labels, LoadedSeries{s.labels, {}, {}, {}}).first->second;
+    for (LoadedSeries& s : answer) {
+      LoadedSeries& into = series.try_emplace(s.labels, LoadedSeries{s.labels, {}, {}, {}, {}}).first->second;
       into.times.insert(into.times.end(), s.times.begin(), s.times.end());
       into.values.insert(into.values.end(), s.values.begin(), s.values.end());
       into.ends.insert(into.ends.end(), s.ends.begin(), s.ends.end());
+      into.histograms.insert(into.histograms.end(), s.histograms.begin(), s.histograms.end());
     }
   }
 };

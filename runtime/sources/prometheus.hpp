@@ -46,7 +46,6 @@ struct PrometheusReport {
   LoadReport load;
   Semantics semantics = Semantics::prometheus2;  // by its version
   std::string version;
-  std::size_t histograms = 0;  // samples and chunks of native histograms that were passed over
 };
 
 // Must outlive what it loads.

@@ -14,10 +14,7 @@ namespace signalbox::sources {
 class RawSamples {
  public:
   virtual ~RawSamples() = default;
-  struct Answer {
-    std::vector<LoadedSeries> series;
-    std::size_t histograms = 0;  // of native histograms, passed over
-  };
+  using Answer = std::vector<LoadedSeries>;
   // All in (from, to], and perhaps one at `from`. Must outlive its requests. `limit_exceeded`: a shorter
   // stretch may go. Other errors are those of PrometheusApi.
   virtual void read(const std::vector<Matcher>& selector, Instant from, Instant to,

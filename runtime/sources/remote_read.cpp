@@ -53,10 +53,15 @@ class RemoteRead final : public RawSamples {
         formats::parse_remote_read(response.content_type, response.body, query, limits_);
     if (!answer) return told(answer.error());
     Answer out;
-    out.histograms = answer->histograms;
-    out.series.reserve(answer->series.size());
+    out.reserve(answer->series.size());
     for (formats::RemoteReadSeries& one : answer->series) {
-      LoadedSeries series{std::move(one.labels), {}, {}, {}};
+      LoadedSeries series{std::move(one.labels), {}, {}, {}, {}};
+      for (TimedHistogram& h : one.histograms) {
+        if (h.histogram)
+          series.histograms.push_back(std::move(h));
+        else
+          series.ends.push_back(h.time);
+      }
       for (std::size_t i = 0; i < one.times.size(); ++i) {
         if (store::is_stale_marker(one.values[i])) {
           series.ends.push_back(one.times[i]);
@@ -65,7 +70,7 @@ class RemoteRead final : public RawSamples {
         series.times.push_back(one.times[i]);
         series.values.push_back(one.values[i]);
       }
-      out.series.push_back(std::move(series));
+      out.push_back(std::move(series));
     }
     return out;
   }

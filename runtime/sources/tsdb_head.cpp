@@ -7,6 +7,7 @@
 #include <map>
 
 #include "runtime/formats/tsdb_head_chunks.hpp"
+#include "runtime/formats/tsdb_histograms.hpp"
 #include "runtime/formats/tsdb_wal.hpp"
 
 namespace signalbox::sources {
@@ -191,7 +192,8 @@ class HeadReader {
         break;
       case tsdb::WalRecord::histograms:
       case tsdb::WalRecord::float_histograms:
-        ++head_.histogram_records;
+        whole = tsdb::read_histograms_record(
+            record, [&](std::uint64_t series, TimedHistogram&& one) { histogram(series, std::move(one)); });
         break;
       case tsdb::WalRecord::exemplars:
       case tsdb::WalRecord::mmap_markers:
@@ -239,23 +241,37 @@ class HeadReader {
   }
 
   void sample(std::uint64_t series, std::int64_t time, double value) {
-    const auto known = known_.find(series);
-    if (known == known_.end()) {
-      ++unknown_;
-      return;
-    }
-    if (known->second.series == not_selected || time < from_ || time > to_) return;
-    HeadSeries& into = head_.series[known->second.series];
-    const bool late = reading_late_;
-    // What chunks and blocks have is logged too; and the log has what the head then refused, since it is
-    // written first.
-    if (!late && (time <= known->second.chunks_to || time < files_.blocks_to.ms ||
-                  (into.samples.size() > 0 && time <= into.samples.times.back())))
-      return;
-    store::Samples& samples = late ? into.late : into.samples;
+    HeadSeries* into = that_takes(series, time);
+    if (into == nullptr) return;
+    store::Samples& samples = reading_late_ ? into->late : into->samples;
     samples.times.push_back(time);
     samples.values.push_back(value);
     held_ += 16;
+  }
+  void histogram(std::uint64_t series, TimedHistogram&& one) {
+    HeadSeries* into = that_takes(series, one.time);
+    if (into == nullptr) return;
+    held_ += sizeof(TimedHistogram) + sizeof(NativeHistogram);
+    if (one.histogram)
+      held_ +=
+          (one.histogram->positive.size() + one.histogram->negative.size()) * sizeof(NativeHistogram::Bucket);
+    (reading_late_ ? into->late_histograms : into->histograms).push_back(std::move(one));
+  }
+  // Null for a series or a time that is not wanted, or is held already: what chunks and blocks have is logged
+  // too; and the log has what the head then refused, since it is written first.
+  HeadSeries* that_takes(std::uint64_t series, std::int64_t time) {
+    const auto known = known_.find(series);
+    if (known == known_.end()) {
+      ++unknown_;
+      return nullptr;
+    }
+    if (known->second.series == not_selected || time < from_ || time > to_) return nullptr;
+    HeadSeries& into = head_.series[known->second.series];
+    if (reading_late_) return &into;
+    const bool held = time <= known->second.chunks_to || time < files_.blocks_to.ms ||
+                      (into.samples.size() > 0 && time <= into.samples.times.back()) ||
+                      (!into.histograms.empty() && time <= into.histograms.back().time);
+    return held ? nullptr : &into;
   }
 
   struct Known {

@@ -16,15 +16,16 @@ struct HeadSeries {
     std::uint64_t offset = 0;
     std::int64_t first = 0, last = 0;
   };
-  std::vector<Chunk> chunks;       // in rising time
-  store::Samples samples;          // later than those of the chunks, from the log
-  std::vector<Chunk> late_chunks;  // samples that came late, in no order
+  std::vector<Chunk> chunks;               // in rising time
+  store::Samples samples;                  // later than those of the chunks, from the log
+  std::vector<TimedHistogram> histograms;  // likewise
+  std::vector<Chunk> late_chunks;          // samples that came late, in no order
   store::Samples late;
+  std::vector<TimedHistogram> late_histograms;
   Stretches deleted;
 };
 struct Head {
   std::vector<HeadSeries> series;
-  std::size_t histogram_records = 0;  // passed over
 };
 
 // Series of the head that one of the selectors accepts, with samples in [from, to]. As Prometheus does when

@@ -8,6 +8,7 @@
 
 #include "runtime/formats/tsdb_chunk.hpp"
 #include "runtime/formats/tsdb_head_chunks.hpp"
+#include "runtime/formats/tsdb_histograms.hpp"
 
 namespace signalbox::sources {
 namespace {
@@ -29,16 +30,28 @@ Error block_left_out(const BlockFiles& block, const Error& why) {
           "restore it from a backup, or move it out of the directory"};
 }
 
-// Takes out what lies in a stretch, of the samples from place `from` on.
-void erase_stretches(const Stretches& stretches, std::size_t from, store::Samples& samples) {
-  std::size_t kept = from;
-  for (std::size_t i = from; i < samples.size(); ++i) {
-    const std::int64_t time = samples.times[i];
-    const bool deleted = std::any_of(stretches.begin(), stretches.end(), [&](const auto& stretch) {
-      return time >= stretch.first && time <= stretch.second;
-    });
-    if (deleted) continue;
-    samples.times[kept] = time;
+// Where a part of a series begins among what was read before it.
+struct Place {
+  explicit Place(const SeriesSamples& read)
+      : samples(read.samples.size()), histograms(read.histograms.size()) {}
+  std::size_t samples, histograms;
+};
+
+// Takes out what lies in a stretch, from `from` on.
+void erase_stretches(const Stretches& stretches, Place from, SeriesSamples& out) {
+  const auto deleted = [&](std::int64_t time) {
+    return std::any_of(stretches.begin(), stretches.end(),
+                       [&](const auto& stretch) { return time >= stretch.first && time <= stretch.second; });
+  };
+  const auto first = out.histograms.begin() + static_cast<std::ptrdiff_t>(from.histograms);
+  out.histograms.erase(
+      std::remove_if(first, out.histograms.end(), [&](const TimedHistogram& h) { return deleted(h.time); }),
+      out.histograms.end());
+  store::Samples& samples = out.samples;
+  std::size_t kept = from.samples;
+  for (std::size_t i = from.samples; i < samples.size(); ++i) {
+    if (deleted(samples.times[i])) continue;
+    samples.times[kept] = samples.times[i];
     samples.values[kept] = samples.values[i];
     ++kept;
   }
@@ -61,6 +74,23 @@ void put_in_order(store::Samples& samples) {
     sorted.values.push_back(samples.values[i]);
   }
   samples = std::move(sorted);
+}
+
+void put_in_order(std::vector<TimedHistogram>& histograms) {
+  std::stable_sort(histograms.begin(), histograms.end(),
+                   [](const TimedHistogram& a, const TimedHistogram& b) { return a.time < b.time; });
+  const auto same = [](const TimedHistogram& a, const TimedHistogram& b) { return a.time == b.time; };
+  histograms.erase(std::unique(histograms.begin(), histograms.end(), same), histograms.end());
+}
+
+// The same of histograms as below of samples.
+void sort_out_histograms(Instant from, Instant to, SeriesSamples& out) {
+  std::erase_if(out.histograms, [&](const TimedHistogram& h) { return h.time < from.ms || h.time > to.ms; });
+  for (const TimedHistogram& h : out.histograms)
+    if (!h.histogram) out.ends.push_back(h.time);
+  std::erase_if(out.histograms, [](const TimedHistogram& h) { return !h.histogram; });
+  std::sort(out.ends.begin(), out.ends.end());
+  out.ends.erase(std::unique(out.ends.begin(), out.ends.end()), out.ends.end());
 }
 
 // Markers out of the samples, and samples outside of [from, to].
@@ -160,33 +190,38 @@ Result<void> TsdbHistory::Reader::read(std::size_t series, Instant from, Instant
   damaged_.reset();
   out.samples.clear();
   out.ends.clear();
+  out.histograms.clear();
   const Series& of = history_.series_[series];
   for (const Part& part : of.parts) {
     if (history_.blocks_[part.block].left_out) continue;
     const BlockFiles& files = history_.files_->blocks[part.block];
     if (files.meta.from > to || files.meta.to <= from) continue;
-    if (Result<void> read = read_block(part.block, part.reference, out.samples); !read) {
+    if (Result<void> read = read_block(part.block, part.reference, out); !read) {
       if (read.error().code != ErrorCode::limit_exceeded) damaged_ = part.block;
       return read;
     }
   }
   if (of.head) {
     const HeadSeries& head = history_.head_.series[*of.head];
-    const std::size_t begin = out.samples.size();
-    if (Result<void> read = read_head_chunks(head.chunks, history_.files_->blocks_to, out.samples); !read)
+    const Place begin(out);
+    if (Result<void> read = read_head_chunks(head.chunks, history_.files_->blocks_to, out); !read)
       return read;
-    const auto add = [&](const store::Samples& more) {
+    const auto add = [&](const store::Samples& more, const std::vector<TimedHistogram>& histograms) {
       out.samples.times.insert(out.samples.times.end(), more.times.begin(), more.times.end());
       out.samples.values.insert(out.samples.values.end(), more.values.begin(), more.values.end());
+      out.histograms.insert(out.histograms.end(), histograms.begin(), histograms.end());
     };
-    add(head.samples);
-    if (Result<void> read = read_head_chunks(head.late_chunks, Instant{INT64_MIN}, out.samples); !read)
-      return read;
-    add(head.late);
-    if (!head.deleted.empty()) erase_stretches(head.deleted, begin, out.samples);
+    add(head.samples, head.histograms);
+    if (Result<void> read = read_head_chunks(head.late_chunks, Instant{INT64_MIN}, out); !read) return read;
+    add(head.late, head.late_histograms);
+    if (!head.deleted.empty()) erase_stretches(head.deleted, begin, out);
   }
   put_in_order(out.samples);
   sort_out(from, to, out);
+  if (!out.histograms.empty()) {
+    put_in_order(out.histograms);
+    sort_out_histograms(from, to, out);
+  }
   return {};
 }
 
@@ -198,11 +233,13 @@ Result<std::optional<std::pair<Instant, Instant>>> TsdbHistory::Reader::extent(s
     SeriesSamples here;
     if (Result<void> done = read(series, from, to, here); !done) return done.error();
     Extent out;
-    for (const std::vector<std::int64_t>* times : {&here.samples.times, &here.ends}) {
-      if (times->empty()) continue;
-      if (!out) out.emplace(Instant{times->front()}, Instant{times->back()});
-      out = {std::min(out->first, Instant{times->front()}), std::max(out->second, Instant{times->back()})};
-    }
+    const auto take = [&](std::int64_t first, std::int64_t last) {
+      if (!out) out.emplace(Instant{first}, Instant{last});
+      out = {std::min(out->first, Instant{first}), std::max(out->second, Instant{last})};
+    };
+    for (const std::vector<std::int64_t>* times : {&here.samples.times, &here.ends})
+      if (!times->empty()) take(times->front(), times->back());
+    if (!here.histograms.empty()) take(here.histograms.front().time, here.histograms.back().time);
     return out;
   };
   const auto meta = [&](const Part& part) -> const tsdb::BlockMeta& {
@@ -238,14 +275,14 @@ Result<std::optional<std::pair<Instant, Instant>>> TsdbHistory::Reader::extent(s
 }
 
 Result<void> TsdbHistory::Reader::read_block(std::uint32_t number, std::uint64_t reference,
-                                             store::Samples& out) {
+                                             SeriesSamples& out) {
   const Block& block = history_.blocks_[number];
   const BlockFiles& files = history_.files_->blocks[number];
   const Limits& limits = history_.limits_;
   if (Result<void> read = block.index.series(reference, limits, index_windows_[number], index_ahead, entry_);
       !read)
     return read;
-  const std::size_t begin = out.size();
+  const Place begin(out);
   std::erase_if(entry_.chunks,
                 [&](const auto& chunk) { return chunk.last < from_.ms || chunk.first > to_.ms; });
   const auto& chunks = entry_.chunks;
@@ -276,7 +313,7 @@ Result<void> TsdbHistory::Reader::read_block(std::uint32_t number, std::uint64_t
 }
 
 Result<void> TsdbHistory::Reader::read_head_chunks(const std::vector<HeadSeries::Chunk>& chunks, Instant from,
-                                                   store::Samples& out) {
+                                                   SeriesSamples& out) {
   for (const HeadSeries::Chunk& chunk : chunks) {
     if (chunk.last < std::max(from_, from).ms || chunk.first > to_.ms) continue;
     const NamedFile& file = history_.files_->head_chunks[chunk.file];
@@ -284,7 +321,7 @@ Result<void> TsdbHistory::Reader::read_head_chunks(const std::vector<HeadSeries:
     if (!bytes) return bytes.error();
     const Result<tsdb::HeadChunk> read = tsdb::read_head_chunk(*bytes);
     if (!read) return at_place(read.error(), file.path, chunk.offset);
-    const std::size_t begin = out.size();
+    const Place begin(out);
     if (Result<void> decoded = decode(read->encoding, read->data, file.path, chunk.offset, out); !decoded)
       return decoded;
     if (chunk.first < from.ms) erase_stretches({{INT64_MIN, from.ms - 1}}, begin, out);
@@ -293,31 +330,33 @@ Result<void> TsdbHistory::Reader::read_head_chunks(const std::vector<HeadSeries:
 }
 
 Result<void> TsdbHistory::Reader::decode(std::uint8_t encoding, std::string_view data,
-                                         const std::string& path, std::uint64_t offset, store::Samples& out) {
-  switch (static_cast<tsdb::Encoding>(encoding)) {
+                                         const std::string& path, std::uint64_t offset, SeriesSamples& out) {
+  const std::size_t before = out.samples.size(), count = tsdb::chunk_samples(data);
+  if (before + out.histograms.size() + count > history_.limits_.answer_samples)
+    return at_place({ErrorCode::limit_exceeded,
+                     fmt::format("a series with more than the {} samples that answer_samples allows",
+                                 history_.limits_.answer_samples),
+                     "select a shorter time"},
+                    path, offset);
+  bool whole = true;
+  switch (const auto kind = static_cast<tsdb::Encoding>(encoding)) {
     case tsdb::Encoding::none:
       return {};
     case tsdb::Encoding::histogram:
     case tsdb::Encoding::float_histogram:
-      ++histogram_chunks_;
-      return {};
+      whole = tsdb::decode_histograms(kind, data, out.histograms);
+      break;
     case tsdb::Encoding::xor_floats:
+      out.samples.times.resize(before + count);
+      out.samples.values.resize(before + count);
+      whole = tsdb::decode_xor(data, out.samples.times.data() + before, out.samples.values.data() + before);
       break;
     default:
       return at_place(
           {ErrorCode::unsupported, fmt::format("a chunk of encoding {}, which is not known", encoding)}, path,
           offset);
   }
-  const std::size_t before = out.size(), count = tsdb::chunk_samples(data);
-  if (before + count > history_.limits_.answer_samples)
-    return at_place({ErrorCode::limit_exceeded,
-                     fmt::format("a series with more than the {} samples that answer_samples allows",
-                                 history_.limits_.answer_samples),
-                     "select a shorter time"},
-                    path, offset);
-  out.times.resize(before + count);
-  out.values.resize(before + count);
-  if (tsdb::decode_xor(data, out.times.data() + before, out.values.data() + before)) return {};
+  if (whole) return {};
   return at_place({ErrorCode::malformed, "the chunk has fewer samples than it says"}, path, offset);
 }
 

@@ -15,6 +15,8 @@ namespace signalbox::sources {
 struct SeriesSamples {
   store::Samples samples;
   std::vector<std::int64_t> ends;
+  std::vector<TimedHistogram> histograms;
+  std::size_t size() const { return samples.size() + ends.size() + histograms.size(); }
 };
 
 class TsdbHistory {
@@ -33,7 +35,6 @@ class TsdbHistory {
   // Of what the blocks hold of any series.
   std::optional<Instant> last() const { return files_->last; }
   const std::vector<Error>& notices() const { return notices_; }
-  std::size_t histogram_records() const { return head_.histogram_records; }
 
   // A reader found block `block` damaged: from now on all readers pass it over, and notices() tells. What was
   // read before may have samples of it, and is to be read again. While no reader works.
@@ -54,14 +55,13 @@ class TsdbHistory {
     // The first and the last sample or marker that read() would find.
     Result<std::optional<std::pair<Instant, Instant>>> extent(std::size_t series);
     std::optional<std::size_t> damaged() const { return damaged_; }
-    std::size_t histogram_chunks() const { return histogram_chunks_; }  // passed over so far
 
    private:
-    Result<void> read_block(std::uint32_t block, std::uint64_t reference, store::Samples& out);
+    Result<void> read_block(std::uint32_t block, std::uint64_t reference, SeriesSamples& out);
     Result<void> read_head_chunks(const std::vector<HeadSeries::Chunk>& chunks, Instant from,
-                                  store::Samples& out);
+                                  SeriesSamples& out);
     Result<void> decode(std::uint8_t encoding, std::string_view data, const std::string& path,
-                        std::uint64_t offset, store::Samples& out);
+                        std::uint64_t offset, SeriesSamples& out);
 
     const TsdbHistory& history_;
     Instant from_, to_;  // of this read
@@ -69,7 +69,6 @@ class TsdbHistory {
     std::vector<FileWindow> index_windows_;  // by block
     formats::tsdb::IndexSeries entry_;
     std::optional<std::size_t> damaged_;
-    std::size_t histogram_chunks_ = 0;
   };
 
  private:

@@ -43,12 +43,16 @@ std::size_t SeriesStore::append_bytes(std::size_t samples) const {
 }
 
 std::int64_t SeriesStore::Series::last_time() const {
-  if (ends.empty()) return last_sample;
-  return samples() == 0 ? ends.back() : std::max(ends.back(), last_sample);
+  std::int64_t last = std::numeric_limits<std::int64_t>::min();
+  if (samples() > 0) last = last_sample;
+  if (!ends.empty()) last = std::max(last, ends.back());
+  if (histograms && histograms->size() > 0) last = std::max(last, histograms->time(histograms->size() - 1));
+  return last;
 }
 
 std::size_t SeriesStore::Series::allocated() const {
-  return Column::allocated() + births.capacity() * sizeof(Birth) + ends.capacity() * 8;
+  return Column::allocated() + births.capacity() * sizeof(Birth) + ends.capacity() * 8 +
+         (histograms ? histograms->allocated() : 0);
 }
 
 void SeriesStore::Series::forget_before(std::uint64_t place) {
@@ -117,14 +121,48 @@ Result<AppendOutcome> SeriesStore::append(SeriesId id, Instant time, double valu
   return AppendOutcome::stored;
 }
 
+Result<AppendOutcome> SeriesStore::append_histogram(SeriesId id, Instant time, HistogramPtr histogram) {
+  if (!held(id)) return Error{ErrorCode::not_found, fmt::format("the store holds no series {}", id)};
+  Series& series = *series_[id];
+  if (!series.empty() && time.ms <= series.last_time()) {
+    const std::size_t place = series.histograms ? series.histograms->until(time.ms) : 0;
+    if (place > 0 && series.histograms->time(place - 1) == time.ms)
+      return *series.histograms->at(place - 1) == *histogram ? AppendOutcome::duplicate
+                                                             : AppendOutcome::conflicting;
+    // A number or a marker of this time is not equal to it.
+    return held_already(id, time, 0) == AppendOutcome::out_of_order ? AppendOutcome::out_of_order
+                                                                    : AppendOutcome::conflicting;
+  }
+  if (bytes_ >= limits_.store_bytes)
+    return Error{
+        ErrorCode::limit_exceeded,
+        fmt::format("the store holds {} bytes, as many as store_bytes allows; a histogram of {} is not kept",
+                    bytes_, to_string(series.labels))};
+  const std::size_t before = series.allocated();
+  if (!series.histograms) {
+    series.histograms = std::make_unique<Histograms>();
+    ++with_histograms_;
+  }
+  series.histograms->add(time.ms, std::move(histogram));
+  bytes_ += series.allocated() - before;
+  ++samples_;
+  return AppendOutcome::stored;
+}
+
+const Histograms* SeriesStore::histograms(SeriesId id) const {
+  const Series* series = held(id);
+  return series ? series->histograms.get() : nullptr;
+}
+
 Result<void> SeriesStore::adopt(SeriesId id, SeriesHistory&& history) {
   if (!held(id)) return Error{ErrorCode::not_found, fmt::format("the store holds no series {}", id)};
   Series& series = *series_[id];
   if (!series.empty())
     return Error{ErrorCode::invalid_argument,
                  fmt::format("{} has samples already", to_string(series.labels))};
-  const std::size_t room =
-      history.column.allocated() + history.births.capacity() * sizeof(Birth) + history.ends.capacity() * 8;
+  const std::size_t room = history.column.allocated() + history.births.capacity() * sizeof(Birth) +
+                           history.ends.capacity() * 8 +
+                           (history.histograms ? history.histograms->allocated() : 0);
   if (bytes_ + room > limits_.store_bytes)
     return Error{ErrorCode::limit_exceeded,
                  fmt::format("the store holds {} bytes of the {} that store_bytes allows, and {} needs {}",
@@ -133,23 +171,27 @@ Result<void> SeriesStore::adopt(SeriesId id, SeriesHistory&& history) {
   static_cast<Column&>(series) = std::move(history.column);
   series.births = std::move(history.births);
   series.ends = std::move(history.ends);
-  samples_ += series.samples() + series.ends.size();
+  if (history.histograms && !series.histograms) ++with_histograms_;
+  series.histograms = std::move(history.histograms);
+  samples_ += series.held();
   return {};
 }
 
 SeriesHistory SeriesStore::release(SeriesId id) {
   if (!held(id)) return {};
   const std::unique_ptr<Series> series = std::move(series_[id]);
-  samples_ -= series->samples() + series->ends.size();
+  samples_ -= series->held();
+  if (series->histograms) --with_histograms_;
   bytes_ -= series->allocated() + own_bytes(series->labels) + postings_.remove({{&series->labels, id}});
   --live_series_;
   by_labels_.erase(series->labels);
-  return {std::move(static_cast<Column&>(*series)), std::move(series->births), std::move(series->ends)};
+  return {std::move(static_cast<Column&>(*series)), std::move(series->births), std::move(series->ends),
+          std::move(series->histograms)};
 }
 
 std::optional<SeriesStore::View> SeriesStore::view(SeriesId id) const {
   const Series* series = held(id);
-  if (!series || series->first_place != 0) return std::nullopt;
+  if (!series || series->first_place != 0 || series->histograms) return std::nullopt;
   return View{series, &series->births, &series->ends};
 }
 
@@ -204,7 +246,11 @@ AppendOutcome SeriesStore::held_already(SeriesId id, Instant time, double value)
   Cursor cursor(*this);
   cursor.open(id);
   const auto same = cursor.at_or_before(time);
-  if (!same || same->time != time.ms) return AppendOutcome::out_of_order;
+  if (!same || same->time != time.ms) {
+    const std::size_t place = series.histograms ? series.histograms->until(time.ms) : 0;
+    return place > 0 && series.histograms->time(place - 1) == time.ms ? AppendOutcome::conflicting
+                                                                      : AppendOutcome::out_of_order;
+  }
   return same_bits(same->value, value) ? AppendOutcome::duplicate : AppendOutcome::conflicting;
 }
 
@@ -231,9 +277,12 @@ std::optional<Instant> SeriesStore::first_time(SeriesId id) const {
   if (!series || series->empty()) return std::nullopt;
   Cursor cursor(*this);
   cursor.open(id);
-  const auto sample = cursor.at_place(series->first_place);
-  if (!sample) return Instant{series->ends.front()};
-  return Instant{series->ends.empty() ? sample->time : std::min(sample->time, series->ends.front())};
+  Instant first{std::numeric_limits<std::int64_t>::max()};
+  if (const auto sample = cursor.at_place(series->first_place)) first.ms = sample->time;
+  if (!series->ends.empty()) first.ms = std::min(first.ms, series->ends.front());
+  if (series->histograms && series->histograms->size() > 0)
+    first.ms = std::min(first.ms, series->histograms->time(0));
+  return first;
 }
 
 void SeriesStore::retain_from(Instant horizon) {
@@ -244,9 +293,10 @@ void SeriesStore::retain_from(Instant horizon) {
     if (!series_[id]) continue;
     Series& series = *series_[id];
     if (series.empty()) continue;
-    const std::size_t samples = series.samples() + series.ends.size(), allocated = series.allocated();
+    const std::size_t samples = series.held(), allocated = series.allocated();
     if (series.last_time() < horizon.ms) {
       samples_ -= samples;
+      if (series.histograms) --with_histograms_;
       bytes_ -= allocated + own_bytes(series.labels);
       --live_series_;
       by_labels_.erase(series.labels);
@@ -263,7 +313,8 @@ void SeriesStore::retain_from(Instant horizon) {
       const auto later = std::lower_bound(series.ends.begin(), series.ends.end(), horizon.ms);
       if (later - series.ends.begin() > 1) series.ends.erase(series.ends.begin(), later - 1);
     }
-    samples_ -= samples - series.samples() - series.ends.size();
+    if (series.histograms) series.histograms->forget_before(horizon.ms);
+    samples_ -= samples - series.held();
     bytes_ -= allocated - series.allocated();
   }
   if (!dropped.empty()) bytes_ -= postings_.remove(dropped);

@@ -17,6 +17,7 @@
 #include "runtime/base/result.hpp"
 #include "runtime/base/time.hpp"
 #include "runtime/store/column.hpp"
+#include "runtime/store/histograms.hpp"
 #include "runtime/store/postings.hpp"
 
 namespace signalbox::store {
@@ -46,8 +47,9 @@ struct Birth {
 // All that is known of a series but its labels.
 struct SeriesHistory {
   Column column;
-  std::vector<Birth> births;       // by rising place
-  std::vector<std::int64_t> ends;  // times of stale markers, rising, none of them a sample's
+  std::vector<Birth> births;               // by rising place
+  std::vector<std::int64_t> ends;          // times of stale markers, rising, none of them a sample's
+  std::unique_ptr<Histograms> histograms;  // null: none
 };
 
 class SeriesStore {
@@ -61,7 +63,7 @@ class SeriesStore {
   std::optional<SeriesId> find(const Labels& labels) const;
   const Labels& labels(SeriesId id) const;
   std::size_t series_count() const { return live_series_; }
-  std::size_t sample_count() const { return samples_; }  // stale markers among them
+  std::size_t sample_count() const { return samples_; }  // stale markers and histograms too
   // What is held in memory: samples, labels, and what is allocated for later ones.
   std::size_t bytes() const { return bytes_; }
   // Bounds on what will be held more: for a new series, and for `samples` appended to as many series. For
@@ -75,6 +77,13 @@ class SeriesStore {
   // store_bytes.
   Result<AppendOutcome> append(SeriesId id, Instant time, double value,
                                std::optional<Instant> absent_at = {});
+
+  // The same of a native histogram: a series may have numbers at some times and histograms at others.
+  Result<AppendOutcome> append_histogram(SeriesId id, Instant time, HistogramPtr histogram);
+  // Null for a series that has none.
+  const Histograms* histograms(SeriesId id) const;
+  // Whether any series that is held has some.
+  bool has_histograms() const { return with_histograms_ > 0; }
 
   // Takes a series' whole history at once; nothing of that series may be held yet. `limit_exceeded` past
   // store_bytes.
@@ -117,9 +126,11 @@ class SeriesStore {
     std::uint64_t first_place = 0;  // samples before it are forgotten, and their chunk goes when all of it is
     std::vector<std::int64_t> ends;  // times of stale markers
     std::vector<Birth> births;       // by rising place
+    std::unique_ptr<Histograms> histograms;
     std::size_t samples() const { return static_cast<std::size_t>(end_place() - first_place); }
-    std::int64_t last_time() const;  // of samples and markers
-    bool empty() const { return samples() == 0 && ends.empty(); }
+    std::size_t held() const { return samples() + ends.size() + (histograms ? histograms->size() : 0); }
+    std::int64_t last_time() const;  // of samples, markers and histograms
+    bool empty() const { return held() == 0; }
     std::size_t allocated() const;
     void forget_before(std::uint64_t place);
   };
@@ -135,6 +146,7 @@ class SeriesStore {
   std::size_t samples_ = 0;
   std::size_t bytes_ = 0;
   std::size_t live_series_ = 0;
+  std::size_t with_histograms_ = 0;
 };
 
 }  // namespace signalbox::store

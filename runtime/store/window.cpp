@@ -126,6 +126,11 @@ Instant window_start(Instant end, Duration length, Semantics semantics) {
 
 double extrapolated(RangeFn fn, double change, const WindowEnds& ends, Instant end, Duration length,
                     Semantics semantics) {
+  return change * extrapolation_factor(fn, change, ends, end, length, semantics);
+}
+
+double extrapolation_factor(RangeFn fn, double change, const WindowEnds& ends, Instant end, Duration length,
+                            Semantics semantics) {
   const bool counter = fn != RangeFn::delta;
   const double sampled = ms_to_seconds(ends.last_time - ends.first_time);
   const double spacing = sampled / static_cast<double>(ends.steps);
@@ -152,7 +157,7 @@ double extrapolated(RangeFn fn, double change, const WindowEnds& ends, Instant e
 
   double factor = (sampled + to_start + to_end) / sampled;
   if (fn == RangeFn::rate) factor /= range_seconds(length);
-  return change * factor;
+  return factor;
 }
 
 double over_values(RangeFn fn, std::span<const double> values, Semantics semantics) {
@@ -336,14 +341,18 @@ std::optional<double> window_value(Cursor& series, RangeFn fn, Instant end, Dura
   }
 }
 
+bool is_too_old(Instant sample, Instant at, Duration lookback, Semantics semantics) {
+  const Duration age = at - sample;
+  return semantics == Semantics::prometheus2 ? age > lookback : age >= lookback;
+}
+
 InstantValue instant_value(Cursor& series, Instant at, Duration lookback, Semantics semantics) {
   const auto latest = series.at_or_before(at);
   const auto end = series.end_at_or_before(at);
   if (end && (!latest || latest->time < end->ms)) return {InstantValue::State::stale, 0, *end};
   if (!latest) return {};
-  const Duration age = at - Instant{latest->time};
-  const bool too_old = semantics == Semantics::prometheus2 ? age > lookback : age >= lookback;
-  if (too_old) return {InstantValue::State::stale, 0, {latest->time}};
+  if (is_too_old(Instant{latest->time}, at, lookback, semantics))
+    return {InstantValue::State::stale, 0, {latest->time}};
   return {InstantValue::State::value, latest->value, {latest->time}};
 }
 

@@ -43,6 +43,9 @@ struct WindowEnds {
 };
 double extrapolated(RangeFn fn, double change, const WindowEnds& ends, Instant end, Duration length,
                     Semantics semantics);
+// What the change is multiplied by for it. A change that is not above zero has no zero point to begin at.
+double extrapolation_factor(RangeFn fn, double change, const WindowEnds& ends, Instant end, Duration length,
+                            Semantics semantics);
 // Functions that read every value of a window (RangeReads::values).
 double over_values(RangeFn fn, std::span<const double> values, Semantics semantics);
 
@@ -56,6 +59,7 @@ struct InstantValue {
   double value = 0;
   Instant time;
 };
+bool is_too_old(Instant sample, Instant at, Duration lookback, Semantics semantics);
 InstantValue instant_value(Cursor& series, Instant at, Duration lookback, Semantics semantics);
 
 // Reset-corrected raw increments inside a closed window.

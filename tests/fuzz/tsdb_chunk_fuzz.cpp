@@ -1,12 +1,13 @@
-// Any bytes as the frame of a chunk, and as the data of an XOR chunk. What is decoded must be decoded alike
-// wherever it lies and whatever follows it.
+// Any bytes as the frame of a chunk, and as the data of a chunk of numbers or of native histograms. Numbers
+// must be decoded alike wherever they lie and whatever follows them.
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
 
-#include "runtime/formats/tsdb_chunk.hpp"
+#include "runtime/formats/tsdb_histograms.hpp"
+#include "tests/fuzz/require.hpp"
 
 using namespace signalbox::formats::tsdb;
 
@@ -38,5 +39,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (count > 0 && (std::memcmp(one.times.data(), other.times.data(), count * 8) != 0 ||
                     std::memcmp(one.values.data(), other.values.data(), count * 8) != 0))
     std::abort();
+  for (const Encoding encoding : {Encoding::histogram, Encoding::float_histogram}) {
+    std::vector<signalbox::TimedHistogram> histograms;
+    const bool whole = decode_histograms(encoding, bytes, histograms);
+    signalbox::require(whole || histograms.empty(), "a chunk that is none has left histograms");
+    signalbox::require(!whole || bytes.size() < 2 || histograms.size() == chunk_samples(bytes),
+                       "histograms are missing");
+    for (const auto& each : histograms)
+      if (each.histogram)
+        signalbox::require(!to_string(*each.histogram).empty(), "a histogram that says nothing");
+  }
   return 0;
 }

@@ -9,9 +9,11 @@
 #include <map>
 
 #include "tests/support/remote_read_writer.hpp"
+#include "tests/support/tsdb_histogram_writer.hpp"
 
 namespace {
 
+using namespace signalbox;
 using namespace signalbox::test;
 
 std::map<std::string, std::string> seeds() {
@@ -28,6 +30,17 @@ std::map<std::string, std::string> seeds() {
   const std::vector<std::string> records = {series_record({{1, labels}, {2, {{"__name__", "up"}}}}),
                                             samples_record({{1, 100, 1}, {2, 101, 0.5}}),
                                             tombstones_record({{1, 5, 7}})};
+  NativeHistogram h;
+  h.schema = 3;
+  h.zero_threshold = 0.001;
+  std::vector<TimedHistogram> histograms;
+  for (std::int32_t i = 0; i < 20; ++i) {
+    h.positive.push_back({i * 3 + i % 2, 2.0 * i});
+    h.negative = {{-7, 1.0 * i}};
+    h.count += 30;
+    h.sum += 0.25 * i;
+    histograms.push_back({1'700'000'000'000 + i * 15'000, std::make_shared<const NativeHistogram>(h)});
+  }
   std::string long_record = records[1];
   for (int i = 0; i < 2500; ++i) long_record += records[1].substr(17, 10);
   return {
@@ -35,6 +48,11 @@ std::map<std::string, std::string> seeds() {
       {"tsdb_chunk/odd", second.data},
       {"tsdb_chunk/frame", chunk_frame(first)},
       {"tsdb_chunk/segment", block.segments[0]},
+      {"tsdb_chunk/histograms", histogram_chunk(histograms, false).data},
+      {"tsdb_chunk/float_histograms", histogram_chunk(histograms, true).data},
+      {"tsdb_wal/histograms",
+       histograms_record({{1, histograms[0]}, {2, histograms[9]}, {1, {9, nullptr}}}, false)},
+      {"tsdb_wal/float_histograms", histograms_record({{1, histograms[5]}}, true)},
       {"tsdb_index/file", block.index},
       {"tsdb_index/symbols", block.index.substr(9, 40)},
       {"tsdb_index/toc", block.index.substr(block.index.size() - 52)},
@@ -52,6 +70,8 @@ std::map<std::string, std::string> seeds() {
       {"remote_read/chunks",
        remote_frame({remote_series_of_chunks(labels, {{1, first.data}, {2, "ab"}})}) +
            remote_frame({remote_series_of_chunks({{"__name__", "up"}}, {{1, second.data}})})},
+      {"remote_read/histograms",
+       remote_frame({remote_series_of_chunks(labels, {{3, histogram_chunk(histograms, true).data}})})},
       {"remote_read/samples", remote_answer({remote_series_of_samples(labels, counter)})},
       {"remote_read/message", remote_frame({remote_series_of_chunks(labels, {{1, first.data}})}).substr(6)}};
 }

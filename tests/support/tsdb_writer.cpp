@@ -8,30 +8,12 @@
 #include <set>
 
 #include "runtime/base/crc32c.hpp"
+#include "tests/support/bit_writer.hpp"
 
 namespace signalbox::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-class Bits {
- public:
-  explicit Bits(std::string& out) : out_(out) {}
-  void put(std::uint64_t value, int width) {
-    for (int bit = width - 1; bit >= 0; --bit) {
-      if (free_ == 0) {
-        out_.push_back(0);
-        free_ = 8;
-      }
-      --free_;
-      if ((value >> bit & 1) != 0) out_.back() = static_cast<char>(out_.back() | 1 << free_);
-    }
-  }
-
- private:
-  std::string& out_;
-  int free_ = 0;
-};
 
 void put_text(std::string& out, std::string_view text) {
   put_uvarint(out, text.size());
@@ -79,7 +61,7 @@ TsdbChunk xor_chunk(const std::vector<TsdbSample>& samples) {
     delta = static_cast<std::uint64_t>(samples[1].time) - static_cast<std::uint64_t>(samples[0].time);
     put_uvarint(chunk.data, delta);
   }
-  Bits bits(chunk.data);
+  BitWriter bits(chunk.data);
   int leading = -1, trailing = 0;
   for (std::size_t i = 1; i < samples.size(); ++i) {
     if (i > 1) {

@@ -110,7 +110,8 @@ TEST(PrometheusJson, MalformedAnswersSayWhere) {
   EXPECT_EQ(fault("<!DOCTYPE html><html>"), "this is an HTML page, not an answer of Prometheus' HTTP API");
   EXPECT_EQ(
       fault(result("vector", R"([{"metric":{},"histogram":[1,{"count":"1"}]}])"), ErrorCode::unsupported),
-      "data.result[0].histogram: native histograms are not read");
+      "data.result[0].histogram: native histograms are not read from the query API, which does not hand them "
+      "out whole");
   for (const std::string& bad : {std::string(),
                                  std::string("null"),
                                  std::string("[]"),

@@ -285,19 +285,6 @@ TEST(TsdbHistory, SamplesOfSeriesThatTheLogDoesNotNameAreCounted) {
             "version does not know\n");
 }
 
-TEST(TsdbHistory, HistogramsArePassedOverAndCounted) {
-  MemoryFolders folders;
-  TsdbChunk histogram = xor_chunk({{20, 1}});
-  histogram.encoding = 2;
-  folders.put_block(first_block, make_block({{a, {xor_chunk({{10, 1}}), histogram}}}, first_block, 0, 100));
-  folders.files["data/wal/00000000"] = wal_segment({"\7hist", "\10floats"});
-  const TsdbHistory history = open(folders, everything({named("a")}));
-  TsdbHistory::Reader reader(history);
-  EXPECT_EQ(samples(reader, 0), "10=1 ");
-  EXPECT_EQ(reader.histogram_chunks(), 1u);
-  EXPECT_EQ(history.histogram_records(), 2u);
-}
-
 TEST(TsdbHistory, AnUnknownEncodingNamesItsPlace) {
   MemoryFolders folders;
   TsdbChunk strange = xor_chunk({{20, 1}});

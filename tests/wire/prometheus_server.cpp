@@ -78,6 +78,64 @@ void put_field(std::string& out, int number, std::string_view bytes) {
   put_varint(out, bytes.size());
   out.append(bytes);
 }
+void put_double(std::string& out, int number, double value) {
+  put_varint(out, static_cast<std::uint64_t>(number) << 3 | 1);
+  auto bits = std::bit_cast<std::uint64_t>(value);
+  for (int i = 0; i < 8; ++i, bits >>= 8) out.push_back(static_cast<char>(bits));
+}
+void put_integer(std::string& out, int number, std::uint64_t value) {
+  put_varint(out, static_cast<std::uint64_t>(number) << 3);
+  put_varint(out, value);
+}
+std::uint64_t zigzag(std::int64_t value) {
+  return static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63);
+}
+
+// Spans, differences, and counts of one side stand under three numbers in a row.
+void put_buckets(std::string& out, int number, const std::vector<NativeHistogram::Bucket>& buckets,
+                 bool floats) {
+  std::string differences, counts;
+  std::int64_t before = 0;
+  for (std::size_t i = 0; i < buckets.size();) {
+    std::size_t end = i + 1;
+    while (end < buckets.size() && buckets[end].index == buckets[end - 1].index + 1) ++end;
+    std::string span;
+    const std::int32_t from = i == 0 ? 0 : buckets[i - 1].index + 1;
+    put_integer(span, 1, zigzag(buckets[i].index - from));
+    put_integer(span, 2, end - i);
+    put_field(out, number, span);
+    for (; i < end; ++i) {
+      const auto bits = std::bit_cast<std::uint64_t>(buckets[i].count);
+      for (int byte = 0; byte < 8; ++byte) counts.push_back(static_cast<char>(bits >> 8 * byte));
+      const auto count = static_cast<std::int64_t>(buckets[i].count);
+      put_varint(differences, zigzag(count - before));
+      before = count;
+    }
+  }
+  if (floats && !counts.empty()) put_field(out, number + 2, counts);
+  if (!floats && !differences.empty()) put_field(out, number + 1, differences);
+}
+
+std::string histogram_message(const TimedHistogram& one, bool floats) {
+  NativeHistogram h;
+  if (one.histogram) h = *one.histogram;
+  std::string out;
+  if (floats)
+    put_double(out, 2, h.count);
+  else
+    put_integer(out, 1, static_cast<std::uint64_t>(h.count));
+  put_double(out, 3, one.histogram ? h.sum : std::bit_cast<double>(0x7ff0000000000002ull));
+  put_integer(out, 4, zigzag(h.schema));
+  put_double(out, 5, h.zero_threshold);
+  if (floats)
+    put_double(out, 7, h.zero_count);
+  else
+    put_integer(out, 6, static_cast<std::uint64_t>(h.zero_count));
+  put_buckets(out, 8, h.negative, floats);
+  put_buckets(out, 11, h.positive, floats);
+  put_integer(out, 15, static_cast<std::uint64_t>(one.time));
+  return out;
+}
 
 }  // namespace
 
@@ -233,6 +291,8 @@ std::string remote_write_body(const std::vector<RemoteSeries>& series) {
       put_varint(sample, static_cast<std::uint64_t>(time));
       put_field(message, 2, sample);
     }
+    for (const TimedHistogram& histogram : one.histograms)
+      put_field(message, 4, histogram_message(histogram, one.floats));
     put_field(request, 1, message);
   }
   std::string block;

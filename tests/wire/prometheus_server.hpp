@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/base/native_histogram.hpp"
+
 namespace signalbox::wire {
 
 struct HttpAnswer {
@@ -58,6 +60,9 @@ std::string percent_encoded(const std::string& text);
 struct RemoteSeries {
   std::vector<std::pair<std::string, std::string>> labels;  // sorted by name
   std::vector<std::pair<std::int64_t, double>> samples;
+  // Null is a stale marker. As floats, or as whole numbers.
+  std::vector<TimedHistogram> histograms = {};
+  bool floats = false;
 };
 std::string remote_write_body(const std::vector<RemoteSeries>& series);
 

@@ -562,9 +562,9 @@ Answer ours(const store::SeriesStore& store, const std::string& expression, std:
   if (query.is_range) {
     Answer out;
     out.type = "matrix";
-    for (const auto& [labels, samples] : eval::range_values(store, query.root, context))
-      for (std::size_t i = 0; i < samples.size(); ++i)
-        out.rows.emplace_back(at_time(labels, samples.times[i]), samples.values[i]);
+    for (const eval::RangeSeries& one : eval::range_values(store, query.root, context))
+      for (std::size_t i = 0; i < one.samples.size(); ++i)
+        out.rows.emplace_back(at_time(one.labels, one.samples.times[i]), one.samples.values[i]);
     if (!faults.empty()) return {faults.front(), {}, {}, {}};
     return out;
   }

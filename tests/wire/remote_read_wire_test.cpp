@@ -114,7 +114,7 @@ TEST_F(Reading, EverySampleAndMarkerThatWasSent) {
   ASSERT_TRUE(answer) << answer.error().message;
   All got, expected;
   std::size_t markers = 0;
-  for (const sources::LoadedSeries& one : answer->series) {
+  for (const sources::LoadedSeries& one : *answer) {
     Samples& samples = got[one.labels];
     for (std::size_t i = 0; i < one.times.size(); ++i)
       samples.emplace_back(one.times[i], std::bit_cast<std::uint64_t>(one.values[i]));

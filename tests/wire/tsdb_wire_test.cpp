@@ -145,8 +145,6 @@ Read read_directory(ForeignFolders& folders, const std::string& path) {
       std::sort(merged.begin(), merged.end());
       if (!merged.empty()) out.all[history->labels(i)] = std::move(merged);
     }
-    if (!again && reader.histogram_chunks() > 0)
-      out.notices += fmt::format("{} histogram chunks\n", reader.histogram_chunks());
   }
   for (const Error& notice : history->notices()) out.notices += notice.message + "\n";
   return out;

@@ -1,0 +1,338 @@
+#include "runtime/eval/native_histogram.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace signalbox::eval {
+namespace {
+
+using plan::Aggregate;
+using plan::HistogramFn;
+using plan::ShapeOp;
+
+constexpr double infinity = std::numeric_limits<double>::infinity(),
+                 nan = std::numeric_limits<double>::quiet_NaN();
+
+// Where one side has nothing, the zero bucket reaches to 0 only.
+BucketRange one_sided(BucketRange bucket, const NativeHistogram& h) {
+  if (!(bucket.lower < 0 && bucket.upper > 0)) return bucket;
+  if (h.negative.empty() && !h.positive.empty()) bucket.lower = 0;
+  if (h.positive.empty() && !h.negative.empty()) bucket.upper = 0;
+  return bucket;
+}
+
+bool on_a_line(const BucketRange& bucket, Semantics semantics) {
+  return semantics == Semantics::prometheus2 || (bucket.lower <= 0 && bucket.upper >= 0);
+}
+
+HistogramPtr shared(NativeHistogram h) {
+  return std::make_shared<const NativeHistogram>(std::move(h));
+}
+
+HistogramPtr combined(const Cell& a, const Cell& b, bool minus) {
+  NativeHistogram out = *a.histogram;
+  if (minus)
+    subtract(out, *b.histogram);
+  else
+    add(out, *b.histogram);
+  compact(out);
+  return shared(std::move(out));
+}
+
+HistogramPtr scaled(const NativeHistogram& h, double factor) {
+  NativeHistogram out = h;
+  scale(out, factor);
+  return shared(std::move(out));
+}
+
+HistogramPtr divided(const NativeHistogram& h, double by) {
+  NativeHistogram out = h;
+  out.count /= by;
+  out.sum /= by;
+  out.zero_count /= by;
+  for (auto* side : {&out.positive, &out.negative})
+    for (NativeHistogram::Bucket& b : *side) b.count /= by;
+  return shared(std::move(out));
+}
+
+Cell apply_to_histograms(ShapeOp op, const Cell& a, const Cell& b) {
+  const bool number_a = !a.histogram && a.signal.evidence == Evidence::value,
+             number_b = !b.histogram && b.signal.evidence == Evidence::value;
+  switch (op) {
+    case ShapeOp::add:
+    case ShapeOp::sub:
+      if (a.histogram && b.histogram) return cell_of(combined(a, b, op == ShapeOp::sub));
+      break;
+    case ShapeOp::mul:
+      if (a.histogram && number_b) return cell_of(scaled(*a.histogram, b.signal.value));
+      if (b.histogram && number_a) return cell_of(scaled(*b.histogram, a.signal.value));
+      break;
+    case ShapeOp::div:
+      if (a.histogram && number_b) return cell_of(divided(*a.histogram, b.signal.value));
+      break;
+    case ShapeOp::neg:
+      if (a.histogram) return cell_of(scaled(*a.histogram, -1));
+      break;
+    case ShapeOp::fallback:
+      return a.histogram || number_a ? a : b;
+    case ShapeOp::keep:
+      if (number_b && b.signal.value != 0) return a;
+      break;
+    case ShapeOp::where:
+      if (b.histogram || number_b) return a;
+      break;
+    default:
+      break;
+  }
+  return {unknown(Evidence::no_data), nullptr};
+}
+
+double value_of(HistogramFn fn, const NativeHistogram& h) {
+  switch (fn) {
+    case HistogramFn::count:
+      return h.count;
+    case HistogramFn::sum:
+      return h.sum;
+    case HistogramFn::avg:
+      return h.sum / h.count;
+    case HistogramFn::stddev:
+      return std::sqrt(histogram_variance(h));
+    case HistogramFn::stdvar:
+      return histogram_variance(h);
+    case HistogramFn::fraction:
+      break;
+  }
+  return nan;
+}
+
+// The number that a scalar column is, or why it is none.
+Signal number_of(const Column& scalar) {
+  if (scalar.size() == 0) return unknown(Evidence::no_data);
+  return {scalar.value[0], static_cast<Evidence>(scalar.evidence[0])};
+}
+
+}  // namespace
+
+Cell cell_of(HistogramPtr histogram) {
+  return {unknown(Evidence::no_data), std::move(histogram)};
+}
+
+Cell cell_at(const Column& column, std::size_t row) {
+  return {{column.value[row], static_cast<Evidence>(column.evidence[row])},
+          column.histogram.empty() ? nullptr : column.histogram[row]};
+}
+
+void put(Column& column, std::size_t row, Cell cell) {
+  column.value[row] = cell.signal.value;
+  column.evidence[row] = static_cast<std::uint8_t>(cell.signal.evidence);
+  if (cell.histogram) column.histogram.resize(column.size());
+  if (!column.histogram.empty()) column.histogram[row] = std::move(cell.histogram);
+}
+
+Cell over_range(RangeFn fn, const store::Histograms& all, std::size_t first, std::size_t last,
+                const store::Samples& numbers, Instant end, Duration length, Semantics semantics) {
+  const std::size_t count = last - first;
+  const auto number = [](std::size_t n) { return Cell{{static_cast<double>(n), Evidence::value}, nullptr}; };
+  switch (fn) {
+    case RangeFn::count_over_time:
+      return number(count + numbers.size());
+    case RangeFn::present_over_time:
+      return number(1);
+    case RangeFn::last_over_time:
+      if (numbers.size() > 0 && numbers.times.back() > all.time(last - 1))
+        return {{numbers.values.back(), Evidence::value}, nullptr};
+      return cell_of(all.at(last - 1));
+    default:
+      break;
+  }
+  if (numbers.size() > 0) return {unknown(Evidence::no_data), nullptr};
+  switch (fn) {
+    case RangeFn::rate:
+    case RangeFn::increase:
+    case RangeFn::delta:
+      if (count < 2) break;
+      return cell_of(all.change(fn, first, last, end, length, semantics));
+    case RangeFn::resets:
+      return number(all.resets(first, last - 1));
+    case RangeFn::changes: {
+      std::size_t changes = 0;
+      for (std::size_t i = first + 1; i < last; ++i) changes += *all.at(i) != *all.at(i - 1);
+      return number(changes);
+    }
+    case RangeFn::sum_over_time:
+    case RangeFn::avg_over_time: {
+      NativeHistogram sum = *all.at(first);
+      for (std::size_t i = first + 1; i < last; ++i) add(sum, *all.at(i));
+      compact(sum);
+      return cell_of(fn == RangeFn::sum_over_time ? shared(std::move(sum))
+                                                  : divided(sum, static_cast<double>(count)));
+    }
+    default:
+      break;
+  }
+  return {unknown(Evidence::no_data), nullptr};
+}
+
+Cell run_shape(const plan::Shape& shape, const double* params, const std::vector<Cell>& inputs) {
+  std::vector<Cell> cells;
+  cells.reserve(shape.code.size());
+  for (const plan::ShapeInstr& i : shape.code) {
+    if (i.op == ShapeOp::input) {
+      cells.push_back(inputs[i.index]);
+      continue;
+    }
+    if (i.op == ShapeOp::param) {
+      cells.push_back({{params[i.index], Evidence::value}, nullptr});
+      continue;
+    }
+    const int arity = plan::shape_op_arity(i.op);
+    const Cell none{unknown(Evidence::no_data), nullptr};
+    const Cell &a = cells[i.a], &b = arity > 1 ? cells[i.b] : none, &c = arity > 2 ? cells[i.c] : none;
+    if (a.histogram || b.histogram || c.histogram)
+      cells.push_back(apply_to_histograms(i.op, a, b));
+    else
+      cells.push_back({apply_op(i.op, a.signal, b.signal, c.signal), nullptr});
+  }
+  return std::move(cells.back());
+}
+
+double histogram_quantile(double q, const NativeHistogram& h, Semantics semantics) {
+  if (q < 0) return -infinity;
+  if (q > 1) return infinity;
+  if (h.count == 0 || std::isnan(q)) return nan;
+  std::vector<BucketRange> buckets = bucket_ranges(h);
+  // Prometheus 3 counts from the nearer end, where no NaN was observed, and passes over empty buckets.
+  const bool from_above = semantics == Semantics::prometheus3 && !std::isnan(h.sum) && q >= 0.5;
+  if (from_above) std::reverse(buckets.begin(), buckets.end());
+  double rank = (from_above ? 1 - q : q) * h.count, count = 0;
+  BucketRange bucket;
+  for (const BucketRange& b : buckets) {
+    if (semantics == Semantics::prometheus3 && b.count == 0) continue;
+    bucket = b;
+    count += b.count;
+    if (count >= rank) break;
+  }
+  bucket = one_sided(bucket, h);
+  count = std::min(count, h.count);
+  // Observations of NaN are counted and lie in no bucket.
+  if (count < rank) return bucket.upper;
+  rank = from_above ? count - rank : rank - (count - bucket.count);
+  const double part = rank / bucket.count;
+  if (on_a_line(bucket, semantics)) return bucket.lower + (bucket.upper - bucket.lower) * part;
+  const double low = std::log2(std::fabs(bucket.lower)), high = std::log2(std::fabs(bucket.upper));
+  if (bucket.lower > 0) return std::exp2(low + (high - low) * part);
+  return -std::exp2(high + (low - high) * (1 - part));
+}
+
+double histogram_fraction(double lower, double upper, const NativeHistogram& h, Semantics semantics) {
+  if (h.count == 0 || std::isnan(lower) || std::isnan(upper)) return nan;
+  if (lower >= upper) return 0;
+  double rank = 0;
+  std::optional<double> lower_rank, upper_rank;
+  for (const BucketRange& each : bucket_ranges(h)) {
+    const BucketRange b = one_sided(each, h);
+    const auto below = [&](double value) {
+      if (on_a_line(b, semantics)) return rank + b.count * (value - b.lower) / (b.upper - b.lower);
+      const double low = std::log2(std::fabs(b.lower)), high = std::log2(std::fabs(b.upper)),
+                   at = std::log2(std::fabs(value));
+      const double part = b.lower > 0 ? (at - low) / (high - low) : 1 - (at - high) / (low - high);
+      return rank + b.count * part;
+    };
+    if (!lower_rank && b.lower >= lower) lower_rank = rank;
+    if (!upper_rank && b.lower >= upper) upper_rank = rank;
+    if (lower_rank && upper_rank) break;
+    if (!lower_rank && b.lower < lower && b.upper > lower) lower_rank = below(lower);
+    if (!upper_rank && b.lower < upper && b.upper > upper) upper_rank = below(upper);
+    if (lower_rank && upper_rank) break;
+    rank += b.count;
+  }
+  return (std::min(upper_rank.value_or(h.count), h.count) - std::min(lower_rank.value_or(h.count), h.count)) /
+         h.count;
+}
+
+double histogram_variance(const NativeHistogram& h) {
+  const double mean = h.sum / h.count;
+  double sum = 0;
+  for (const BucketRange& b : bucket_ranges(h)) {
+    if (b.count == 0) continue;
+    double at = 0;
+    if (!(b.lower <= 0 && b.upper >= 0)) {
+      at = std::sqrt(b.upper * b.lower);
+      if (b.upper < 0) at = -at;
+    }
+    sum += b.count * (at - mean) * (at - mean);
+  }
+  return sum / h.count;
+}
+
+Column of_histograms(HistogramFn fn, const std::vector<const Column*>& args, const Column& input,
+                     Semantics semantics) {
+  Column out;
+  std::vector<Labels> rows;
+  for (std::size_t row = 0; row < input.size(); ++row) {
+    const Cell cell = cell_at(input, row);
+    if (!cell.histogram) continue;
+    rows.push_back((*input.rows)[row].without_name());
+    Signal signal{0, Evidence::value};
+    if (fn == HistogramFn::fraction) {
+      const Signal lower = number_of(*args[0]), upper = number_of(*args[1]);
+      if (lower.evidence != Evidence::value || upper.evidence != Evidence::value)
+        signal = unknown(worse(lower.evidence, upper.evidence));
+      else
+        signal.value = histogram_fraction(lower.value, upper.value, *cell.histogram, semantics);
+    } else {
+      signal.value = value_of(fn, *cell.histogram);
+    }
+    out.value.push_back(signal.value);
+    out.evidence.push_back(static_cast<std::uint8_t>(signal.evidence));
+  }
+  out.rows = std::make_shared<const std::vector<Labels>>(std::move(rows));
+  return out;
+}
+
+void add_native_quantiles(const Column& q, const Column& input, Semantics semantics, Column& out) {
+  if (input.histogram.empty()) return;
+  std::vector<Labels> rows = *out.rows;
+  const Signal wanted = number_of(q);
+  for (std::size_t row = 0; row < input.size(); ++row) {
+    if (!input.histogram[row]) continue;
+    rows.push_back((*input.rows)[row].without_name());
+    const bool known = wanted.evidence == Evidence::value;
+    out.value.push_back(known ? histogram_quantile(wanted.value, *input.histogram[row], semantics) : 0);
+    out.evidence.push_back(static_cast<std::uint8_t>(wanted.evidence));
+  }
+  out.rows = std::make_shared<const std::vector<Labels>>(std::move(rows));
+}
+
+void aggregate_histograms(Aggregate fn, const Column& input, const Grouping& grouping, Column& out) {
+  if (input.histogram.empty()) return;
+  std::vector<double> count(grouping.rows->size(), 0);
+  std::vector<NativeHistogram> sum(count.size());
+  std::vector<bool> numbers(count.size(), false);
+  for (std::size_t row = 0; row < input.size(); ++row) {
+    const std::uint32_t group = grouping.group[row];
+    if (input.evidence[row] == 0) numbers[group] = true;
+    if (!input.histogram[row]) continue;
+    if (count[group] == 0)
+      sum[group] = *input.histogram[row];
+    else if (fn == Aggregate::sum || fn == Aggregate::avg)
+      add(sum[group], *input.histogram[row]);
+    ++count[group];
+  }
+  for (std::size_t group = 0; group < count.size(); ++group) {
+    if (count[group] == 0) continue;
+    Cell cell{unknown(Evidence::no_data), nullptr};
+    if (fn == Aggregate::count)
+      cell.signal = {count[group] + (numbers[group] ? out.value[group] : 0), Evidence::value};
+    else if (fn == Aggregate::group)
+      cell.signal = {1, Evidence::value};
+    else if ((fn == Aggregate::sum || fn == Aggregate::avg) && !numbers[group])
+      cell.histogram = fn == Aggregate::sum ? shared(sum[group]) : divided(sum[group], count[group]);
+    else if (fn != Aggregate::sum && fn != Aggregate::avg)
+      continue;  // of the numbers alone
+    put(out, group, std::move(cell));
+  }
+}
+
+}  // namespace signalbox::eval

@@ -1,0 +1,57 @@
+// Native histograms as Prometheus stores them: chunks of them, and records of the write-ahead log.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "runtime/base/native_histogram.hpp"
+#include "runtime/formats/tsdb_bytes.hpp"
+#include "runtime/formats/tsdb_chunk.hpp"
+#include "runtime/formats/tsdb_wal.hpp"
+
+namespace signalbox::formats::tsdb {
+
+// The samples of a chunk of either encoding, chunk_samples() of them, put behind what is in `out`. False when
+// the bytes are no such chunk; `out` is then as it was.
+bool decode_histograms(Encoding encoding, std::string_view data, std::vector<TimedHistogram>& out);
+
+// Buckets as they stand in messages and records: spans of consecutive ones, each so far after the end of the
+// one before (the first after 0), and a number for each bucket. False when there are not as many numbers as
+// buckets, or indices that no histogram has.
+struct Span {
+  std::int32_t offset = 0;
+  std::uint32_t length = 0;
+};
+bool buckets_of(const std::vector<Span>& spans, const std::vector<double>& counts,
+                std::vector<NativeHistogram::Bucket>& out);
+// Counts of whole numbers are told as differences from bucket to bucket.
+std::vector<double> counts_of(const std::vector<std::int64_t>& differences);
+bool has_known_schema(const NativeHistogram& h);
+
+// A record of either type. visit(std::uint64_t series, TimedHistogram&&)
+template <class Visit>
+bool read_histograms_record(std::string_view record, Visit&& visit);
+
+// One histogram of a record, with floats or with whole numbers. False when it is none.
+bool read_recorded_histogram(Bytes& in, bool floats, HistogramPtr& out);
+
+template <class Visit>
+bool read_histograms_record(std::string_view record, Visit&& visit) {
+  Bytes in(record);
+  const auto type = static_cast<WalRecord>(in.u8());
+  if (type != WalRecord::histograms && type != WalRecord::float_histograms) return false;
+  if (in.left() == 0) return in.ok();
+  const std::uint64_t series = in.be64();
+  const auto time = static_cast<std::int64_t>(in.be64());
+  while (in.left() > 0) {
+    const std::int64_t further = in.varint(), later = in.varint();
+    TimedHistogram sample{wrapping_add(time, later), nullptr};
+    if (!read_recorded_histogram(in, type == WalRecord::float_histograms, sample.histogram)) return false;
+    visit(series + static_cast<std::uint64_t>(further), std::move(sample));
+  }
+  return in.ok();
+}
+
+}  // namespace signalbox::formats::tsdb
