@@ -149,7 +149,7 @@ bool depends_on_anchors(const plan::Plan& plan, EvalCache& cache, plan::Index no
 
 Evaluation::Evaluation(Context context) : context_(std::move(context)) {
   if (!context_.cache) context_.cache = make_eval_cache();
-  if (context_.given) memo_ = *context_.given;
+  if (context_.given) memo_.insert(context_.given->begin(), context_.given->end());
 }
 
 // Inputs first, without recursion: a plan may be deeper than the stack.

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <string>
 #include <utility>
@@ -190,7 +191,9 @@ class Evaluation {
   }
 
   Context context_;
-  std::map<plan::Index, Column> memo_;
+  // Columns live as long as the evaluation, and go all at once.
+  std::pmr::monotonic_buffer_resource memory_;
+  std::pmr::map<plan::Index, Column> memo_{&memory_};
 };
 
 }  // namespace signalbox::eval

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <list>
+#include <tuple>
 
 namespace signalbox::loop {
 
@@ -198,7 +199,8 @@ void Engine::decide_tick(Instant at, std::vector<std::optional<std::string>> ver
     c.anchors.done = since;
     c.satisfied = satisfied;
     c.family = family;
-    evaluations.emplace_back(key, eval::Evaluation(std::move(c)));
+    evaluations.emplace_back(std::piecewise_construct, std::forward_as_tuple(key),
+                             std::forward_as_tuple(std::move(c)));
     return evaluations.back().second;
   };
   decider.decide_policies(evaluate);

@@ -110,6 +110,19 @@ SamplesView Cursor::view(Instant first, Instant last, Samples& room) {
   return {room.times, room.values};
 }
 
+namespace {
+
+// Most samples only rise: so many are looked at together.
+constexpr std::uint64_t many = 64;
+// Whether these are numbers, none of them below the one before it.
+bool only_rise(double before, const double* values) {
+  bool odd = !(values[0] >= before);
+  for (std::uint64_t i = 1; i < many; ++i) odd |= !(values[i] >= values[i - 1]);
+  return !odd;
+}
+
+}  // namespace
+
 Cursor::Resets Cursor::resets(std::uint64_t first, std::uint64_t last) {
   Resets out;
   if (series_ == nullptr) return out;
@@ -118,6 +131,9 @@ Cursor::Resets Cursor::resets(std::uint64_t first, std::uint64_t last) {
   const auto walk = [&](const Run& in, std::optional<double> before) {
     const std::uint64_t from = std::max(first, in.from), end = std::min(last + 1, in.from + in.count);
     for (std::uint64_t place = from; place < end; ++place) {
+      if (before)
+        for (; end - place > many && only_rise(*before, in.values + (place - in.from)); place += many)
+          before = in.values[place - in.from + many - 1];
       const double value = in.values[place - in.from];
       out.numbers = out.numbers && !std::isnan(value);
       if (place > first && before && value < *before) out.before.push_back(*before);

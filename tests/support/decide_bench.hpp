@@ -7,6 +7,7 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "compiler/lower/compile.hpp"
@@ -99,7 +100,8 @@ class DecideBench {
       c.anchors.done = done;
       c.satisfied = satisfied;
       c.family = family;
-      evaluations.emplace_back(name, eval::Evaluation(std::move(c)));
+      evaluations.emplace_back(std::piecewise_construct, std::forward_as_tuple(name),
+                               std::forward_as_tuple(std::move(c)));
       return evaluations.back().second;
     };
     decider.decide_policies(evaluate);
