@@ -46,10 +46,12 @@ NativeHistogram read_histogram(ByteReader& r) {
   h.schema = static_cast<std::int32_t>(
       std::clamp<std::int64_t>(r.sint(), NativeHistogram::least_schema, NativeHistogram::most_schema));
   for (double* one : {&h.zero_threshold, &h.zero_count, &h.count, &h.sum}) *one = r.real();
+  if (!(h.zero_threshold >= 0)) h.zero_threshold = 0;
   for (auto* side : {&h.positive, &h.negative}) {
     side->resize(r.count());
     for (NativeHistogram::Bucket& b : *side) {
-      b.index = static_cast<std::int32_t>(r.sint());
+      constexpr std::int64_t most = 1 << 20;  // no double is in a bucket beyond it
+      b.index = static_cast<std::int32_t>(std::clamp<std::int64_t>(r.sint(), -most, most));
       b.count = r.real();
     }
   }

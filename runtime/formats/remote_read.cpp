@@ -245,9 +245,11 @@ class Parser {
         if (!tsdb::buckets_of(sides[s].spans, sides[s].counts, *buckets[s]))
           return broken("a native histogram whose spans do not fit its buckets");
       }
-      if (!tsdb::has_known_schema(h))
+      if (!tsdb::is_sound(h))
         return Error{ErrorCode::unsupported,
-                     fmt::format("a native histogram of schema {}, which is not known", h.schema)};
+                     fmt::format("a native histogram of schema {} and zero threshold {}, which are not known",
+                                 h.schema, h.zero_threshold)};
+      if (Result<void> room = reserve(h.negative.size() + h.positive.size()); !room) return room;
       out.histogram = std::make_shared<const NativeHistogram>(std::move(h));
     }
     histograms_.push_back(std::move(out));
@@ -284,8 +286,7 @@ class Parser {
       case static_cast<std::uint64_t>(tsdb::Encoding::histogram):
       case static_cast<std::uint64_t>(tsdb::Encoding::float_histogram):
         if (Result<void> room = reserve(tsdb::chunk_samples(data)); !room) return room;
-        if (tsdb::decode_histograms(static_cast<tsdb::Encoding>(type), data, histograms_)) return {};
-        return broken("a chunk of native histograms that is none");
+        return chunk_of_histograms(static_cast<tsdb::Encoding>(type), data);
       case static_cast<std::uint64_t>(tsdb::Encoding::xor_floats):
         break;
       default:
@@ -302,6 +303,19 @@ class Parser {
     return broken("a chunk has fewer samples than it says");
   }
 
+  Result<void> chunk_of_histograms(tsdb::Encoding encoding, std::string_view data) {
+    const std::size_t before = histograms_.size();
+    if (!tsdb::decode_histograms(encoding, data, histograms_))
+      return broken("a chunk of native histograms that is none");
+    for (std::size_t i = before; i < histograms_.size(); ++i) {
+      const HistogramPtr& h = histograms_[i].histogram;
+      if (!h) continue;
+      if (Result<void> room = reserve(h->negative.size() + h->positive.size()); !room) return room;
+    }
+    return {};
+  }
+
+  // A bucket takes as much as a sample.
   Result<void> reserve(std::size_t count) {
     samples_ += count;
     if (samples_ <= limits_.answer_samples) return {};

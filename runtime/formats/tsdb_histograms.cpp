@@ -151,8 +151,9 @@ bool buckets_of(const std::vector<Span>& spans, const std::vector<double>& count
   return out.size() == counts.size();
 }
 
-bool has_known_schema(const NativeHistogram& h) {
-  return h.schema >= NativeHistogram::least_schema && h.schema <= NativeHistogram::most_schema;
+bool is_sound(const NativeHistogram& h) {
+  return h.schema >= NativeHistogram::least_schema && h.schema <= NativeHistogram::most_schema &&
+         h.zero_threshold >= 0;
 }
 
 bool decode_histograms(Encoding encoding, std::string_view data, std::vector<TimedHistogram>& out) {
@@ -166,12 +167,12 @@ bool decode_histograms(Encoding encoding, std::string_view data, std::vector<Tim
   layout.zero_threshold = read_zero_threshold(in);
   layout.schema = static_cast<std::int32_t>(std::clamp<std::int64_t>(in.number(), -128, 127));
   std::vector<Span> positive, negative;
-  if (!read_spans(in, positive) || !read_spans(in, negative) || !has_known_schema(layout)) return false;
+  if (!read_spans(in, positive) || !read_spans(in, negative) || !is_sound(layout)) return false;
   std::uint64_t places[2] = {0, 0};
   for (const Span& s : positive) places[0] += s.length;
   for (const Span& s : negative) places[1] += s.length;
   const std::uint64_t all = places[0] + places[1];
-  if (all > in.left()) return false;  // each takes a bit at least
+  if (all > in.left() || all * samples > most_chunk_buckets) return false;  // each takes a bit at least
 
   Counts now;
   now.buckets.resize(floats ? 0 : all);
@@ -287,7 +288,7 @@ bool read_recorded_histogram(Bytes& in, bool floats, HistogramPtr& out) {
     out = nullptr;
     return true;
   }
-  if (!has_known_schema(h)) return false;
+  if (!is_sound(h)) return false;
   out = std::make_shared<const NativeHistogram>(std::move(h));
   return true;
 }

@@ -13,8 +13,11 @@
 
 namespace signalbox::formats::tsdb {
 
+// What one chunk may become: a bucket takes a bit at least in it, and 16 bytes here. Prometheus' own have
+// some ten thousand.
+inline constexpr std::size_t most_chunk_buckets = 1u << 22;
 // The samples of a chunk of either encoding, chunk_samples() of them, put behind what is in `out`. False when
-// the bytes are no such chunk; `out` is then as it was.
+// the bytes are no such chunk, or would be more than that; `out` is then as it was.
 bool decode_histograms(Encoding encoding, std::string_view data, std::vector<TimedHistogram>& out);
 
 // Buckets as they stand in messages and records: spans of consecutive ones, each so far after the end of the
@@ -28,7 +31,8 @@ bool buckets_of(const std::vector<Span>& spans, const std::vector<double>& count
                 std::vector<NativeHistogram::Bucket>& out);
 // Counts of whole numbers are told as differences from bucket to bucket.
 std::vector<double> counts_of(const std::vector<std::int64_t>& differences);
-bool has_known_schema(const NativeHistogram& h);
+// A schema that is known, and a zero bucket that begins at zero or above: arithmetic relies on both.
+bool is_sound(const NativeHistogram& h);
 
 // A record of either type. visit(std::uint64_t series, TimedHistogram&&)
 template <class Visit>

@@ -188,6 +188,7 @@ Result<void> TsdbHistory::Reader::read(std::size_t series, Instant from, Instant
   from_ = from = std::max(from, history_.from_);
   to_ = to = std::min(to, history_.to_);
   damaged_.reset();
+  buckets_ = 0;
   out.samples.clear();
   out.ends.clear();
   out.histograms.clear();
@@ -332,12 +333,15 @@ Result<void> TsdbHistory::Reader::read_head_chunks(const std::vector<HeadSeries:
 Result<void> TsdbHistory::Reader::decode(std::uint8_t encoding, std::string_view data,
                                          const std::string& path, std::uint64_t offset, SeriesSamples& out) {
   const std::size_t before = out.samples.size(), count = tsdb::chunk_samples(data);
-  if (before + out.histograms.size() + count > history_.limits_.answer_samples)
+  const auto too_much = [&] {
     return at_place({ErrorCode::limit_exceeded,
                      fmt::format("a series with more than the {} samples that answer_samples allows",
                                  history_.limits_.answer_samples),
                      "select a shorter time"},
                     path, offset);
+  };
+  const std::size_t histograms = out.histograms.size();
+  if (before + histograms + buckets_ + count > history_.limits_.answer_samples) return too_much();
   bool whole = true;
   switch (const auto kind = static_cast<tsdb::Encoding>(encoding)) {
     case tsdb::Encoding::none:
@@ -345,6 +349,11 @@ Result<void> TsdbHistory::Reader::decode(std::uint8_t encoding, std::string_view
     case tsdb::Encoding::histogram:
     case tsdb::Encoding::float_histogram:
       whole = tsdb::decode_histograms(kind, data, out.histograms);
+      // A bucket takes as much as a sample.
+      for (std::size_t i = histograms; i < out.histograms.size(); ++i)
+        if (const HistogramPtr& h = out.histograms[i].histogram)
+          buckets_ += h->negative.size() + h->positive.size();
+      if (buckets_ > history_.limits_.answer_samples) return too_much();
       break;
     case tsdb::Encoding::xor_floats:
       out.samples.times.resize(before + count);

@@ -69,6 +69,7 @@ class TsdbHistory {
     std::vector<FileWindow> index_windows_;  // by block
     formats::tsdb::IndexSeries entry_;
     std::optional<std::size_t> damaged_;
+    std::size_t buckets_ = 0;  // of histograms in this read
   };
 
  private:

@@ -93,6 +93,14 @@ TEST(TsdbHistograms, ASchemaThatIsNotKnownIsRefused) {
   const test::TsdbChunk chunk =
       test::histogram_chunk({{1, std::make_shared<const NativeHistogram>(strange)}}, false);
   EXPECT_FALSE(decode_histograms(Encoding::histogram, chunk.data, read));
+  // A zero bucket that is wide as no number, or below zero, would never meet another's.
+  for (const double threshold : {std::numeric_limits<double>::quiet_NaN(), -1.0}) {
+    strange.schema = 3;
+    strange.zero_threshold = threshold;
+    const TimedHistogram one{1, std::make_shared<const NativeHistogram>(strange)};
+    EXPECT_FALSE(decode_histograms(Encoding::histogram, test::histogram_chunk({one}, false).data, read));
+    EXPECT_FALSE(read_histograms_record(test::histograms_record({{1, one}}, false), [](auto, auto&&) {}));
+  }
 }
 
 TEST(TsdbHistograms, RecordsAreReadAsTheyWereWritten) {
