@@ -309,6 +309,7 @@ Column Evaluation::run_map(plan::Index index) {
                       to_string((*alignment->rows)[contest.row])));
     value = 0.0;
     evidence = static_cast<std::uint8_t>(Evidence::invalid);
+    if (!out.histogram.empty()) out.histogram[contest.row] = nullptr;
   }
   for (std::size_t i = 0; context_.faults != nullptr && i < alignment->rivals.size(); ++i) {
     const Rivals& rivals = alignment->rivals[i];

@@ -14,9 +14,12 @@ Result<std::size_t> append_in_order(store::SeriesId id, std::span<const std::int
     const std::int64_t number = t < times.size() ? times[t] : never, end = e < ends.size() ? ends[e] : never,
                        histogram = h < histograms.size() ? histograms[h].time : never;
     Result<store::AppendOutcome> stored = store::AppendOutcome::stored;
-    if (number <= end && number <= histogram)
+    // The last of all times is one that a sample may have.
+    const bool any_number = t < times.size(), any_end = e < ends.size(),
+               any_histogram = h < histograms.size();
+    if (any_number && (!any_end || number <= end) && (!any_histogram || number <= histogram))
       stored = store.append(id, Instant{number}, values[t++]);
-    else if (end <= histogram)
+    else if (any_end && (!any_histogram || end <= histogram))
       stored = store.append(id, Instant{ends[e++]}, store::stale_marker());
     else
       stored = store.append_histogram(id, Instant{histogram}, histograms[h++].histogram);
