@@ -32,7 +32,7 @@ struct Limits {
   std::size_t store_series = 1'000'000;
   std::size_t store_bytes = std::size_t{4} << 30;
   // Samples of one answer of a Prometheus, or of one series of its data directory, before they are packed: 16
-  // bytes each.
+  // bytes each. A bucket of a native histogram counts as one.
   std::size_t answer_samples = 128'000'000;
   // One answer of a Prometheus as it comes, and when it is unpacked. History is asked for in pieces far below
   // it.

@@ -27,6 +27,4 @@ Result<BlocksReport> load_blocks(ForeignFolders& folders, const std::string& pat
                                  std::optional<Instant> from, std::optional<Instant> to, const Limits& limits,
                                  store::SeriesStore& store, const std::function<void(double)>& progress);
 
-// What is to be said of what readers of a data directory passed over.
-
 }  // namespace signalbox::sources
