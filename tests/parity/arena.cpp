@@ -82,12 +82,7 @@ bool Arena::load(Sabotage sabotage, std::string& error) {
 }
 
 bool Arena::write_remotely(const World& world, std::string& error) {
-  const auto post = [&](const std::vector<wire::RemoteSeries>& series) {
-    return server_->post("/api/v1/write",
-                         {"Content-Type: application/x-protobuf", "Content-Encoding: snappy",
-                          "X-Prometheus-Remote-Write-Version: 0.1.0"},
-                         remote_write_body(series));
-  };
+  const auto post = [&](const std::vector<wire::RemoteSeries>& series) { return server_->write(series); };
   // The head answers in the order in which it first saw series; blocks have them sorted. A marker long before
   // makes them known in order.
   std::vector<wire::RemoteSeries> known;

@@ -54,15 +54,15 @@ TsdbChunk xor_chunk(const std::vector<TsdbSample>& samples) {
   chunk.first = samples.front().time;
   chunk.last = samples.back().time;
   put_varint(chunk.data, samples[0].time);
-  std::uint64_t before = std::bit_cast<std::uint64_t>(samples[0].value);
-  put_be(chunk.data, before, 8);
+  put_be(chunk.data, std::bit_cast<std::uint64_t>(samples[0].value), 8);
   std::uint64_t delta = 0;
   if (samples.size() > 1) {
     delta = static_cast<std::uint64_t>(samples[1].time) - static_cast<std::uint64_t>(samples[0].time);
     put_uvarint(chunk.data, delta);
   }
   BitWriter bits(chunk.data);
-  int leading = -1, trailing = 0;
+  XorWriter values;
+  values.after(samples[0].value);
   for (std::size_t i = 1; i < samples.size(); ++i) {
     if (i > 1) {
       const std::uint64_t next =
@@ -87,24 +87,7 @@ TsdbChunk xor_chunk(const std::vector<TsdbSample>& samples) {
       else
         put(0b1111, 4, 64);
     }
-    const std::uint64_t now = std::bit_cast<std::uint64_t>(samples[i].value), x = now ^ before;
-    before = now;
-    if (x == 0) {
-      bits.put(0, 1);
-      continue;
-    }
-    bits.put(1, 1);
-    const int zeros_before = std::min(31, std::countl_zero(x)), zeros_after = std::countr_zero(x);
-    if (leading >= 0 && zeros_before >= leading && zeros_after >= trailing) {
-      bits.put(0, 1);
-    } else {
-      leading = zeros_before;
-      trailing = zeros_after;
-      bits.put(1, 1);
-      bits.put(static_cast<std::uint64_t>(leading), 5);
-      bits.put(static_cast<std::uint64_t>(64 - leading - trailing), 6);
-    }
-    bits.put(x >> trailing, 64 - leading - trailing);
+    values.next(bits, samples[i].value);
   }
   return chunk;
 }

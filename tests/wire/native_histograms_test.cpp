@@ -159,11 +159,7 @@ class NativeHistograms : public testing::Test {
           const std::int64_t scrape = (h.time - start) / every;
           return scrape < from || scrape >= from + 100;
         });
-      const HttpAnswer answer =
-          server_->post("/api/v1/write",
-                        {"Content-Type: application/x-protobuf", "Content-Encoding: snappy",
-                         "X-Prometheus-Remote-Write-Version: 0.1.0"},
-                        remote_write_body(piece));
+      const HttpAnswer answer = server_->write(piece);
       ASSERT_TRUE(answer.status == 204 || answer.status == 200) << answer.status << answer.body;
     }
     for (const RemoteSeries& one : sent_) expected_[Labels(one.labels)] = one.histograms;

@@ -269,11 +269,7 @@ TEST_F(Parity, StaleMarkersEndSeriesAsInPrometheus) {
         if (sample.first >= slice && sample.first < slice + 1'800'000)
           series.back().samples.push_back(sample);
     }
-    const HttpAnswer answer =
-        server_->post("/api/v1/write",
-                      {"Content-Type: application/x-protobuf", "Content-Encoding: snappy",
-                       "X-Prometheus-Remote-Write-Version: 0.1.0"},
-                      remote_write_body(series));
+    const HttpAnswer answer = server_->write(series);
     ASSERT_EQ(answer.status, 204) << answer.body;
   }
   compare_all("stale", first);

@@ -197,6 +197,13 @@ bool PrometheusServer::launch(std::string& error) {
   return false;
 }
 
+HttpAnswer PrometheusServer::write(const std::vector<RemoteSeries>& series) const {
+  return post("/api/v1/write",
+              {"Content-Type: application/x-protobuf", "Content-Encoding: snappy",
+               "X-Prometheus-Remote-Write-Version: 0.1.0"},
+              remote_write_body(series));
+}
+
 std::string PrometheusServer::last_words() const {
   siginfo_t info{};
   std::string how = "it runs";

@@ -19,6 +19,8 @@ struct HttpAnswer {
   std::string body;
 };
 
+struct RemoteSeries;
+
 class PrometheusServer {
  public:
   // Loads `open_metrics` (if any) into blocks with promtool and serves them. On failure the error says what
@@ -38,6 +40,8 @@ class PrometheusServer {
   HttpAnswer get(const std::string& path_and_query) const;
   HttpAnswer post(const std::string& path, const std::vector<std::string>& headers,
                   const std::string& body) const;
+  // By remote write.
+  HttpAnswer write(const std::vector<RemoteSeries>& series) const;
   // The end of its log, and how it ended if it did: for an error where it gave no answer.
   std::string last_words() const;
 

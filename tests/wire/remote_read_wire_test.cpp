@@ -69,11 +69,7 @@ class Reading : public testing::Test {
       for (RemoteSeries& one : piece)
         std::erase_if(one.samples,
                       [&](const auto& s) { return s.first < from || s.first >= from + 5 * hour; });
-      const HttpAnswer answer =
-          server_->post("/api/v1/write",
-                        {"Content-Type: application/x-protobuf", "Content-Encoding: snappy",
-                         "X-Prometheus-Remote-Write-Version: 0.1.0"},
-                        remote_write_body(piece));
+      const HttpAnswer answer = server_->write(piece);
       ASSERT_TRUE(answer.status == 204 || answer.status == 200) << answer.status << answer.body;
     }
     for (const RemoteSeries& one : all) {

@@ -226,11 +226,7 @@ class Live : public testing::Test {
     send(series);
   }
   void send(const std::vector<RemoteSeries>& series) {
-    const HttpAnswer answer =
-        server_->post("/api/v1/write",
-                      {"Content-Type: application/x-protobuf", "Content-Encoding: snappy",
-                       "X-Prometheus-Remote-Write-Version: 0.1.0"},
-                      remote_write_body(series));
+    const HttpAnswer answer = server_->write(series);
     ASSERT_TRUE(answer.status == 204 || answer.status == 200) << answer.status << answer.body;
   }
   // A server that moves samples between its files while it is asked and read is asked again.
@@ -375,10 +371,7 @@ TEST(Damaged, AByteChangedIsSeenOrChangesNothing) {
   std::string error;
   auto server = PrometheusServer::start(recording(), error, {"--storage.tsdb.min-block-duration=1h"});
   ASSERT_TRUE(server) << error;
-  const HttpAnswer answer = server->post("/api/v1/write",
-                                         {"Content-Type: application/x-protobuf", "Content-Encoding: snappy",
-                                          "X-Prometheus-Remote-Write-Version: 0.1.0"},
-                                         remote_write_body(scrapes(start + 10 * hour, start + 11 * hour)));
+  const HttpAnswer answer = server->write(scrapes(start + 10 * hour, start + 11 * hour));
   ASSERT_TRUE(answer.status == 204 || answer.status == 200) << answer.body;
   ASSERT_TRUE(server->restart(error)) << error;
   test::MemoryFolders folders = in_memory(server->data());
