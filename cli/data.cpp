@@ -8,11 +8,13 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "cli/output.hpp"
 #include "cli/recorded_texts.hpp"
 #include "runtime/eval/store_provider.hpp"
 #include "runtime/net/event_loop.hpp"
 #include "runtime/net/posix_disk.hpp"
 #include "runtime/sources/blocks.hpp"
+#include "runtime/sources/passed_over.hpp"
 #include "runtime/sources/prometheus.hpp"
 #include "runtime/sources/prometheus_leaves.hpp"
 #include "runtime/sources/scrape.hpp"
@@ -39,10 +41,7 @@ Result<History> load_data_directory(ForeignFolders& folders, const plan::Plan& p
       folders, request.location, plan, request.from, request.to, Limits{}, store, show_progress);
   end_progress();
   if (!loaded) return loaded.error();
-  for (const Error& notice : loaded->notices) {
-    fmt::print(stderr, "signalbox: {}\n", notice.message);
-    if (!notice.hint.empty()) fmt::print(stderr, "      help: {}\n", notice.hint);
-  }
+  for (const Error& notice : loaded->notices) say(notice);
   const sources::LoadReport& report = loaded->load;
   return History{report.samples, request.from ? std::max(report.first, *request.from) : report.first,
                  request.to ? std::min(report.last, *request.to) : report.last, Semantics::prometheus2,
@@ -111,6 +110,8 @@ Result<History> load_url(const plan::Plan& plan, const HistoryRequest& request, 
         else
           out = History{report->load.samples, std::max(report->load.first, from),
                         std::min(report->load.last, to), report->semantics, nullptr};
+        if (report)
+          if (const auto told = sources::told_passed_over(report->passed_over)) say(*told);
         loop.stop();
       });
       return;

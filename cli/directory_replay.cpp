@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cli/output.hpp"
 #include "runtime/loop/directory_replay.hpp"
 #include "runtime/net/posix_disk.hpp"
 #include "runtime/plan/slice.hpp"

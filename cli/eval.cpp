@@ -29,11 +29,11 @@ struct SeriesResult {
 
 // As the API writes them: which bounds of a bucket belong to it, the bounds, and the count.
 nlohmann::ordered_json histogram_json(const NativeHistogram& h) {
-  enum { upper_only, lower_only, neither, both };
+  enum { upper_only, lower_only, both = 3 };
   auto buckets = nlohmann::ordered_json::array();
   for (const BucketRange& b : bucket_ranges(h)) {
     if (b.count == 0) continue;
-    const int bounds = b.lower < 0 ? (b.upper > 0 ? both : lower_only) : b.upper > 0 ? upper_only : neither;
+    const int bounds = b.is_zero() ? both : b.lower < 0 ? lower_only : upper_only;
     buckets.push_back({bounds, api_text(b.lower), api_text(b.upper), api_text(b.count)});
   }
   nlohmann::ordered_json out = {{"count", api_text(h.count)}, {"sum", api_text(h.sum)}};

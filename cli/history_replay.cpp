@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "cli/jit.hpp"
+#include "cli/output.hpp"
 #include "cli/variants.hpp"
 
 namespace signalbox::cli {
@@ -30,11 +31,6 @@ void watch_for_interrupt() {
     interrupted = true;
     std::signal(SIGINT, SIG_DFL);
   });
-}
-
-void say(const Error& error) {
-  fmt::print(stderr, "signalbox: {}\n", error.message);
-  if (!error.hint.empty()) fmt::print(stderr, "      help: {}\n", error.hint);
 }
 
 void say_last(const std::string& line) {

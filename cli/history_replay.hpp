@@ -53,6 +53,5 @@ std::vector<loop::Story> replay_stories(const std::vector<const plan::Plan*>& pl
 
 // Standard error, over a line of progress where there is one.
 void say_last(const std::string& line);
-void say(const Error& error);
 
 }  // namespace signalbox::cli

@@ -26,6 +26,11 @@ std::string event_text(const decide::Event& e) {
                      e.id.empty() ? "" : fmt::format("  [{}]", e.id), e.why);
 }
 
+void say(const Error& error) {
+  fmt::print(stderr, "signalbox: {}\n", error.message);
+  if (!error.hint.empty()) fmt::print(stderr, "      help: {}\n", error.hint);
+}
+
 std::string dump(const nlohmann::ordered_json& json, int indent) {
   return json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }

@@ -297,11 +297,10 @@ Result<Semantics> ask_semantics(const plan::Plan& plan) {
     Result<Semantics> out = Semantics::prometheus3;
     sources::PrometheusHistory history((*loop)->http(), source.urls[0], Limits{});
     history.version([&](Result<std::string> version) {
-      if (!version)
-        out = Error{version.error().code, fmt::format("{}: {}", source.urls[0], version.error().message),
+      out = history.semantics_by(version);
+      if (!out)
+        out = Error{out.error().code, fmt::format("{}: {}", source.urls[0], out.error().message),
                     "start it first, or say `semantics 2` in the source"};
-      else
-        out = sources::semantics_of(*version);
       (*loop)->stop();
     });
     (*loop)->run();
@@ -311,8 +310,7 @@ Result<Semantics> ask_semantics(const plan::Plan& plan) {
 }
 
 int fail(const Error& e) {
-  fmt::print(stderr, "signalbox: {}\n", e.message);
-  if (!e.hint.empty()) fmt::print(stderr, "      help: {}\n", e.hint);
+  cli::say(e);
   return exit_program;
 }
 

@@ -142,6 +142,13 @@ void Declarations::count_slo(const syntax::SloDecl& decl) {
       const TypedPtr bound = h == nullptr ? nullptr : typer_.type(ind->at_most, place);
       if (h == nullptr || bound == nullptr) {
         good = false;
+      } else if (h->type.kind == sema::MetricKind::native_histogram) {
+        diagnostics_.report(
+            Code::kind_clash, ind->histogram->span,
+            "a native histogram has no bucket of exactly that bound, and nothing is interpolated",
+            "judge slices of time: indicator bad slices of 1m where p95(…[5m]) > 300ms; or take its classic "
+            "buckets");
+        good = false;
       } else if (h->op != TypedOp::selector || h->type.kind == sema::MetricKind::counter ||
                  h->type.kind == sema::MetricKind::gauge) {
         diagnostics_.report(Code::kind_clash, ind->histogram->span, "a share is taken of a histogram",

@@ -278,6 +278,11 @@ TypedPtr Typer::binary(const Expr& e) {
   } else if (op == ShapeOp::add || op == ShapeOp::sub) {
     // Sums and differences of counters are still counters; everything else is a plain value.
     if (a->type.kind == b->type.kind) t->type.kind = a->type.kind;
+  } else if (op == ShapeOp::mul || op == ShapeOp::div) {
+    // Times or by a number, it is still one.
+    const bool native_a = a->type.kind == MetricKind::native_histogram,
+               native_b = b->type.kind == MetricKind::native_histogram;
+    if (native_a != native_b && (native_a || op == ShapeOp::mul)) t->type.kind = MetricKind::native_histogram;
   }
   return t;
 }

@@ -216,6 +216,12 @@ TypedPtr Functions::aggregate(const Expr& e, plan::Aggregate op) {
   }
   const TypedPtr family = t_.visit(e.args.back());
   if (family == nullptr || !check_argument(e, family, e.args.back()->span, 'v')) return nullptr;
+  using plan::Aggregate;
+  if (family->type.kind == MetricKind::native_histogram && op != Aggregate::sum && op != Aggregate::avg &&
+      op != Aggregate::count && op != Aggregate::group)
+    return t_.fail(Code::kind_clash, e.args.back()->span,
+                   fmt::format("`{}` makes nothing of native histograms", e.text),
+                   "take it of numbers, as of histogram_count(…), or add them up with sum by (…)");
   bool good = true;
   auto t = t_.make(TypedOp::aggregate, e.span);
   t->aggregate = op;
@@ -321,7 +327,8 @@ TypedPtr Functions::histogram_quantile(const Expr& e) {
   return t;
 }
 
-// p95(m[5m]) is histogram_quantile(0.95, sum by (le, per-labels) (rate(m_bucket[5m]))).
+// p95(m[5m]) is histogram_quantile(0.95, sum by (le, per-labels) (rate(m_bucket[5m]))); of a native histogram
+// it is histogram_quantile(0.95, sum by (per-labels) (rate(m[5m]))).
 TypedPtr Functions::percentile(const Expr& e, int percent) {
   const std::string form = fmt::format("{}(histogram[5m])", e.text);
   if (!arity(e, 1, form.c_str())) return nullptr;
@@ -337,8 +344,9 @@ TypedPtr Functions::percentile(const Expr& e, int percent) {
         a->type.kind == MetricKind::counter
             ? fmt::format("name a histogram: {}; of a counter there is rate({}[5m])", form, a->text)
             : fmt::format("name a histogram: {}; of a gauge there is max_over_time({}[5m])", form, a->text));
+  const bool native = a->type.kind == MetricKind::native_histogram;
   auto buckets = std::make_shared<Typed>(*a);
-  if (a->type.kind != MetricKind::bucket) {
+  if (a->type.kind != MetricKind::bucket && !native) {
     for (Matcher& m : buckets->matchers)
       if (m.label == metric_name_label && m.op == MatchOp::equal) m.value += "_bucket";
     buckets->text += "_bucket";
@@ -350,7 +358,7 @@ TypedPtr Functions::percentile(const Expr& e, int percent) {
   rated->type.rows = a->type.rows;
   auto summed = t_.make(TypedOp::aggregate, e.span);
   summed->labels = t_.place_.per;
-  summed->labels.push_back("le");
+  if (!native) summed->labels.push_back("le");
   std::sort(summed->labels.begin(), summed->labels.end());
   summed->args = {rated};
   summed->type.rows.closed = true;

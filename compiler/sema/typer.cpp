@@ -566,7 +566,7 @@ TypedPtr Typer::sign(const Expr& e) {
   t->shape_op = ShapeOp::neg;
   t->args = {a};
   t->type = a->type;
-  t->type.kind = MetricKind::unknown;
+  if (t->type.kind != MetricKind::native_histogram) t->type.kind = MetricKind::unknown;
   return t;
 }
 

@@ -121,7 +121,15 @@ void add_buckets(Buckets& into, const Buckets& more, double sign) {
 }
 
 void combine(NativeHistogram& a, const NativeHistogram& b, double sign) {
-  if (b.schema < a.schema) a = at_schema(a, b.schema);
+  if (b.schema < a.schema) {
+    // The coarser one takes in the other, after both zero buckets have met: what lies in them is told apart
+    // by the buckets that each had.
+    NativeHistogram coarse = b;
+    if (sign < 0) scale(coarse, -1);
+    combine(coarse, a, 1);
+    a = std::move(coarse);
+    return;
+  }
   Zero other{b.zero_count, b.zero_threshold};
   while (other.threshold != a.zero_threshold) {
     if (a.zero_threshold > other.threshold) other = zero_up_to(b, a.zero_threshold);
@@ -151,6 +159,12 @@ bool lost(const Buckets& now, const Buckets& before) {
 }
 
 }  // namespace
+
+std::size_t memory_of(const NativeHistogram& h) {
+  constexpr std::size_t allocation = 16;  // what the allocator keeps beside each of three
+  return sizeof(NativeHistogram) + sizeof(TimedHistogram) + 3 * allocation +
+         (h.positive.capacity() + h.negative.capacity()) * sizeof(Bucket);
+}
 
 double bucket_bound(std::int32_t index, std::int32_t schema) {
   if (schema < 0) {
@@ -224,7 +238,7 @@ std::string to_string(const NativeHistogram& h) {
   std::string out = "{count:" + shortest(h.count) + ", sum:" + shortest(h.sum);
   for (const BucketRange& b : bucket_ranges(h)) {
     if (b.count == 0) continue;
-    const bool zero = b.lower <= 0 && b.upper >= 0, negative = b.upper < 0;
+    const bool zero = b.is_zero(), negative = !zero && b.lower < 0;
     out += std::string(", ") + (zero || negative ? "[" : "(") + shortest(b.lower) + "," + shortest(b.upper) +
            (negative ? ")" : "]") + ":" + shortest(b.count);
   }

@@ -2,6 +2,7 @@
 // The arithmetic, resets and bounds are Prometheus' (model/histogram).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -18,6 +19,8 @@ struct NativeHistogram {
     bool operator==(const Bucket&) const = default;
   };
   static constexpr std::int32_t least_schema = -4, most_schema = 8;
+  // No double is in a bucket beyond it, at any schema.
+  static constexpr std::int32_t most_index = 1 << 20;
 
   std::int32_t schema = 0;
   double zero_threshold = 0;  // observations from −it to it are in zero_count
@@ -29,6 +32,8 @@ struct NativeHistogram {
   bool operator==(const NativeHistogram&) const = default;
 };
 using HistogramPtr = std::shared_ptr<const NativeHistogram>;
+// What one takes in memory, in bytes.
+std::size_t memory_of(const NativeHistogram& h);
 // As it was taken, or a stale marker where it is null.
 struct TimedHistogram {
   std::int64_t time = 0;  // ms
@@ -42,6 +47,7 @@ double bucket_bound(std::int32_t index, std::int32_t schema);
 // when something is in it, and ends one in which its threshold lies.
 struct BucketRange {
   double lower = 0, upper = 0, count = 0;
+  bool is_zero() const { return lower == -upper; }  // both of whose bounds belong to it
 };
 std::vector<BucketRange> bucket_ranges(const NativeHistogram& h);
 

@@ -50,7 +50,7 @@ NativeHistogram read_histogram(ByteReader& r) {
   for (auto* side : {&h.positive, &h.negative}) {
     side->resize(r.count());
     for (NativeHistogram::Bucket& b : *side) {
-      constexpr std::int64_t most = 1 << 20;  // no double is in a bucket beyond it
+      constexpr std::int64_t most = NativeHistogram::most_index;
       b.index = static_cast<std::int32_t>(std::clamp<std::int64_t>(r.sint(), -most, most));
       b.count = r.real();
     }
@@ -96,7 +96,12 @@ Observed read_observed(ByteReader& r) {
   return o;
 }
 
-// The nodes below `root`, by index.
+// What no record could work out again: it has the columns of one instant.
+bool is_measured(plan::NodeKind kind) {
+  return kind == plan::NodeKind::leaf || kind == plan::NodeKind::slices || kind == plan::NodeKind::subquery;
+}
+
+// The nodes below `root` at its instant, by index.
 std::set<Index> cone(const plan::Plan& plan, Index root) {
   std::set<Index> seen;
   std::vector<Index> open = {root};
@@ -104,6 +109,7 @@ std::set<Index> cone(const plan::Plan& plan, Index root) {
     const Index n = open.back();
     open.pop_back();
     if (!seen.insert(n).second) continue;
+    if (plan.nodes[n].kind == plan::NodeKind::subquery) continue;
     for (Index input : plan.nodes[n].inputs) open.push_back(input);
   }
   return seen;
@@ -280,8 +286,7 @@ Decision::Recorded complete_record(const plan::Plan& plan, Record record, const 
     for (Index root : in.roots) {
       for (Index node : cone(plan, root)) {
         const plan::NodeKind kind = plan.nodes[node].kind;
-        if (kind == plan::NodeKind::leaf || kind == plan::NodeKind::slices)
-          record.columns[node] = evaluation.column(node);
+        if (is_measured(kind)) record.columns[node] = evaluation.column(node);
         if (kind != plan::NodeKind::hold || evaluation.context().holds_before == nullptr) continue;
         for (const auto& [key, cell] : *evaluation.context().holds_before)
           if (key.node == node) holds.emplace(key, cell);

@@ -1,6 +1,7 @@
 #include "runtime/eval/native_histogram.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -38,6 +39,32 @@ HistogramPtr combined(const Cell& a, const Cell& b, bool minus) {
     add(out, *b.histogram);
   compact(out);
   return shared(std::move(out));
+}
+
+// Resets or changes of numbers and histograms in their order. One kind after the other is both.
+std::size_t steps_of_both(RangeFn fn, const store::Histograms& all, std::size_t first, std::size_t last,
+                          const store::Samples& numbers) {
+  const auto bits = [](double v) { return std::bit_cast<std::uint64_t>(v); };
+  const auto same = [&](NativeHistogram a, NativeHistogram b) {
+    const bool sums = bits(a.sum) == bits(b.sum);
+    a.sum = b.sum = 0;
+    return sums && a == b;
+  };
+  const auto differ = [](double a, double b) { return a != b && !(std::isnan(a) && std::isnan(b)); };
+  std::size_t steps = 0, h = first, n = 0;
+  for (bool was_number = false, begun = false; h < last || n < numbers.size(); begun = true) {
+    const bool is_number = n < numbers.size() && (h == last || numbers.times[n] < all.time(h));
+    bool step = begun && is_number != was_number;
+    if (begun && is_number && was_number)
+      step = fn == RangeFn::resets ? numbers.values[n] < numbers.values[n - 1]
+                                   : differ(numbers.values[n], numbers.values[n - 1]);
+    else if (begun && !is_number && !was_number)
+      step = fn == RangeFn::resets ? is_reset(*all.at(h), *all.at(h - 1)) : !same(*all.at(h), *all.at(h - 1));
+    steps += step;
+    was_number = is_number;
+    ++(is_number ? n : h);
+  }
+  return steps;
 }
 
 HistogramPtr scaled(const NativeHistogram& h, double factor) {
@@ -130,6 +157,23 @@ void put(Column& column, std::size_t row, Cell cell) {
   if (!column.histogram.empty()) column.histogram[row] = std::move(cell.histogram);
 }
 
+bool takes_numbers_alone(RangeFn fn, Semantics semantics) {
+  if (semantics != Semantics::prometheus3) return false;
+  switch (fn) {
+    case RangeFn::min_over_time:
+    case RangeFn::max_over_time:
+    case RangeFn::stddev_over_time:
+    case RangeFn::stdvar_over_time:
+    case RangeFn::quantile_over_time:
+    case RangeFn::deriv:
+    case RangeFn::predict_linear:
+    case RangeFn::holt_winters:
+      return true;
+    default:
+      return false;
+  }
+}
+
 Cell over_range(RangeFn fn, const store::Histograms& all, std::size_t first, std::size_t last,
                 const store::Samples& numbers, Instant end, Duration length, Semantics semantics) {
   const std::size_t count = last - first;
@@ -146,6 +190,8 @@ Cell over_range(RangeFn fn, const store::Histograms& all, std::size_t first, std
     default:
       break;
   }
+  if (semantics == Semantics::prometheus3 && (fn == RangeFn::resets || fn == RangeFn::changes))
+    return number(steps_of_both(fn, all, first, last, numbers));
   if (numbers.size() > 0) return {unknown(Evidence::no_data), nullptr};
   switch (fn) {
     case RangeFn::rate:
@@ -272,10 +318,12 @@ Column of_histograms(HistogramFn fn, const std::vector<const Column*>& args, con
   std::vector<Labels> rows;
   for (std::size_t row = 0; row < input.size(); ++row) {
     const Cell cell = cell_at(input, row);
-    if (!cell.histogram) continue;
+    if (!cell.histogram && cell.signal.evidence == Evidence::value) continue;
     rows.push_back((*input.rows)[row].without_name());
     Signal signal{0, Evidence::value};
-    if (fn == HistogramFn::fraction) {
+    if (!cell.histogram) {
+      signal = unknown(cell.signal.evidence);  // why there is none
+    } else if (fn == HistogramFn::fraction) {
       const Signal lower = number_of(*args[0]), upper = number_of(*args[1]);
       if (lower.evidence != Evidence::value || upper.evidence != Evidence::value)
         signal = unknown(worse(lower.evidence, upper.evidence));

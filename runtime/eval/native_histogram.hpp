@@ -21,6 +21,9 @@ Cell cell_at(const Column& column, std::size_t row);
 // Puts a cell into a column that has that row already.
 void put(Column& column, std::size_t row, Cell cell);
 
+// Whether of numbers and histograms in one range `fn` takes the numbers alone: in Prometheus 3, where it
+// makes nothing of histograms.
+bool takes_numbers_alone(RangeFn fn, Semantics semantics);
 // Of a range: the histograms of `all` at places [first, last), and the numbers that lie in it.
 Cell over_range(RangeFn fn, const store::Histograms& all, std::size_t first, std::size_t last,
                 const store::Samples& numbers, Instant end, Duration length, Semantics semantics);
@@ -37,7 +40,7 @@ double histogram_fraction(double lower, double upper, const NativeHistogram& h, 
 // The variance, where all of a bucket lies at the geometric mean of its bounds, and of the zero bucket at 0.
 double histogram_variance(const NativeHistogram& h);
 
-// histogram_count(…) and the like of the rows that are histograms; the others are left out. `args` are the
+// histogram_count(…) and the like of the rows that are histograms; numbers are left out. `args` are the
 // scalars before them.
 Column of_histograms(plan::HistogramFn fn, const std::vector<const Column*>& args, const Column& input,
                      Semantics semantics);

@@ -65,7 +65,7 @@ Column Evaluation::subquery(plan::Index index) {
     if (query.range_fn != RangeFn::last_over_time) rows[row] = rows[row].without_name();
   }
   for (const auto& [row, of] : histograms)
-    if (!bad)
+    if (!bad && (samples[row].size() == 0 || !takes_numbers_alone(query.range_fn, context_.semantics)))
       put(out, row,
           over_range(query.range_fn, of, 0, of.size(), samples[row], end, query.window.length,
                      context_.semantics));

@@ -12,6 +12,7 @@
 #include <protozero/pbf_writer.hpp>
 
 #include "runtime/base/crc32c.hpp"
+#include "runtime/base/stale_marker.hpp"
 #include "runtime/formats/text.hpp"
 #include "runtime/formats/tsdb_bytes.hpp"
 #include "runtime/formats/tsdb_chunk.hpp"
@@ -44,8 +45,6 @@ constexpr protozero::pbf_tag_type frame_series = 1;
 constexpr protozero::pbf_tag_type chunked_label = 1, chunked_chunk = 2;
 constexpr protozero::pbf_tag_type chunk_type = 3, chunk_data = 4;
 }  // namespace field
-// The sum of a native histogram that is a stale marker.
-constexpr std::uint64_t stale_bits = 0x7ff0000000000002ull;
 constexpr std::int32_t accept_samples = 0, accept_chunks = 1;
 
 constexpr std::uint32_t text_of(protozero::pbf_tag_type tag) {
@@ -224,34 +223,42 @@ class Parser {
         taken = false;
       for (int s = 0; s < 2 && !taken; ++s) {
         const auto later = s == 0 ? 0 : field::positive_after;
+        // A span, a difference and a bucket take as much as a sample at most, and stay below what is left.
+        const std::size_t left = limits_.answer_samples - samples_;
+        Side& side = sides[s];
         taken = true;
         if (part == text_of(field::histogram_spans + later)) {
-          sides[s].spans.push_back(span(message.get_message()));
+          side.spans.push_back(span(message.get_message()));
         } else if (part == text_of(field::histogram_differences + later)) {
-          for (const std::int64_t one : message.get_packed_sint64()) sides[s].differences.push_back(one);
+          for (const std::int64_t one : message.get_packed_sint64())
+            if (side.differences.size() <= left) side.differences.push_back(one);
         } else if (part == text_of(field::histogram_counts + later)) {
-          for (const double one : message.get_packed_double()) sides[s].counts.push_back(one);
+          for (const double one : message.get_packed_double())
+            if (side.counts.size() <= left) side.counts.push_back(one);
         } else {
           taken = false;
         }
+        if (std::max({side.spans.size(), side.differences.size(), side.counts.size()}) > left)
+          return reserve(left + 1);
       }
       if (!taken) message.skip();
     }
-    if (Result<void> room = reserve(1); !room) return room;
-    if (std::bit_cast<std::uint64_t>(h.sum) != stale_bits) {
+    if (!is_stale_marker(h.sum)) {
       std::vector<NativeHistogram::Bucket>* const buckets[] = {&h.negative, &h.positive};
+      bool known = true;
       for (int s = 0; s < 2; ++s) {
         if (sides[s].counts.empty()) sides[s].counts = tsdb::counts_of(sides[s].differences);
-        if (!tsdb::buckets_of(sides[s].spans, sides[s].counts, *buckets[s]))
-          return broken("a native histogram whose spans do not fit its buckets");
+        known = tsdb::buckets_of(sides[s].spans, sides[s].counts, *buckets[s]) && known;
       }
-      if (!tsdb::is_sound(h))
-        return Error{ErrorCode::unsupported,
-                     fmt::format("a native histogram of schema {} and zero threshold {}, which are not known",
-                                 h.schema, h.zero_threshold)};
-      if (Result<void> room = reserve(h.negative.size() + h.positive.size()); !room) return room;
+      if (!known || !tsdb::is_known(h)) {
+        ++answer_.passed_over;
+        return {};
+      }
+      if (Result<void> room = reserve(h); !room) return room;
       out.histogram = std::make_shared<const NativeHistogram>(std::move(h));
     }
+    if (!out.histogram)
+      if (Result<void> room = reserve(1); !room) return room;
     histograms_.push_back(std::move(out));
     return {};
   }
@@ -290,7 +297,8 @@ class Parser {
       case static_cast<std::uint64_t>(tsdb::Encoding::xor_floats):
         break;
       default:
-        return Error{ErrorCode::unsupported, fmt::format("a chunk of encoding {}, which is not known", type)};
+        answer_.passed_over += std::max<std::size_t>(1, tsdb::chunk_samples(data));
+        return {};
     }
     const std::size_t before = times_.size(), count = tsdb::chunk_samples(data);
     if (Result<void> room = reserve(count); !room) return room;
@@ -305,17 +313,24 @@ class Parser {
 
   Result<void> chunk_of_histograms(tsdb::Encoding encoding, std::string_view data) {
     const std::size_t before = histograms_.size();
-    if (!tsdb::decode_histograms(encoding, data, histograms_))
-      return broken("a chunk of native histograms that is none");
-    for (std::size_t i = before; i < histograms_.size(); ++i) {
-      const HistogramPtr& h = histograms_[i].histogram;
-      if (!h) continue;
-      if (Result<void> room = reserve(h->negative.size() + h->positive.size()); !room) return room;
+    switch (tsdb::decode_histograms(encoding, data, histograms_)) {
+      case tsdb::HistogramRead::whole:
+        break;
+      case tsdb::HistogramRead::malformed:
+        return broken("a chunk of native histograms that is none");
+      case tsdb::HistogramRead::unknown:
+        answer_.passed_over += tsdb::chunk_samples(data);
     }
+    for (std::size_t i = before; i < histograms_.size(); ++i)
+      if (const HistogramPtr& h = histograms_[i].histogram)
+        if (Result<void> room = reserve(*h); !room) return room;
     return {};
   }
 
-  // A bucket takes as much as a sample.
+  // As many samples as take its room.
+  Result<void> reserve(const NativeHistogram& h) {
+    return reserve(memory_of(h) / (sizeof(std::int64_t) + sizeof(double)));
+  }
   Result<void> reserve(std::size_t count) {
     samples_ += count;
     if (samples_ <= limits_.answer_samples) return {};

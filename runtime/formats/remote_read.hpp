@@ -30,11 +30,11 @@ struct RemoteReadSeries {
 };
 struct RemoteReadAnswer {
   std::vector<RemoteReadSeries> series;  // each once
+  std::size_t passed_over = 0;           // samples that are in no series: of a kind that is not known
 };
 // `content_type` says which of the two an answer with HTTP status 200 is. `malformed`: cut off, a checksum
 // that differs, times that do not rise, a label twice. `limit_exceeded`: answer_bytes, store_series,
 // answer_samples (of all series together), labels_per_series, label_name_bytes, label_value_bytes.
-// `unsupported`: an encoding of chunks that is not known.
 Result<RemoteReadAnswer> parse_remote_read(std::string_view content_type, std::string_view body,
                                            const RemoteReadQuery& query, const Limits& limits);
 

@@ -3,15 +3,16 @@
 #include <algorithm>
 #include <cmath>
 
+#include "runtime/base/stale_marker.hpp"
+
 namespace signalbox::formats::tsdb {
 namespace {
 
 using Bucket = NativeHistogram::Bucket;
 
-// The sum that says "this series has ended".
-constexpr std::uint64_t stale_bits = 0x7ff0000000000002ull;
-// No double is in a bucket beyond these, at any schema.
-constexpr std::int64_t most_index = std::int64_t{1} << 20;
+constexpr std::int64_t most_index = NativeHistogram::most_index;
+// Buckets whose bounds are told one by one (Prometheus 3); the last of its fields are those bounds.
+constexpr std::int64_t custom_buckets = -53;
 
 // Bits from the top of each byte on; past the end they are zero, and ok() is false.
 class Bits {
@@ -85,20 +86,22 @@ struct Xor {
   }
 };
 
-bool is_span(std::int64_t offset, std::uint64_t length) {
-  return offset >= -2 * most_index && offset <= 2 * most_index && length <= std::uint64_t{2 * most_index};
+HistogramRead read_spans(Bits& in, std::vector<Span>& out) {
+  const std::uint64_t count = in.unsigned_number();
+  if (count > in.left()) return HistogramRead::malformed;  // each takes two bits at least
+  if (count > most_chunk_buckets) return HistogramRead::unknown;
+  for (std::uint64_t i = 0; i < count && in.ok(); ++i) {
+    const std::uint64_t length = in.unsigned_number();
+    out.push_back({in.number(), length});
+  }
+  return in.ok() ? HistogramRead::whole : HistogramRead::malformed;
 }
 
-bool read_spans(Bits& in, std::vector<Span>& out) {
-  const std::uint64_t count = in.unsigned_number();
-  if (count > in.left()) return false;  // each takes two bits at least
-  for (std::uint64_t i = 0; i < count; ++i) {
-    const std::uint64_t length = in.unsigned_number();
-    const std::int64_t offset = in.number();
-    if (!in.ok() || !is_span(offset, length)) return false;
-    out.push_back({static_cast<std::int32_t>(offset), static_cast<std::uint32_t>(length)});
-  }
-  return in.ok();
+// How many buckets there are; more than `most` are `most` and one.
+std::uint64_t length_of(const std::vector<Span>& spans, std::uint64_t most) {
+  std::uint64_t out = 0;
+  for (const Span& span : spans) out = std::min(out + std::min(span.length, most + 1), most + 1);
+  return out;
 }
 
 double read_zero_threshold(Bits& in) {
@@ -139,49 +142,54 @@ std::vector<double> counts_of(const std::vector<std::int64_t>& differences) {
 
 bool buckets_of(const std::vector<Span>& spans, const std::vector<double>& counts, std::vector<Bucket>& out) {
   out.clear();
+  if (length_of(spans, counts.size()) != counts.size()) return false;
+  out.reserve(counts.size());
   std::int64_t index = 0;
   for (std::size_t s = 0; s < spans.size(); ++s) {
-    index += spans[s].offset;
     if (s > 0 && spans[s].offset < 0) return false;
-    for (std::uint32_t i = 0; i < spans[s].length; ++i, ++index) {
-      if (out.size() == counts.size() || index > most_index || index < -most_index) return false;
+    if (spans[s].offset > 2 * most_index || spans[s].offset < -2 * most_index) return false;
+    index = std::min(index + spans[s].offset, 2 * most_index);  // spans without a bucket may be many
+    for (std::uint64_t i = 0; i < spans[s].length; ++i, ++index) {
+      if (index > most_index || index < -most_index) return false;
       out.push_back({static_cast<std::int32_t>(index), counts[out.size()]});
     }
   }
-  return out.size() == counts.size();
+  return true;
 }
 
-bool is_sound(const NativeHistogram& h) {
+bool is_known(const NativeHistogram& h) {
   return h.schema >= NativeHistogram::least_schema && h.schema <= NativeHistogram::most_schema &&
          h.zero_threshold >= 0;
 }
 
-bool decode_histograms(Encoding encoding, std::string_view data, std::vector<TimedHistogram>& out) {
+HistogramRead decode_histograms(Encoding encoding, std::string_view data, std::vector<TimedHistogram>& out) {
   const bool floats = encoding == Encoding::float_histogram;
   const std::size_t samples = chunk_samples(data), before = out.size();
-  if (data.size() < 3) return data.size() == 2 && samples == 0;
-  if (samples == 0) return true;
+  if (data.size() < 3 && (data.size() < 2 || samples > 0)) return HistogramRead::malformed;
+  if (samples == 0) return HistogramRead::whole;
   // Whether its first sample is a reset stands in the third byte; it is seen in the numbers as well.
   Bits in(data.substr(3));
   NativeHistogram layout;
   layout.zero_threshold = read_zero_threshold(in);
   layout.schema = static_cast<std::int32_t>(std::clamp<std::int64_t>(in.number(), -128, 127));
+  if (!in.ok()) return HistogramRead::malformed;
+  if (!is_known(layout)) return HistogramRead::unknown;
   std::vector<Span> positive, negative;
-  if (!read_spans(in, positive) || !read_spans(in, negative) || !is_sound(layout)) return false;
-  std::uint64_t places[2] = {0, 0};
-  for (const Span& s : positive) places[0] += s.length;
-  for (const Span& s : negative) places[1] += s.length;
+  for (std::vector<Span>* side : {&positive, &negative})
+    if (const HistogramRead read = read_spans(in, *side); read != HistogramRead::whole) return read;
+  const std::uint64_t places[2] = {length_of(positive, in.left()), length_of(negative, in.left())};
   const std::uint64_t all = places[0] + places[1];
-  if (all > in.left() || all * samples > most_chunk_buckets) return false;  // each takes a bit at least
+  if (all > in.left()) return HistogramRead::malformed;  // each takes a bit at least
+  if (all * samples > most_chunk_buckets) return HistogramRead::unknown;
 
   Counts now;
   now.buckets.resize(floats ? 0 : all);
   now.float_buckets.resize(floats ? all : 0);
   std::int64_t time = 0, step = 0;
   std::vector<double> counts[2];
-  const auto fail = [&] {
+  const auto fail = [&](HistogramRead why) {
     out.resize(before);
-    return false;
+    return why;
   };
   for (std::size_t i = 0; i < samples; ++i) {
     const bool first = i == 0;
@@ -208,9 +216,9 @@ bool decode_histograms(Encoding encoding, std::string_view data, std::vector<Tim
       now.zero.next(in);
       good = now.sum.next(in);
     }
-    if (!good || !in.ok()) return fail();
+    if (!good || !in.ok()) return fail(HistogramRead::malformed);
     // A marker has no buckets, after the first sample.
-    if (now.sum.value == stale_bits && !first) {
+    if (now.sum.value == stale_marker_bits && !first) {
       out.push_back({time, nullptr});
       continue;
     }
@@ -221,8 +229,8 @@ bool decode_histograms(Encoding encoding, std::string_view data, std::vector<Tim
       else
         good = good && bucket.next(in);
     }
-    if (!good || !in.ok()) return fail();
-    if (now.sum.value == stale_bits) {
+    if (!good || !in.ok()) return fail(HistogramRead::malformed);
+    if (now.sum.value == stale_marker_bits) {
       out.push_back({time, nullptr});
       continue;
     }
@@ -242,13 +250,14 @@ bool decode_histograms(Encoding encoding, std::string_view data, std::vector<Tim
                    : static_cast<double>(running = wrapping_add(running, now.buckets[at].value)));
     }
     if (!buckets_of(positive, counts[0], h.positive) || !buckets_of(negative, counts[1], h.negative))
-      return fail();
+      return fail(HistogramRead::unknown);
     out.push_back({time, std::make_shared<const NativeHistogram>(std::move(h))});
   }
-  return true;
+  return HistogramRead::whole;
 }
 
-bool read_recorded_histogram(Bytes& in, bool floats, HistogramPtr& out) {
+HistogramRead read_recorded_histogram(Bytes& in, bool floats, HistogramPtr& out) {
+  out = nullptr;
   NativeHistogram h;
   in.u8();  // whether it is a reset, as far as its writer knew
   const std::int64_t schema = in.varint();
@@ -260,18 +269,17 @@ bool read_recorded_histogram(Bytes& in, bool floats, HistogramPtr& out) {
   std::vector<Span> spans[2];
   for (std::vector<Span>& side : spans) {
     const std::uint64_t count = in.uvarint();
-    if (count > in.left()) return false;
-    for (std::uint64_t i = 0; i < count; ++i) {
+    if (count > in.left()) return HistogramRead::malformed;
+    for (std::uint64_t i = 0; i < count && in.ok(); ++i) {
       const std::int64_t offset = in.varint();
-      const std::uint64_t length = in.uvarint();
-      if (!in.ok() || !is_span(offset, length)) return false;
-      side.push_back({static_cast<std::int32_t>(offset), static_cast<std::uint32_t>(length)});
+      side.push_back({offset, in.uvarint()});
     }
   }
   std::vector<Bucket>* const sides[] = {&h.positive, &h.negative};
+  bool known = true;
   for (int side = 0; side < 2; ++side) {
     const std::uint64_t count = in.uvarint();
-    if (count > in.left()) return false;
+    if (count > in.left()) return HistogramRead::malformed;
     std::vector<double> counts;
     std::vector<std::int64_t> differences;
     for (std::uint64_t i = 0; i < count; ++i) {
@@ -281,16 +289,17 @@ bool read_recorded_histogram(Bytes& in, bool floats, HistogramPtr& out) {
         differences.push_back(in.varint());
     }
     if (!floats) counts = counts_of(differences);
-    if (!in.ok() || !buckets_of(spans[side], counts, *sides[side])) return false;
+    if (!in.ok()) return HistogramRead::malformed;
+    known = buckets_of(spans[side], counts, *sides[side]) && known;
   }
+  if (schema == custom_buckets)
+    for (std::uint64_t bounds = in.uvarint(); bounds > 0 && in.ok(); --bounds) in.be64();
+  if (!in.ok()) return HistogramRead::malformed;
   h.schema = static_cast<std::int32_t>(std::clamp<std::int64_t>(schema, -128, 127));
-  if (sum == stale_bits) {
-    out = nullptr;
-    return true;
-  }
-  if (!is_sound(h)) return false;
+  if (sum == stale_marker_bits) return HistogramRead::whole;
+  if (!known || !is_known(h)) return HistogramRead::unknown;
   out = std::make_shared<const NativeHistogram>(std::move(h));
-  return true;
+  return HistogramRead::whole;
 }
 
 }  // namespace signalbox::formats::tsdb

@@ -13,33 +13,43 @@
 
 namespace signalbox::formats::tsdb {
 
+enum class HistogramRead {
+  whole,
+  malformed,
+  // In its place, and none that arithmetic here can take: of buckets that do not grow by a factor (schema
+  // −53), with a zero bucket that begins below zero, with spans that do not fit its buckets, with more
+  // buckets than are kept. It is to be passed over.
+  unknown,
+};
+
 // What one chunk may become: a bucket takes a bit at least in it, and 16 bytes here. Prometheus' own have
 // some ten thousand.
 inline constexpr std::size_t most_chunk_buckets = 1u << 22;
-// The samples of a chunk of either encoding, chunk_samples() of them, put behind what is in `out`. False when
-// the bytes are no such chunk, or would be more than that; `out` is then as it was.
-bool decode_histograms(Encoding encoding, std::string_view data, std::vector<TimedHistogram>& out);
+// The samples of a chunk of either encoding, chunk_samples() of them, put behind what is in `out`. Unless it
+// is whole, `out` is as it was.
+HistogramRead decode_histograms(Encoding encoding, std::string_view data, std::vector<TimedHistogram>& out);
 
 // Buckets as they stand in messages and records: spans of consecutive ones, each so far after the end of the
 // one before (the first after 0), and a number for each bucket. False when there are not as many numbers as
-// buckets, or indices that no histogram has.
+// buckets, when spans go back, or for indices that no histogram has.
 struct Span {
-  std::int32_t offset = 0;
-  std::uint32_t length = 0;
+  std::int64_t offset = 0;
+  std::uint64_t length = 0;
 };
 bool buckets_of(const std::vector<Span>& spans, const std::vector<double>& counts,
                 std::vector<NativeHistogram::Bucket>& out);
 // Counts of whole numbers are told as differences from bucket to bucket.
 std::vector<double> counts_of(const std::vector<std::int64_t>& differences);
 // A schema that is known, and a zero bucket that begins at zero or above: arithmetic relies on both.
-bool is_sound(const NativeHistogram& h);
+bool is_known(const NativeHistogram& h);
 
-// A record of either type. visit(std::uint64_t series, TimedHistogram&&)
+// A record of either type. visit(std::uint64_t series, TimedHistogram&&, bool known): one that is unknown
+// comes without its histogram.
 template <class Visit>
 bool read_histograms_record(std::string_view record, Visit&& visit);
 
-// One histogram of a record, with floats or with whole numbers. False when it is none.
-bool read_recorded_histogram(Bytes& in, bool floats, HistogramPtr& out);
+// One histogram of a record, with floats or with whole numbers; null for a stale marker, and unless whole.
+HistogramRead read_recorded_histogram(Bytes& in, bool floats, HistogramPtr& out);
 
 template <class Visit>
 bool read_histograms_record(std::string_view record, Visit&& visit) {
@@ -52,8 +62,10 @@ bool read_histograms_record(std::string_view record, Visit&& visit) {
   while (in.left() > 0) {
     const std::int64_t further = in.varint(), later = in.varint();
     TimedHistogram sample{wrapping_add(time, later), nullptr};
-    if (!read_recorded_histogram(in, type == WalRecord::float_histograms, sample.histogram)) return false;
-    visit(series + static_cast<std::uint64_t>(further), std::move(sample));
+    const HistogramRead read =
+        read_recorded_histogram(in, type == WalRecord::float_histograms, sample.histogram);
+    if (read == HistogramRead::malformed) return false;
+    visit(series + static_cast<std::uint64_t>(further), std::move(sample), read == HistogramRead::whole);
   }
   return in.ok();
 }

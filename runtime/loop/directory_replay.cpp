@@ -5,6 +5,7 @@
 #include <set>
 
 #include "runtime/sources/blocks.hpp"
+#include "runtime/sources/passed_over.hpp"
 
 namespace signalbox::loop {
 namespace {
@@ -13,8 +14,8 @@ constexpr std::size_t nothing_damaged = ~std::size_t{0};
 
 // What all threads report.
 struct Shared {
-  explicit Shared(std::size_t series) : samples(series) {}
-  std::vector<std::atomic<std::size_t>> samples;  // by series: several SLOs may read one
+  explicit Shared(std::size_t series) : samples(series), passed_over(series) {}
+  std::vector<std::atomic<std::size_t>> samples, passed_over;  // by series: several SLOs may read one
   std::atomic<std::size_t> damaged = nothing_damaged;
 };
 
@@ -50,6 +51,7 @@ class Feed final : public SampleFeed {
     }
     store::Samples& samples = read_.data.samples;
     shared_.samples[series] = read_.data.size();
+    shared_.passed_over[series] = read_.data.passed_over;
     if (read_.data.size() == 0) return {};
     const Result<store::SeriesId> id = into.series(history_.labels(series));
     if (!id) return id.error();
@@ -116,7 +118,12 @@ Result<std::optional<Streamed>> DirectoryReplay::replay(const StoriesOptions& op
     return std::optional<Streamed>();
   }
   notices_ = history_->notices();
-  samples_ = std::accumulate(shared.samples.begin(), shared.samples.end(), std::size_t{0});
+  const auto all = [](const auto& counts) {
+    return std::accumulate(counts.begin(), counts.end(), std::size_t{0});
+  };
+  samples_ = all(shared.samples);
+  if (std::optional<Error> told = sources::told_passed_over(all(shared.passed_over)))
+    notices_.push_back(*std::move(told));
   return std::optional(*std::move(out));
 }
 

@@ -6,6 +6,7 @@
 
 #include "runtime/backends/http_target.hpp"
 #include "runtime/receivers/webhook.hpp"
+#include "runtime/sources/passed_over.hpp"
 
 namespace signalbox::loop {
 
@@ -72,12 +73,18 @@ void LiveWorld::scrape_due(Feed& feed, Instant at) {
     // by default.
     const Instant begin =
         feed.read_to ? *feed.read_to - minutes(5) : due - plan::longest_window(plan_) - plan_.lookback;
-    feed.history->read(plan_, begin, due, data_.store, {},
-                       [this, alive = alive_, &feed, due](Result<sources::PrometheusReport> report) {
-                         if (!*alive) return;
-                         if (report) feed.read_to = due;
-                         feed_done(feed, report ? Result<void>() : Result<void>(report.error()));
-                       });
+    feed.history->read(
+        plan_, begin, due, data_.store, {},
+        [this, alive = alive_, &feed, due](Result<sources::PrometheusReport> report) {
+          if (!*alive) return;
+          if (report) feed.read_to = due;
+          if (report && !feed.passed_over)
+            if (const auto told = sources::told_passed_over(report->passed_over)) {
+              feed.passed_over = true;
+              notice_({told->code, fmt::format("{}: {}", feed.url, told->message), told->hint});
+            }
+          feed_done(feed, report ? Result<void>() : Result<void>(report.error()));
+        });
     return;
   }
   feed.scraper->scrape(due, [this, alive = alive_, &feed](Result<void> result) {

@@ -50,7 +50,7 @@ class LiveWorld : public World {
     std::unique_ptr<sources::PrometheusHistory> history;  // of a Prometheus: read up to each due instant
     std::optional<Instant> read_to;
     std::optional<Instant> last;  // the grid instant of the latest scrape that was started
-    bool in_flight = false, failing = false;
+    bool in_flight = false, failing = false, passed_over = false;
   };
   void scrape_due(Feed& feed, Instant at);
   void schedule(std::size_t feed);

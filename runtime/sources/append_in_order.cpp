@@ -20,7 +20,7 @@ Result<std::size_t> append_in_order(store::SeriesId id, std::span<const std::int
     if (any_number && (!any_end || number <= end) && (!any_histogram || number <= histogram))
       stored = store.append(id, Instant{number}, values[t++]);
     else if (any_end && (!any_histogram || end <= histogram))
-      stored = store.append(id, Instant{ends[e++]}, store::stale_marker());
+      stored = store.append(id, Instant{ends[e++]}, stale_marker());
     else
       stored = store.append_histogram(id, Instant{histogram}, histograms[h++].histogram);
     if (!stored) return stored.error();

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "runtime/sources/append_in_order.hpp"
+#include "runtime/sources/passed_over.hpp"
 #include "runtime/sources/tsdb_feed.hpp"
 
 namespace signalbox::sources {
@@ -25,11 +26,13 @@ class Loader {
     return {};
   }
   const LoadReport& report() const { return report_; }
+  std::size_t passed_over() const { return passed_over_; }
   const TsdbHistory::Reader& reader() const { return reader_.files(); }
 
  private:
   Result<void> take(std::size_t series) {
     if (Result<void> read = reader_.read(series, read_); !read) return read;
+    passed_over_ += read_.data.passed_over;
     if (read_.data.size() == 0) return {};
     const Result<store::SeriesId> id = store_.series(history_.labels(series));
     if (!id) return id.error();
@@ -62,6 +65,7 @@ class Loader {
   TsdbFeed::Reader reader_;
   TsdbFeed::Series read_;
   LoadReport report_;
+  std::size_t passed_over_ = 0;
   bool any_ = false;
 };
 
@@ -86,6 +90,8 @@ Result<BlocksReport> load_blocks(ForeignFolders& folders, const std::string& pat
     }
     if (!loaded) return loaded.error();
     BlocksReport report{loader.report(), history->notices()};
+    if (std::optional<Error> told = told_passed_over(loader.passed_over()))
+      report.notices.push_back(*std::move(told));
     // Where nothing is found, there is a time to say so of.
     if (report.load.samples == 0) report.load.last = history->last().value_or(Instant{});
     return report;

@@ -39,6 +39,19 @@ void count_series(std::int64_t first, std::int64_t last, LoadReport& report) {
   report.last.ms = report.series == 0 ? last : std::max(report.last.ms, last);
   ++report.series;
 }
+// `one` has a sample or a marker, each kind in rising time.
+void count_series(const LoadedSeries& one, LoadReport& report) {
+  std::int64_t first = std::numeric_limits<std::int64_t>::max(),
+               last = std::numeric_limits<std::int64_t>::min();
+  const auto saw = [&](std::int64_t from, std::int64_t to) {
+    first = std::min(first, from);
+    last = std::max(last, to);
+  };
+  for (const std::vector<std::int64_t>* times : {&one.times, &one.ends})
+    if (!times->empty()) saw(times->front(), times->back());
+  if (!one.histograms.empty()) saw(one.histograms.front().time, one.histograms.back().time);
+  count_series(first, last, report);
+}
 
 Result<void> store_with_histograms(LoadedSeries& one, store::SeriesStore& store, LoadReport& report) {
   std::stable_sort(one.histograms.begin(), one.histograms.end(),
@@ -49,12 +62,7 @@ Result<void> store_with_histograms(LoadedSeries& one, store::SeriesStore& store,
       append_in_order(*id, one.times, one.values, one.ends, one.histograms, store);
   if (!taken) return taken.error();
   report.samples += *taken;
-  std::int64_t first = one.histograms.front().time, last = one.histograms.back().time;
-  if (!one.times.empty()) {
-    first = std::min(first, one.times.front());
-    last = std::max(last, one.times.back());
-  }
-  count_series(first, last, report);
+  count_series(one, report);
   return {};
 }
 
@@ -75,7 +83,7 @@ Result<LoadReport> store_loaded(std::vector<LoadedSeries> series, const Inferenc
       if (Result<void> taken = store_with_histograms(one, store, report); !taken) return taken.error();
       continue;
     }
-    if (one.times.empty()) continue;
+    if (one.times.empty() && one.ends.empty()) continue;
     const ScrapeGroup& group = groups.of(one.labels);
     const bool ends = inference.ends && group.taken_with_up(one.labels, one.times);
     const Result<store::SeriesId> id = store.series(one.labels);
@@ -83,7 +91,7 @@ Result<LoadReport> store_loaded(std::vector<LoadedSeries> series, const Inferenc
     bool born_here = true;  // the next sample is the first, or the first after an end
     const auto end_at = [&](std::int64_t time) -> Result<void> {
       born_here = true;
-      const auto ended = store.append(*id, Instant{time}, store::stale_marker());
+      const auto ended = store.append(*id, Instant{time}, stale_marker());
       return ended ? Result<void>() : Result<void>(ended.error());
     };
     std::size_t told = 0;
@@ -104,7 +112,7 @@ Result<LoadReport> store_loaded(std::vector<LoadedSeries> series, const Inferenc
     }
     for (; told < one.ends.size(); ++told)
       if (Result<void> ended = end_at(one.ends[told]); !ended) return ended.error();
-    count_series(one.times.front(), one.times.back(), report);
+    count_series(one, report);
   }
   return report;
 }

@@ -49,7 +49,7 @@ std::optional<store::SeriesId> PageIngest::find(const Known& series) const {
 // Neither can fail: the room for a page's markers and reports is asked for before the page is taken, and
 // after a failure it only falls short where the store is full, which the failed page has said already.
 void PageIngest::end(const Known& series, Instant at) {
-  if (series.id && series.live) (void)store_.append(*series.id, at, store::stale_marker());
+  if (series.id && series.live) (void)store_.append(*series.id, at, stale_marker());
 }
 void PageIngest::write(std::string_view name, Instant at, double value) {
   if (const auto id = store_.series(own(name))) (void)store_.append(*id, at, value);

@@ -43,7 +43,7 @@ class QueriedSamples final : public RawSamples {
       }
       Answer out;
       for (formats::QuerySeries& s : answer->series)
-        out.push_back({std::move(s.labels), std::move(s.times), std::move(s.values), {}, {}});
+        out.series.push_back({std::move(s.labels), std::move(s.times), std::move(s.values), {}, {}});
       done(std::move(out));
     });
   }
@@ -67,6 +67,12 @@ PrometheusHistory::PrometheusHistory(Http& http, const std::string& url, const L
     samples_ = make_remote_read(http, url, limits);
   else
     samples_ = std::make_unique<QueriedSamples>(api_);
+}
+
+Result<Semantics> PrometheusHistory::semantics_by(const Result<std::string>& version) const {
+  if (version) return semantics_of(*version);
+  if (remote_ && version.error().code == ErrorCode::malformed) return Semantics::prometheus3;
+  return version.error();
 }
 
 struct PrometheusHistory::Load {
@@ -94,7 +100,8 @@ struct PrometheusHistory::Load {
                                 {"job", MatchOp::regex, fmt::format("{}", fmt::join(jobs, "|"))}};
   }
   void take(RawSamples::Answer&& answer) {
-    for (LoadedSeries& s : answer) {
+    report.passed_over += answer.passed_over;
+    for (LoadedSeries& s : answer.series) {
       LoadedSeries& into = series.try_emplace(s.labels, LoadedSeries{s.labels, {}, {}, {}, {}}).first->second;
       into.times.insert(into.times.end(), s.times.begin(), s.times.end());
       into.values.insert(into.values.end(), s.values.begin(), s.values.end());
@@ -120,10 +127,10 @@ void PrometheusHistory::read(const plan::Plan& plan, Instant begin, Instant to, 
   load->progress = std::move(progress);
   load->done = std::move(done);
   version([this, load](Result<std::string> version) {
-    if (!version && !(remote_ && version.error().code == ErrorCode::malformed))
-      return load->done(version.error());
+    const Result<Semantics> semantics = semantics_by(version);
+    if (!semantics) return load->done(semantics.error());
     load->report.version = version ? *version : "";
-    load->report.semantics = version ? semantics_of(*version) : Semantics::prometheus3;
+    load->report.semantics = *semantics;
     next(load);
   });
 }

@@ -46,6 +46,7 @@ struct PrometheusReport {
   LoadReport load;
   Semantics semantics = Semantics::prometheus2;  // by its version
   std::string version;
+  std::size_t passed_over = 0;  // samples of a kind that is not known
 };
 
 // Must outlive what it loads.
@@ -55,9 +56,11 @@ class PrometheusHistory {
   // (http://127.0.0.1:9090/api/v1/read).
   PrometheusHistory(Http& http, const std::string& url, const Limits& limits);
 
-  // `malformed` when what answers there is no Prometheus: by remote read its history is read all the same,
-  // with the semantics of Prometheus 3.
+  // `malformed` when what answers there is no Prometheus.
   void version(std::function<void(Result<std::string>)> done) { api_.version(std::move(done)); }
+  // Of one that said this of its version. By remote read the history of what is no Prometheus is read too,
+  // with the semantics of Prometheus 3.
+  Result<Semantics> semantics_by(const Result<std::string>& version) const;
 
   // The raw samples of every selector of `plan` in [begin, to]: windows over them are worked out here, to the
   // bit what that Prometheus would answer. With them comes the `up` of their jobs, by which births and ends

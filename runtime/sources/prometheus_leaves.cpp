@@ -25,9 +25,12 @@ Labels in_order_of(const plan::Leaf& leaf, const Labels& labels) {
 
 std::vector<bool> pushable_leaves(const plan::Plan& plan) {
   std::vector<bool> sliced(plan.nodes.size());
-  for (std::size_t i = plan.nodes.size(); i-- > 0;)
+  for (std::size_t i = plan.nodes.size(); i-- > 0;) {
+    const plan::NodeKind kind = plan.nodes[i].kind;
+    const bool slices = kind == plan::NodeKind::slices || kind == plan::NodeKind::subquery;
     for (const plan::Index input : plan.nodes[i].inputs)
-      if (sliced[i] || plan.nodes[i].kind == plan::NodeKind::slices) sliced[input] = true;
+      if (sliced[i] || slices) sliced[input] = true;
+  }
   std::vector<bool> out;
   for (const plan::Leaf& leaf : plan.leaves) {
     const bool own_lookback = leaf.fn == plan::LeafFn::sample && plan.lookback != servers_lookback;

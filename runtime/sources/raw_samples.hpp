@@ -14,7 +14,10 @@ namespace signalbox::sources {
 class RawSamples {
  public:
   virtual ~RawSamples() = default;
-  using Answer = std::vector<LoadedSeries>;
+  struct Answer {
+    std::vector<LoadedSeries> series;
+    std::size_t passed_over = 0;  // samples of a kind that is not known
+  };
   // All in (from, to], and perhaps one at `from`. Must outlive its requests. `limit_exceeded`: a shorter
   // stretch may go. Other errors are those of PrometheusApi.
   virtual void read(const std::vector<Matcher>& selector, Instant from, Instant to,

@@ -53,7 +53,8 @@ class RemoteRead final : public RawSamples {
         formats::parse_remote_read(response.content_type, response.body, query, limits_);
     if (!answer) return told(answer.error());
     Answer out;
-    out.reserve(answer->series.size());
+    out.passed_over = answer->passed_over;
+    out.series.reserve(answer->series.size());
     for (formats::RemoteReadSeries& one : answer->series) {
       LoadedSeries series{std::move(one.labels), {}, {}, {}, {}};
       for (TimedHistogram& h : one.histograms) {
@@ -63,14 +64,14 @@ class RemoteRead final : public RawSamples {
           series.ends.push_back(h.time);
       }
       for (std::size_t i = 0; i < one.times.size(); ++i) {
-        if (store::is_stale_marker(one.values[i])) {
+        if (is_stale_marker(one.values[i])) {
           series.ends.push_back(one.times[i]);
           continue;
         }
         series.times.push_back(one.times[i]);
         series.values.push_back(one.values[i]);
       }
-      out.push_back(std::move(series));
+      out.series.push_back(std::move(series));
     }
     return out;
   }

@@ -192,8 +192,10 @@ class HeadReader {
         break;
       case tsdb::WalRecord::histograms:
       case tsdb::WalRecord::float_histograms:
-        whole = tsdb::read_histograms_record(
-            record, [&](std::uint64_t series, TimedHistogram&& one) { histogram(series, std::move(one)); });
+        whole = tsdb::read_histograms_record(record,
+                                             [&](std::uint64_t series, TimedHistogram&& one, bool is_known) {
+                                               histogram(series, std::move(one), is_known);
+                                             });
         break;
       case tsdb::WalRecord::exemplars:
       case tsdb::WalRecord::mmap_markers:
@@ -248,13 +250,14 @@ class HeadReader {
     samples.values.push_back(value);
     held_ += 16;
   }
-  void histogram(std::uint64_t series, TimedHistogram&& one) {
+  void histogram(std::uint64_t series, TimedHistogram&& one, bool is_known) {
     HeadSeries* into = that_takes(series, one.time);
     if (into == nullptr) return;
-    held_ += sizeof(TimedHistogram) + sizeof(NativeHistogram);
-    if (one.histogram)
-      held_ +=
-          (one.histogram->positive.size() + one.histogram->negative.size()) * sizeof(NativeHistogram::Bucket);
+    if (!is_known) {
+      ++into->passed_over;
+      return;
+    }
+    held_ += one.histogram ? memory_of(*one.histogram) : sizeof one;
     (reading_late_ ? into->late_histograms : into->histograms).push_back(std::move(one));
   }
   // Null for a series or a time that is not wanted, or is held already: what chunks and blocks have is logged

@@ -22,6 +22,7 @@ struct HeadSeries {
   std::vector<Chunk> late_chunks;          // samples that came late, in no order
   store::Samples late;
   std::vector<TimedHistogram> late_histograms;
+  std::size_t passed_over = 0;  // native histograms of the log that are of no known kind
   Stretches deleted;
 };
 struct Head {

@@ -104,11 +104,11 @@ void sort_out(Instant from, Instant to, SeriesSamples& out) {
   samples.values.resize(static_cast<std::size_t>(last));
   samples.times.erase(samples.times.begin(), samples.times.begin() + first);
   samples.values.erase(samples.values.begin(), samples.values.begin() + first);
-  const auto marker = std::find_if(samples.values.begin(), samples.values.end(), store::is_stale_marker);
+  const auto marker = std::find_if(samples.values.begin(), samples.values.end(), is_stale_marker);
   if (marker == samples.values.end()) return;
   auto kept = static_cast<std::size_t>(marker - samples.values.begin());
   for (std::size_t i = kept; i < samples.size(); ++i) {
-    if (store::is_stale_marker(samples.values[i])) {
+    if (is_stale_marker(samples.values[i])) {
       out.ends.push_back(samples.times[i]);
       continue;
     }
@@ -118,6 +118,21 @@ void sort_out(Instant from, Instant to, SeriesSamples& out) {
   }
   samples.times.resize(kept);
   samples.values.resize(kept);
+}
+
+// Markers where there is no number, and histograms where there is neither.
+void one_at_a_time(SeriesSamples& out) {
+  const auto among = [](const std::vector<std::int64_t>& times) {
+    return [&times, at = times.begin()](std::int64_t time) mutable {
+      at = std::lower_bound(at, times.end(), time);
+      return at != times.end() && *at == time;
+    };
+  };
+  std::erase_if(out.ends, among(out.samples.times));
+  std::erase_if(out.histograms,
+                [number = among(out.samples.times), end = among(out.ends)](const TimedHistogram& h) mutable {
+                  return number(h.time) || end(h.time);
+                });
 }
 
 }  // namespace
@@ -188,10 +203,11 @@ Result<void> TsdbHistory::Reader::read(std::size_t series, Instant from, Instant
   from_ = from = std::max(from, history_.from_);
   to_ = to = std::min(to, history_.to_);
   damaged_.reset();
-  buckets_ = 0;
+  histogram_bytes_ = 0;
   out.samples.clear();
   out.ends.clear();
   out.histograms.clear();
+  out.passed_over = 0;
   const Series& of = history_.series_[series];
   for (const Part& part : of.parts) {
     if (history_.blocks_[part.block].left_out) continue;
@@ -215,6 +231,7 @@ Result<void> TsdbHistory::Reader::read(std::size_t series, Instant from, Instant
     add(head.samples, head.histograms);
     if (Result<void> read = read_head_chunks(head.late_chunks, Instant{INT64_MIN}, out); !read) return read;
     add(head.late, head.late_histograms);
+    out.passed_over += head.passed_over;
     if (!head.deleted.empty()) erase_stretches(head.deleted, begin, out);
   }
   put_in_order(out.samples);
@@ -222,6 +239,7 @@ Result<void> TsdbHistory::Reader::read(std::size_t series, Instant from, Instant
   if (!out.histograms.empty()) {
     put_in_order(out.histograms);
     sort_out_histograms(from, to, out);
+    one_at_a_time(out);
   }
   return {};
 }
@@ -341,19 +359,28 @@ Result<void> TsdbHistory::Reader::decode(std::uint8_t encoding, std::string_view
                     path, offset);
   };
   const std::size_t histograms = out.histograms.size();
-  if (before + histograms + buckets_ + count > history_.limits_.answer_samples) return too_much();
+  constexpr std::size_t sample_bytes = sizeof(std::int64_t) + sizeof(double);
+  const auto taken = [&] { return before + histogram_bytes_ / sample_bytes; };
+  if (taken() + count > history_.limits_.answer_samples) return too_much();
   bool whole = true;
   switch (const auto kind = static_cast<tsdb::Encoding>(encoding)) {
     case tsdb::Encoding::none:
       return {};
     case tsdb::Encoding::histogram:
     case tsdb::Encoding::float_histogram:
-      whole = tsdb::decode_histograms(kind, data, out.histograms);
-      // A bucket takes as much as a sample.
+      switch (tsdb::decode_histograms(kind, data, out.histograms)) {
+        case tsdb::HistogramRead::whole:
+          break;
+        case tsdb::HistogramRead::malformed:
+          whole = false;
+          break;
+        case tsdb::HistogramRead::unknown:
+          out.passed_over += count;
+      }
       for (std::size_t i = histograms; i < out.histograms.size(); ++i)
-        if (const HistogramPtr& h = out.histograms[i].histogram)
-          buckets_ += h->negative.size() + h->positive.size();
-      if (buckets_ > history_.limits_.answer_samples) return too_much();
+        histogram_bytes_ +=
+            out.histograms[i].histogram ? memory_of(*out.histograms[i].histogram) : sizeof(TimedHistogram);
+      if (taken() > history_.limits_.answer_samples) return too_much();
       break;
     case tsdb::Encoding::xor_floats:
       out.samples.times.resize(before + count);
@@ -361,9 +388,7 @@ Result<void> TsdbHistory::Reader::decode(std::uint8_t encoding, std::string_view
       whole = tsdb::decode_xor(data, out.samples.times.data() + before, out.samples.values.data() + before);
       break;
     default:
-      return at_place(
-          {ErrorCode::unsupported, fmt::format("a chunk of encoding {}, which is not known", encoding)}, path,
-          offset);
+      out.passed_over += std::max<std::size_t>(1, count);
   }
   if (whole) return {};
   return at_place({ErrorCode::malformed, "the chunk has fewer samples than it says"}, path, offset);

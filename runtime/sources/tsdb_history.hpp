@@ -11,11 +11,13 @@
 
 namespace signalbox::sources {
 
-// One series' samples, and the times of its stale markers, each in rising time.
+// One series' samples, the times of its stale markers, and its histograms, each in rising time and none at
+// the time of another.
 struct SeriesSamples {
   store::Samples samples;
   std::vector<std::int64_t> ends;
   std::vector<TimedHistogram> histograms;
+  std::size_t passed_over = 0;  // of a kind that is not known, and not among those
   std::size_t size() const { return samples.size() + ends.size() + histograms.size(); }
 };
 
@@ -47,7 +49,8 @@ class TsdbHistory {
 
     // Replaces what is in `out` with the samples in [from, to] of the request. Where blocks overlap, or the
     // head and a block, all of them are taken; of two samples at one time the one of the block that begins
-    // first counts, and the head's last. `malformed` and `io` name the file and the place; damaged() then
+    // first counts, and the head's last; of two kinds numbers count before markers, and those before
+    // histograms. `malformed` and `io` name the file and the place; damaged() then
     // says which block to leave out, if it was one.
     Result<void> read(std::size_t series, SeriesSamples& out);
     // The same of what of [from, to] lies in the request's.
@@ -69,7 +72,7 @@ class TsdbHistory {
     std::vector<FileWindow> index_windows_;  // by block
     formats::tsdb::IndexSeries entry_;
     std::optional<std::size_t> damaged_;
-    std::size_t buckets_ = 0;  // of histograms in this read
+    std::size_t histogram_bytes_ = 0;  // in this read
   };
 
  private:

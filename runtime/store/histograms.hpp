@@ -27,15 +27,13 @@ class Histograms {
   std::size_t resets(std::size_t first, std::size_t last) const;
 
   // rate, increase or delta of the places [first, last), two at least, that lie in the range of `length`
-  // ending at `end`: last − first at the lowest schema of all of them, plus what stood before each reset,
-  // extrapolated as numbers are (the zero point of a counter is that of its count, which Prometheus 2 does
-  // not look for).
+  // ending at `end`: last − first at the lowest schema of all of them (of those two for delta), plus what
+  // stood before each reset, extrapolated as numbers are (the zero point of a counter is that of its count,
+  // which Prometheus 2 does not look for).
   HistogramPtr change(RangeFn fn, std::size_t first, std::size_t last, Instant end, Duration length,
                       Semantics semantics) const;
 
  private:
-  static std::size_t bytes_of(const NativeHistogram& h);
-
   std::vector<std::int64_t> times_;
   std::vector<HistogramPtr> values_;
   std::vector<bool> reset_;

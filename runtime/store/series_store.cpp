@@ -19,10 +19,6 @@ bool same_bits(double a, double b) {
 
 }  // namespace
 
-double stale_marker() {
-  return std::bit_cast<double>(stale_marker_bits);
-}
-
 // The labels twice (in the series and in the index), and the nodes of both.
 std::size_t SeriesStore::own_bytes(const Labels& labels) {
   std::size_t bytes = sizeof(Series) + 192;

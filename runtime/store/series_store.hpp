@@ -2,7 +2,6 @@
 // Cursor (cursor.hpp); what a window's value is, is in window.hpp.
 #pragma once
 
-#include <bit>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -15,20 +14,13 @@
 #include "runtime/base/limits.hpp"
 #include "runtime/base/promql_terms.hpp"
 #include "runtime/base/result.hpp"
+#include "runtime/base/stale_marker.hpp"
 #include "runtime/base/time.hpp"
 #include "runtime/store/column.hpp"
 #include "runtime/store/histograms.hpp"
 #include "runtime/store/postings.hpp"
 
 namespace signalbox::store {
-
-// Prometheus' marker for "this series has ended": one signalling-NaN bit pattern. Compare bits, never values,
-// and keep it out of arithmetic.
-inline constexpr std::uint64_t stale_marker_bits = 0x7ff0000000000002ull;
-inline bool is_stale_marker(double value) {
-  return std::bit_cast<std::uint64_t>(value) == stale_marker_bits;
-}
-double stale_marker();
 
 enum class AppendOutcome {
   stored,

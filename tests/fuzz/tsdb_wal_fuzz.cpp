@@ -19,7 +19,7 @@ void read_record(std::string_view record) {
   WalLabels labels;
   (void)read_series_record(record, labels, [](std::uint64_t, const WalLabels& of) { entries += of.size(); });
   (void)read_samples_record(record, [](std::uint64_t, std::int64_t, double) { ++entries; });
-  (void)read_histograms_record(record, [](std::uint64_t, TimedHistogram&&) { ++entries; });
+  (void)read_histograms_record(record, [](std::uint64_t, TimedHistogram&&, bool) { ++entries; });
   (void)read_tombstones_record(record, [](std::uint64_t, std::int64_t, std::int64_t) { ++entries; });
 }
 

@@ -87,7 +87,7 @@ bool Arena::write_remotely(const World& world, std::string& error) {
   // makes them known in order.
   std::vector<wire::RemoteSeries> known;
   for (const Series& series : world.series)
-    known.push_back({series.labels.pairs(), {{world.start - block, store::stale_marker()}}});
+    known.push_back({series.labels.pairs(), {{world.start - block, stale_marker()}}});
   wire::HttpAnswer answer = post(known);
   // The head refuses what is an hour older than its newest sample: half an hour of all series a request.
   for (std::int64_t slice = world.start; answer.status == 204 && slice < world.start + 2 * world.span;
@@ -120,7 +120,7 @@ bool Arena::fill_store(const World& world, Sabotage sabotage, std::string& error
     std::size_t next = 0;
     for (std::size_t i = 0; i < series.samples.size(); ++i) {
       Sample sample = series.samples[i];
-      if (sabotage == Sabotage::last_bit && i % 50 == 49 && !store::is_stale_marker(sample.value))
+      if (sabotage == Sabotage::last_bit && i % 50 == 49 && !is_stale_marker(sample.value))
         sample.value = std::nextafter(sample.value, 1e308);
       if (*store_->append(id, {sample.time}, sample.value) != store::AppendOutcome::stored) {
         error = fmt::format("the store did not take {} of {}", sample.time, to_string(series.labels));

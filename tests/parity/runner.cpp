@@ -373,9 +373,8 @@ std::string Arena::report(std::uint64_t number, const Expression& e, const Epoch
       out += fmt::format("    {}:", to_string(store_->labels(id)));
       for (const Sample& sample : epoch.known[known->second].series->samples)
         if (sample.time >= first && sample.time <= last)
-          out +=
-              fmt::format(" {}@{}", store::is_stale_marker(sample.value) ? "ended" : shortest(sample.value),
-                          seconds_text(sample.time));
+          out += fmt::format(" {}@{}", is_stale_marker(sample.value) ? "ended" : shortest(sample.value),
+                             seconds_text(sample.time));
       out += "\n";
     }
   }

@@ -152,14 +152,14 @@ class Maker {
       put(series, time, walk.next(), life.duplicates);
       const bool away = life.returns && chance(rng_, 1);
       if (away && world_.route == Route::remote_write && !series.samples.empty())
-        put(series, time + life.spacing, store::stale_marker(), false);
+        put(series, time + life.spacing, stale_marker(), false);
       time += away                           ? life.spacing * (2 + below(rng_, 40))
               : life.gaps && chance(rng_, 3) ? life.spacing * (3 + below(rng_, 12))
               : life.jitter ? life.spacing - life.spacing / 16 + below(rng_, life.spacing / 8)
                             : life.spacing;
     }
     if (world_.route == Route::remote_write && chance(rng_, 60) && !series.samples.empty())
-      put(series, series.samples.back().time + life.spacing, store::stale_marker(), false);
+      put(series, series.samples.back().time + life.spacing, stale_marker(), false);
     if (!series.samples.empty()) world_.series.push_back(std::move(series));
   }
 
@@ -235,7 +235,7 @@ class Maker {
       const bool away = life.returns && chance(rng_, 1);
       for (Series& one : set)
         if (away && world_.route == Route::remote_write && !one.samples.empty())
-          put(one, time + life.spacing, store::stale_marker(), false);
+          put(one, time + life.spacing, stale_marker(), false);
       time += away || (life.gaps && chance(rng_, 3)) ? life.spacing * (3 + below(rng_, 20))
               : life.jitter ? life.spacing - life.spacing / 16 + below(rng_, life.spacing / 8)
                             : life.spacing;
@@ -281,7 +281,7 @@ World make_world(std::uint64_t seed, Route route, std::int64_t start) {
 
 HazardIndex::HazardIndex(const Series& series) : series_(series) {
   for (const Sample& sample : series.samples) {
-    if (store::is_stale_marker(sample.value)) {
+    if (is_stale_marker(sample.value)) {
       markers_.push_back(sample.time);
       continue;
     }

@@ -32,7 +32,7 @@ void add_series(store::SeriesStore& store, Rng& rng, std::vector<Labels::Pair> l
   while (at < start + seconds(15) * ticks) {
     const double step = static_cast<double>(below(rng, 100));
     level = counter ? (chance(rng, 2) ? step : level + step) : level + step - 50;
-    const double value = chance(rng, 1)   ? store::stale_marker()
+    const double value = chance(rng, 1)   ? stale_marker()
                          : chance(rng, 1) ? std::numeric_limits<double>::quiet_NaN()
                                           : level;
     EXPECT_TRUE(store.append(id, at, value));

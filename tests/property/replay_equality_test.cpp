@@ -91,8 +91,7 @@ std::unique_ptr<store::SeriesStore> random_store(std::uint64_t seed) {
       EXPECT_TRUE(store->append(depth, at, d));
     }
     if (dies < end && chance(rng, 50))
-      for (const auto id : {good, bad, depth})
-        static_cast<void>(store->append(id, dies, store::stale_marker()));
+      for (const auto id : {good, bad, depth}) static_cast<void>(store->append(id, dies, stale_marker()));
   }
   const auto deployed = add({{"__name__", "shop_deployed_timestamp_seconds"}});
   double value = start.unix_seconds() - 3600;

@@ -105,7 +105,7 @@ void write_blocks(test::MemoryFolders& folders, std::uint64_t seed, Written how)
           samples.push_back({time, value});
           logged.push_back({numbered.size(), time, value});
         };
-        if (i == one.to) add(store::stale_marker());
+        if (i == one.to) add(stale_marker());
         const bool out = i < one.from || i >= one.to || (one.gap >= 0 && i >= one.gap && i < one.gap + 40);
         if (!out && !chance(1)) add(one.value);
         if (samples.size() == 120) {

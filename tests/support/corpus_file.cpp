@@ -81,7 +81,7 @@ std::optional<Labels> labels(Reader& in) {
 }
 
 std::optional<double> number(const std::string& text) {
-  if (text == "stale") return store::stale_marker();
+  if (text == "stale") return stale_marker();
   if (text == "NaN") return std::numeric_limits<double>::quiet_NaN();
   if (text == "+Inf") return std::numeric_limits<double>::infinity();
   if (text == "-Inf") return -std::numeric_limits<double>::infinity();

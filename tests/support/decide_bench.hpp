@@ -55,7 +55,7 @@ class DecideBench {
   }
   void end(const std::string& name, const std::string& labels = "") {
     stop(name, labels);
-    (void)store_->append(*store_->series(key(name, labels)), now + milliseconds(1), store::stale_marker());
+    (void)store_->append(*store_->series(key(name, labels)), now + milliseconds(1), stale_marker());
   }
   // The store forgets what has had no samples for `longer`.
   void forget(Duration longer) {

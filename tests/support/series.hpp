@@ -22,7 +22,7 @@ inline std::optional<Latest> latest(const store::SeriesStore& store, store::Seri
   store::Cursor cursor = open(store, id);
   const auto sample = cursor.at_or_before(at);
   const auto end = cursor.end_at_or_before(at);
-  if (end && (!sample || sample->time < end->ms)) return Latest{*end, store::stale_marker()};
+  if (end && (!sample || sample->time < end->ms)) return Latest{*end, stale_marker()};
   if (!sample) return std::nullopt;
   return Latest{{sample->time}, sample->value};
 }
@@ -36,7 +36,7 @@ inline store::Samples points(const store::SeriesStore& store, store::SeriesId id
        end = cursor.end_at_or_before(*end - milliseconds(1))) {
     const auto place = std::lower_bound(out.times.begin(), out.times.end(), end->ms) - out.times.begin();
     out.times.insert(out.times.begin() + place, end->ms);
-    out.values.insert(out.values.begin() + place, store::stale_marker());
+    out.values.insert(out.values.begin() + place, stale_marker());
   }
   return out;
 }

@@ -218,6 +218,10 @@ std::string histograms_record(const std::vector<std::pair<std::uint64_t, TimedHi
         before = static_cast<std::int64_t>(b.count);
       }
     }
+    if (h.schema == -53) {  // the bounds of custom buckets, as Prometheus 3.0 writes them here
+      put_uvarint(out, 2);
+      for (const double bound : {0.5, 1.0}) put_be(out, std::bit_cast<std::uint64_t>(bound), 8);
+    }
   }
   return out;
 }

@@ -303,6 +303,27 @@ TEST(Episodes, RepeatIsAtMost) {
   EXPECT_EQ(b.count("decided"), 2);
 }
 
+// What a subquery reads at other instants is not in the record: what it came to is.
+TEST(Records, AConditionOverASubqueryIsWorkedOutAgain) {
+  DecideBench b = bench({.when = "promql(\"max(max_over_time(trigger[1m:10s]))\") > 0.5"});
+  b.set("trigger", 1, "region=eu");
+  b.ticks(2);
+  b.set("trigger", 0, "region=eu");
+  b.ticks(3);
+  ASSERT_EQ(b.count("decided"), 1);
+  int decisions = 0;
+  for (const Decision::Recorded& recorded : b.records) {
+    const Result<Record> record = record_from_bytes(recorded.bytes);
+    ASSERT_TRUE(record);
+    if (!record->complete) continue;
+    const Result<std::string> again = recompute(b.plan, *record);
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(*again, recorded.bytes);
+    ++decisions;
+  }
+  EXPECT_GT(decisions, 0);
+}
+
 TEST(Missing, PagesAfterTheThirdUnknownTick) {
   DecideBench b = bench({});
   b.set("trigger", std::nullopt);

@@ -55,7 +55,7 @@ TEST(Sample, SeriesThatHasNotBegunIsNotARow) {
 TEST(Sample, EndedSeriesIsStaleAtOnce) {
   SmallPlan p;
   p.put("m", {}, 10, 4);
-  p.put("m", {}, 20, store::stale_marker());
+  p.put("m", {}, 20, stale_marker());
   EXPECT_EQ(p.at(20, p.sample("m")), Shown{"m stale"});
 }
 

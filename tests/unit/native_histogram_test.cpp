@@ -165,6 +165,73 @@ TEST(NativeHistogram, AChangeOverAResetAddsWhatWasBefore) {
   EXPECT_EQ(all.change(RangeFn::delta, 0, 3, Instant{4'000}, seconds(4), two)->count, -2);
 }
 
+// The second of three has begun anew, with coarser buckets and from the third on finer ones.
+TEST(NativeHistogram, AFirstSampleBeforeAResetIsNotLookedAtIn3) {
+  store::Histograms all;
+  NativeHistogram coarse = of({{1, 40}}), fine = of({{1, 2}}), finer = of({{2, 3}});
+  coarse.schema = -1;
+  for (const auto& [time, h] : {std::pair(0, coarse), std::pair(2'000, fine), std::pair(4'000, finer)})
+    all.add(time, std::make_shared<const NativeHistogram>(h));
+  ASSERT_EQ(all.resets(0, 2), 2u);
+  const HistogramPtr in_two = all.change(RangeFn::increase, 0, 3, Instant{4'000}, seconds(4), two),
+                     in_three = all.change(RangeFn::increase, 0, 3, Instant{4'000}, seconds(4), three);
+  EXPECT_EQ(in_two->schema, -1);
+  EXPECT_EQ(in_three->schema, 0);
+  EXPECT_EQ(in_three->positive, (std::vector<NativeHistogram::Bucket>{{1, 2}, {2, 3}}));
+  EXPECT_EQ(in_two->count, 5);
+  EXPECT_EQ(in_three->count, 5);
+}
+
+TEST(NativeHistogram, ADeltaLooksAtItsEndsAlone) {
+  store::Histograms all;
+  NativeHistogram coarse = of({{1, 40}});
+  coarse.schema = -1;
+  for (const auto& [time, h] :
+       {std::pair(0, of({{2, 1}})), std::pair(2'000, coarse), std::pair(4'000, of({{2, 3}}))})
+    all.add(time, std::make_shared<const NativeHistogram>(h));
+  for (const Semantics semantics : {two, three})
+    EXPECT_EQ(all.change(RangeFn::delta, 0, 3, Instant{4'000}, seconds(4), semantics)->positive,
+              (std::vector<NativeHistogram::Bucket>{{2, 2}}));
+}
+
+// What is finer has its part of the zero bucket told by its own buckets: (1, 2] of schema 0 is outside of a
+// zero bucket up to 1, and (1, 4] of schema −1 would not be.
+TEST(NativeHistogram, ZeroBucketsMeetBeforeBucketsAreJoined) {
+  NativeHistogram fine = of({{0, 3}, {1, 5}}), coarse = of({{1, 7}}, 2);
+  coarse.schema = -1;
+  coarse.zero_threshold = 1;
+  NativeHistogram sum = fine, other = coarse;
+  add(sum, coarse);
+  add(other, fine);
+  EXPECT_EQ(sum, other);
+  EXPECT_EQ(sum.zero_threshold, 1);
+  EXPECT_EQ(sum.zero_count, 5);
+  EXPECT_EQ(sum.positive, (std::vector<NativeHistogram::Bucket>{{1, 12}}));
+  subtract(fine, coarse);
+  EXPECT_EQ(fine.zero_count, 1);
+  EXPECT_EQ(fine.positive, (std::vector<NativeHistogram::Bucket>{{1, -2}}));
+}
+
+// Of both kinds in one range: a change from one to the other is a reset and a change in Prometheus 3.
+TEST(NativeHistogram, NumbersBesideHistogramsInARange) {
+  store::Histograms all;
+  all.add(2'000, std::make_shared<const NativeHistogram>(of({{1, 4}})));
+  all.add(3'000, std::make_shared<const NativeHistogram>(of({{1, 4}})));
+  store::Samples numbers;
+  numbers.times = {1'000, 4'000, 5'000};
+  numbers.values = {7, 9, 8};
+  const auto of_both = [&](RangeFn fn, Semantics semantics) {
+    return eval::over_range(fn, all, 0, 2, numbers, Instant{5'000}, seconds(5), semantics).signal;
+  };
+  EXPECT_EQ(of_both(RangeFn::resets, three).value, 3);
+  EXPECT_EQ(of_both(RangeFn::changes, three).value, 3);
+  EXPECT_EQ(of_both(RangeFn::resets, two).evidence, eval::Evidence::no_data);
+  EXPECT_EQ(of_both(RangeFn::sum_over_time, three).evidence, eval::Evidence::no_data);
+  EXPECT_EQ(of_both(RangeFn::count_over_time, three).value, 5);
+  EXPECT_TRUE(eval::takes_numbers_alone(RangeFn::max_over_time, three));
+  EXPECT_FALSE(eval::takes_numbers_alone(RangeFn::max_over_time, two));
+}
+
 TEST(NativeHistogram, IsShownAsItsBuckets) {
   NativeHistogram h = of({{1, 2}}, 1, {{2, 3}});
   h.sum = -1.5;
@@ -192,7 +259,7 @@ TEST(NativeHistogram, IsHeldBesideNumbersInOneOrderOfTime) {
   EXPECT_EQ(*all.append_histogram(id, Instant{10}, counting(1)), AppendOutcome::conflicting);
   EXPECT_EQ(*all.append_histogram(id, Instant{15}, counting(1)), AppendOutcome::out_of_order);
   EXPECT_EQ(*all.append(id, Instant{15}, 1), AppendOutcome::out_of_order);
-  EXPECT_EQ(*all.append(id, Instant{30}, store::stale_marker()), AppendOutcome::stored);
+  EXPECT_EQ(*all.append(id, Instant{30}, stale_marker()), AppendOutcome::stored);
   EXPECT_EQ(*all.append_histogram(id, Instant{40}, counting(1)), AppendOutcome::stored);
   EXPECT_TRUE(all.has_histograms());
   EXPECT_EQ(all.sample_count(), 4u);

@@ -6,6 +6,7 @@
 #include <bit>
 
 #include "tests/support/remote_read_writer.hpp"
+#include "tests/support/tsdb_histogram_writer.hpp"
 
 namespace signalbox::formats {
 namespace {
@@ -102,8 +103,20 @@ TEST(RemoteRead, BrokenAnswersAreToldAndNeverHalfRead) {
                ErrorCode::malformed, "fewer samples");
   expect_error(parse(chunked, remote_frame({remote_series_of_chunks(up, {{2, "ab"}})})), ErrorCode::malformed,
                "native histograms");
-  expect_error(parse(chunked, remote_frame({remote_series_of_chunks(up, {{9, "x"}})})),
-               ErrorCode::unsupported, "encoding 9");
+}
+
+// What later versions may say costs no more than itself.
+TEST(RemoteRead, WhatIsNotKnownIsPassedOverAndCounted) {
+  NativeHistogram custom;
+  custom.schema = -53;
+  const std::vector<TimedHistogram> strange(2, {2000, std::make_shared<const NativeHistogram>(custom)});
+  const auto answer = parse(
+      chunked, remote_frame({remote_series_of_chunks(up, {{9, std::string("\0\1x", 3)},
+                                                          {2, test::histogram_chunk(strange, false).data},
+                                                          {1, test::xor_chunk({{3000, 1}}).data}})}));
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->passed_over, 3u);
+  EXPECT_EQ(answer->series[0].times, std::vector<std::int64_t>{3000});
 }
 
 // Numbers where texts belong, and the reverse, are passed over as fields that are not known.

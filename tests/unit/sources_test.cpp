@@ -44,7 +44,7 @@ class Pages : public testing::Test {
   }
   bool ended(const std::string& name, Instant when) {
     const auto value = test::latest(store, metric(name), when);
-    return value && value->time == when && store::is_stale_marker(value->value);
+    return value && value->time == when && is_stale_marker(value->value);
   }
 
   Limits limits;
@@ -330,6 +330,17 @@ TEST_F(Files, OfTwoSamplesAtOneTimeTheFirstStays) {
   EXPECT_EQ(store.sample_count(), 2u);
 }
 
+// A live remote read may bring nothing else.
+TEST(StoreLoaded, AMarkerAloneEndsItsSeries) {
+  store::SeriesStore store{Limits{}};
+  const Labels labels({Labels::Pair{"__name__", "a"}});
+  ASSERT_TRUE(store_loaded({{labels, {10}, {1}}}, {}, store));
+  const Result<LoadReport> report = store_loaded({{labels, {}, {}, {20}}}, {}, store);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->last.ms, 20);
+  EXPECT_TRUE(is_stale_marker(test::latest(store, *store.find(labels), Instant{20})->value));
+}
+
 TEST_F(Files, TextsOfOneRecordingShareTheirScrapes) {
   std::string a, b;
   for (int i = 0; i < 4; ++i) a += line("a", i, i);
@@ -438,9 +449,9 @@ TEST_F(Histories, UpTellsBirthsAndEnds) {
   for (const int scrape : {6, 15, 18}) {
     const auto latest = test::latest(store, id, at(scrape));
     EXPECT_EQ(latest->time, at(scrape));
-    EXPECT_TRUE(store::is_stale_marker(latest->value));
+    EXPECT_TRUE(is_stale_marker(latest->value));
   }
-  EXPECT_FALSE(store::is_stale_marker(test::latest(store, id, at(14))->value));
+  EXPECT_FALSE(is_stale_marker(test::latest(store, id, at(14))->value));
   EXPECT_EQ(test::latest(store, id, at(19))->time, at(18));
   EXPECT_EQ(test::raw_increase(store, id, at(8), at(9)).sum, 9);
   EXPECT_EQ(test::raw_increase(store, id, at(15), at(16)).steps, 0u);
@@ -464,7 +475,7 @@ TEST_F(Histories, AnEndAtTheLastInstantAskedForIsSeen) {
   ASSERT_TRUE(load(at(10), at(15)));
   const auto latest = test::latest(store, *store.find(labels("a")), at(15));
   EXPECT_EQ(latest->time, at(15));
-  EXPECT_TRUE(store::is_stale_marker(latest->value));
+  EXPECT_TRUE(is_stale_marker(latest->value));
 }
 
 TEST_F(Histories, TimesOfTheirOwnAreNotTakenForEnds) {

@@ -63,7 +63,8 @@ TEST(TsdbHistograms, ChunksAreReadAsTheyWereWritten) {
     const std::vector<TimedHistogram> written = some(seed, floats);
     const test::TsdbChunk chunk = test::histogram_chunk(written, floats);
     std::vector<TimedHistogram> read;
-    ASSERT_TRUE(decode_histograms(floats ? Encoding::float_histogram : Encoding::histogram, chunk.data, read))
+    ASSERT_EQ(decode_histograms(floats ? Encoding::float_histogram : Encoding::histogram, chunk.data, read),
+              HistogramRead::whole)
         << seed;
     ASSERT_EQ(read.size(), written.size()) << seed;
     for (std::size_t i = 0; i < read.size(); ++i) ASSERT_TRUE(same(written[i], read[i])) << seed << " " << i;
@@ -77,29 +78,38 @@ TEST(TsdbHistograms, AChunkThatIsCutIsRefusedAndLeavesNothing) {
     std::vector<TimedHistogram> read{{5, nullptr}};
     const Encoding encoding = floats ? Encoding::float_histogram : Encoding::histogram;
     for (std::size_t n = 0; n + 1 < chunk.data.size(); ++n) {
-      EXPECT_FALSE(decode_histograms(encoding, std::string_view(chunk.data).substr(0, n), read)) << n;
+      EXPECT_EQ(decode_histograms(encoding, std::string_view(chunk.data).substr(0, n), read),
+                HistogramRead::malformed)
+          << n;
       ASSERT_EQ(read.size(), 1u);
     }
-    EXPECT_TRUE(decode_histograms(encoding, std::string("\0\0", 2), read));
-    EXPECT_TRUE(decode_histograms(encoding, std::string("\0\0\0", 3), read));
+    EXPECT_EQ(decode_histograms(encoding, std::string("\0\0", 2), read), HistogramRead::whole);
+    EXPECT_EQ(decode_histograms(encoding, std::string("\0\0\0", 3), read), HistogramRead::whole);
     EXPECT_EQ(read.size(), 1u);
   }
 }
 
-TEST(TsdbHistograms, ASchemaThatIsNotKnownIsRefused) {
-  std::vector<TimedHistogram> written = some(7, false), read;
-  NativeHistogram strange = *written[0].histogram;
-  strange.schema = -53;  // of custom buckets, in later versions
-  const test::TsdbChunk chunk =
-      test::histogram_chunk({{1, std::make_shared<const NativeHistogram>(strange)}}, false);
-  EXPECT_FALSE(decode_histograms(Encoding::histogram, chunk.data, read));
-  // A zero bucket that is wide as no number, or below zero, would never meet another's.
-  for (const double threshold : {std::numeric_limits<double>::quiet_NaN(), -1.0}) {
-    strange.schema = 3;
-    strange.zero_threshold = threshold;
+// One that arithmetic cannot take is told apart from damage, and what stands behind it in a record is read.
+TEST(TsdbHistograms, WhatIsNotKnownIsPassedOver) {
+  const TimedHistogram good = some(7, false)[0];
+  NativeHistogram custom = *good.histogram, far = custom, no_number = custom, below = custom;
+  custom.schema = -53;
+  far.positive = {{NativeHistogram::most_index, 1}, {NativeHistogram::most_index + 1, 1}};
+  no_number.zero_threshold = std::numeric_limits<double>::quiet_NaN();
+  below.zero_threshold = -1;
+  for (const NativeHistogram& strange : {custom, far, no_number, below}) {
     const TimedHistogram one{1, std::make_shared<const NativeHistogram>(strange)};
-    EXPECT_FALSE(decode_histograms(Encoding::histogram, test::histogram_chunk({one}, false).data, read));
-    EXPECT_FALSE(read_histograms_record(test::histograms_record({{1, one}}, false), [](auto, auto&&) {}));
+    std::vector<TimedHistogram> read{{5, nullptr}};
+    EXPECT_EQ(decode_histograms(Encoding::histogram, test::histogram_chunk({one}, false).data, read),
+              HistogramRead::unknown);
+    EXPECT_EQ(read.size(), 1u);
+    std::string seen;
+    EXPECT_TRUE(read_histograms_record(test::histograms_record({{1, one}, {2, good}}, false),
+                                       [&](std::uint64_t series, TimedHistogram&& each, bool known) {
+                                         seen += std::to_string(series) + (known ? "+" : "-");
+                                         EXPECT_EQ(known, each.histogram != nullptr);
+                                       }));
+    EXPECT_EQ(seen, "1-2+");
   }
 }
 
@@ -110,19 +120,21 @@ TEST(TsdbHistograms, RecordsAreReadAsTheyWereWritten) {
     for (const TimedHistogram& one : some(seed, floats)) written.emplace_back(written.size() * 3 + seed, one);
     const std::string record = test::histograms_record(written, floats);
     std::size_t at = 0;
-    const bool whole = read_histograms_record(record, [&](std::uint64_t series, TimedHistogram&& one) {
-      ASSERT_LT(at, written.size());
-      EXPECT_EQ(series, written[at].first);
-      EXPECT_TRUE(same(written[at].second, one)) << seed << " " << at;
-      ++at;
-    });
+    const bool whole =
+        read_histograms_record(record, [&](std::uint64_t series, TimedHistogram&& one, bool known) {
+          EXPECT_TRUE(known);
+          ASSERT_LT(at, written.size());
+          EXPECT_EQ(series, written[at].first);
+          EXPECT_TRUE(same(written[at].second, one)) << seed << " " << at;
+          ++at;
+        });
     EXPECT_TRUE(whole);
     EXPECT_EQ(at, written.size());
-    EXPECT_FALSE(
-        read_histograms_record(std::string_view(record).substr(0, record.size() - 1), [](auto, auto&&) {}));
+    EXPECT_FALSE(read_histograms_record(std::string_view(record).substr(0, record.size() - 1),
+                                        [](auto, auto&&, bool) {}));
   }
-  EXPECT_TRUE(read_histograms_record("\7", [](auto, auto&&) {}));
-  EXPECT_FALSE(read_histograms_record("\2", [](auto, auto&&) {}));
+  EXPECT_TRUE(read_histograms_record("\7", [](auto, auto&&, bool) {}));
+  EXPECT_FALSE(read_histograms_record("\2", [](auto, auto&&, bool) {}));
 }
 
 // Spans that overlap, go on for ever, or have other than a number for each bucket.
@@ -136,6 +148,9 @@ TEST(TsdbHistograms, SpansAreHeldAgainstTheirCounts) {
   EXPECT_FALSE(buckets_of({{0, 2}, {-1, 1}}, {1, 2, 3}, out));
   EXPECT_FALSE(buckets_of({{std::numeric_limits<std::int32_t>::max(), 2}}, {1, 2}, out));
   EXPECT_FALSE(buckets_of({{0, 0xffffffff}}, {1}, out));
+  EXPECT_FALSE(buckets_of({{0, std::numeric_limits<std::uint64_t>::max()}, {0, 2}}, {1}, out));
+  EXPECT_FALSE(buckets_of({{std::numeric_limits<std::int64_t>::min(), 1}}, {1}, out));
+  EXPECT_FALSE(buckets_of(std::vector<Span>(100, {NativeHistogram::most_index, 0}), {}, out) && !out.empty());
 }
 
 }  // namespace

@@ -11,8 +11,10 @@
 #include "runtime/base/crc32c.hpp"
 #include "runtime/formats/tsdb_bytes.hpp"
 #include "runtime/sources/blocks.hpp"
+#include "runtime/sources/passed_over.hpp"
 #include "tests/support/memory_folders.hpp"
 #include "tests/support/series.hpp"
+#include "tests/support/tsdb_histogram_writer.hpp"
 
 namespace signalbox::sources {
 namespace {
@@ -131,9 +133,8 @@ TEST(TsdbHistory, MarkersAreEndsAndNansKeepTheirBits) {
   const double odd = std::bit_cast<double>(0x7ff8000000000abcull);
   folders.put_block(
       first_block,
-      make_block(
-          {{a, {xor_chunk({{10, 1}, {20, store::stale_marker()}, {30, odd}, {40, store::stale_marker()}})}}},
-          first_block, 0, 100));
+      make_block({{a, {xor_chunk({{10, 1}, {20, stale_marker()}, {30, odd}, {40, stale_marker()}})}}},
+                 first_block, 0, 100));
   const TsdbHistory history = open(folders, everything({named("a")}));
   TsdbHistory::Reader reader(history);
   SeriesSamples out;
@@ -189,7 +190,7 @@ TEST(TsdbHistory, TheHeadIsItsChunksAndThenItsLog) {
   // The log has the chunks' samples too, and one that the head refused.
   folders.files["data/wal/00000000"] =
       wal_segment({series_record({{7, a}, {8, b}}), samples_record({{7, 20, -9}, {7, 30, -9}, {8, 30, -9}}),
-                   samples_record({{7, 50, -9}, {7, 60, 6}, {7, 55, -9}, {8, 60, store::stale_marker()}}),
+                   samples_record({{7, 50, -9}, {7, 60, 6}, {7, 55, -9}, {8, 60, stale_marker()}}),
                    "\4exemplars", "\5markers", "\6metadata"},
                   true);
   folders.files["data/wal/00000001"] = wal_segment({samples_record({{7, 70, 7}})});
@@ -285,13 +286,62 @@ TEST(TsdbHistory, SamplesOfSeriesThatTheLogDoesNotNameAreCounted) {
             "version does not know\n");
 }
 
-TEST(TsdbHistory, AnUnknownEncodingNamesItsPlace) {
+TimedHistogram histogram_at(std::int64_t time, std::int32_t schema) {
+  NativeHistogram h;
+  h.schema = schema;
+  h.count = h.sum = 1;
+  h.positive = {{0, 1}};
+  return {time, std::make_shared<const NativeHistogram>(h)};
+}
+
+// Of a later version, and no damage: the block, the log behind it and the other samples are read.
+TEST(TsdbHistory, WhatIsNotKnownIsPassedOverAndToldOnce) {
   MemoryFolders folders;
   TsdbChunk strange = xor_chunk({{20, 1}});
   strange.encoding = 9;
-  folders.put_block(first_block, make_block({{a, {strange}}}, first_block, 0, 100));
-  EXPECT_EQ(all_of(folders),
-            "data/" + first_block + "/chunks/000001 at byte 8: a chunk of encoding 9, which is not known");
+  folders.put_block(first_block,
+                    make_block({{a,
+                                 {xor_chunk({{10, 1}}), strange,
+                                  histogram_chunk({histogram_at(30, -53)}, false), xor_chunk({{40, 4}})}}},
+                               first_block, 0, 100));
+  folders.files["data/wal/00000000"] =
+      wal_segment({series_record({{7, a}}),
+                   histograms_record({{7, histogram_at(110, -53)}, {7, histogram_at(120, 0)}}, false),
+                   samples_record({{7, 130, 5}})});
+  const TsdbHistory history = open(folders, everything({named("a")}));
+  TsdbHistory::Reader reader(history);
+  SeriesSamples out;
+  ASSERT_TRUE(reader.read(0, out));
+  EXPECT_EQ(out.samples.times, (std::vector<std::int64_t>{10, 40, 130}));
+  ASSERT_EQ(out.histograms.size(), 1u);
+  EXPECT_EQ(out.histograms[0].time, 120);
+  EXPECT_EQ(out.passed_over, 3u);
+  EXPECT_EQ(notices(history), "");
+  EXPECT_EQ(told_passed_over(3)->message,
+            "3 samples are passed over: native histograms of a kind that this version does not know");
+  EXPECT_FALSE(told_passed_over(0));
+}
+
+// However they come, as overlapping blocks have them: what is streamed is what is loaded.
+TEST(TsdbHistory, OneTimeHasANumberOrAnEndOrAHistogram) {
+  MemoryFolders folders;
+  folders.put_block(first_block,
+                    make_block({{a, {xor_chunk({{10, 1}, {20, stale_marker()}, {30, stale_marker()}})}}},
+                               first_block, 0, 100));
+  folders.put_block(
+      second_block,
+      make_block({{a,
+                   {histogram_chunk({histogram_at(10, 0), histogram_at(20, 0), histogram_at(40, 0)}, false),
+                    xor_chunk({{50, 5}})}}},
+                 second_block, 0, 100));
+  const TsdbHistory history = open(folders, everything({named("a")}));
+  TsdbHistory::Reader reader(history);
+  SeriesSamples out;
+  ASSERT_TRUE(reader.read(0, out));
+  EXPECT_EQ(out.samples.times, (std::vector<std::int64_t>{10, 50}));
+  EXPECT_EQ(out.ends, (std::vector<std::int64_t>{20, 30}));
+  ASSERT_EQ(out.histograms.size(), 1u);
+  EXPECT_EQ(out.histograms[0].time, 40);
 }
 
 TEST(TsdbHistory, AServerThatChangesTheDirectoryIsSeenAtOneMoment) {
@@ -365,7 +415,7 @@ TEST(LoadBlocks, ReadsWhatThePlanLooksAt) {
   MemoryFolders folders;
   std::vector<TsdbSample> all;
   for (std::int64_t i = 0; i < 1000; ++i) all.push_back({i * 15'000, static_cast<double>(i)});
-  all[500].value = store::stale_marker();
+  all[500].value = stale_marker();
   folders.put_block(first_block, make_block({{a, {xor_chunk(all)}}, {b, {xor_chunk({{0, 1}})}}}, first_block,
                                             0, 15'000'000));
   store::SeriesStore store{Limits{}};
@@ -392,7 +442,7 @@ std::vector<std::int64_t> births(bool with_up, std::size_t failed) {
     scrapes.push_back({time, i == failed ? 0.0 : 1.0});
     whole.push_back({time, static_cast<double>(i)});
     if (i < 10 || i == 21) continue;
-    late.push_back({time, i == 20 ? store::stale_marker() : static_cast<double>(i)});
+    late.push_back({time, i == 20 ? stale_marker() : static_cast<double>(i)});
   }
   const auto labels = [](const char* name) {
     return TsdbLabels{{"__name__", name}, {"instance", "i"}, {"job", "j"}};

@@ -132,6 +132,8 @@ TEST(Pushable, OnlyWhatPrometheusSaysOfItself) {
   slices.inputs = {2};
   plan.nodes.push_back(slices);
   EXPECT_EQ(sources::pushable_leaves(plan), (std::vector<bool>{true, true, false, false}));
+  plan.nodes.back().kind = plan::NodeKind::subquery;  // which looks between the instants as well
+  EXPECT_EQ(sources::pushable_leaves(plan), (std::vector<bool>{true, true, false, false}));
   plan.lookback = minutes(4);
   EXPECT_EQ(sources::pushable_leaves(plan), (std::vector<bool>{false, true, false, false}));
 }

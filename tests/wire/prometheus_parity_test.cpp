@@ -257,7 +257,7 @@ TEST_F(Parity, StaleMarkersEndSeriesAsInPrometheus) {
   for (int i = 0; i < 12; ++i) {
     all.push_back(random_series(rng, i, first));
     for (auto& [time, value] : all.back())
-      if (chance(rng, 10)) value = store::stale_marker();
+      if (chance(rng, 10)) value = stale_marker();
     keep("stale", i, all.back());
   }
   // The head refuses what is an hour older than its newest sample: half an hour of all series a request.

@@ -41,7 +41,7 @@ std::vector<RemoteSeries> sent() {
     for (std::int64_t t = start; t < start + hours_sent * hour; t += 15'000) {
       const std::int64_t scrape = (t - start) / 15'000;
       if (s >= 10 && scrape / 500 % 2 == s % 2) {
-        if (scrape % 500 == 0) series.samples.emplace_back(t, store::stale_marker());
+        if (scrape % 500 == 0) series.samples.emplace_back(t, stale_marker());
         continue;
       }
       if (s < 2)
@@ -110,11 +110,11 @@ TEST_F(Reading, EverySampleAndMarkerThatWasSent) {
   ASSERT_TRUE(answer) << answer.error().message;
   All got, expected;
   std::size_t markers = 0;
-  for (const sources::LoadedSeries& one : *answer) {
+  for (const sources::LoadedSeries& one : answer->series) {
     Samples& samples = got[one.labels];
     for (std::size_t i = 0; i < one.times.size(); ++i)
       samples.emplace_back(one.times[i], std::bit_cast<std::uint64_t>(one.values[i]));
-    for (const std::int64_t end : one.ends) samples.emplace_back(end, store::stale_marker_bits);
+    for (const std::int64_t end : one.ends) samples.emplace_back(end, stale_marker_bits);
     std::sort(samples.begin(), samples.end());
     markers += one.ends.size();
   }

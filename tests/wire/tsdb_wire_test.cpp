@@ -141,7 +141,7 @@ Read read_directory(ForeignFolders& folders, const std::string& path) {
       for (std::size_t s = 0; s < samples.samples.size(); ++s)
         merged.emplace_back(samples.samples.times[s],
                             std::bit_cast<std::uint64_t>(samples.samples.values[s]));
-      for (const std::int64_t end : samples.ends) merged.emplace_back(end, store::stale_marker_bits);
+      for (const std::int64_t end : samples.ends) merged.emplace_back(end, stale_marker_bits);
       std::sort(merged.begin(), merged.end());
       if (!merged.empty()) out.all[history->labels(i)] = std::move(merged);
     }
@@ -191,8 +191,7 @@ std::vector<RemoteSeries> scrapes(std::int64_t from, std::int64_t to) {
     for (std::int64_t t = from; t < to; t += 15'000) {
       const std::int64_t scrape = (t - start) / 15'000;
       if (s >= 30 && scrape / 100 % 2 == s % 2) {
-        if (scrape % 100 == 0)
-          series.samples.emplace_back(t, std::bit_cast<double>(store::stale_marker_bits));
+        if (scrape % 100 == 0) series.samples.emplace_back(t, std::bit_cast<double>(stale_marker_bits));
         continue;
       }
       if (s % 2 == 0)
