@@ -58,9 +58,9 @@ SIGNALBOX_VECTORS bool apply_values(ShapeOp op, const double* a, const double* b
   return false;
 }
 
+// The lanes by value: a byte that is written might be a part of one that is not.
 template <ShapeOp op>
-void apply(const Lane& a, const Lane& b, const Lane& c, std::size_t n, double* value,
-           std::uint8_t* evidence) {
+void apply(Lane a, Lane b, Lane c, std::size_t n, double* value, std::uint8_t* evidence) {
   const auto signal = [](const Lane& lane, std::size_t i) {
     return Signal{lane.value[i], static_cast<Evidence>(lane.evidence[i])};
   };
@@ -71,7 +71,7 @@ void apply(const Lane& a, const Lane& b, const Lane& c, std::size_t n, double* v
   }
 }
 
-using Apply = void (*)(const Lane&, const Lane&, const Lane&, std::size_t, double*, std::uint8_t*);
+using Apply = void (*)(Lane, Lane, Lane, std::size_t, double*, std::uint8_t*);
 constexpr Apply applies[] = {
 #define OP(name, text, arity, condition) apply<ShapeOp::name>,
     SIGNALBOX_SHAPE_OPS(OP)

@@ -5,7 +5,9 @@
 #include <llvm/IR/Module.h>
 
 #include <algorithm>
+#include <bit>
 #include <cfloat>
+#include <cmath>
 #include <cstddef>
 #include <limits>
 #include <map>
@@ -25,39 +27,80 @@ using plan::ShapeOp;
 
 // The IR of one instruction's (double, Evidence). Without a value the number may be anything: no operation
 // looks at the number of a cell that has none, so +0.0 is put there once, at the result.
-// A condition keeps its truth as a bit until somebody calculates with it.
+// A condition keeps its truth as a bit until somebody calculates with it, and a ratio its two numbers until
+// somebody asks for more than how it compares.
 struct Cell {
   Value* number = nullptr;
   Value* truth = nullptr;
   Value* evidence = nullptr;
-  bool finite = false;  // the number, where there is a value: nobody need ask
+  Value* part = nullptr;  // of a ratio, where there is a value: sound ones
+  Value* whole = nullptr;
+  Cell with(Value* other_evidence) const {
+    Cell out = *this;
+    out.evidence = other_evidence;
+    return out;
+  }
 };
+
+// Whether a ratio x/y, rounded, is above θ, without dividing. Between θ and the next double lies half = their
+// distance / 2, and x/y is rounded to more than θ when x/y > θ + half, that is x − θy > half·y. No quotient
+// of two doubles lies in the middle of two others. The left side is rounded once by fma; where it is near the
+// right side x − θ′y is a double for the rounded quotient θ′, so that its rounding never reaches the right
+// side, which is exact (half is a power of two). It needs θ in a range where nothing underflows.
+struct Threshold {
+  Value* negated = nullptr;  // −θ
+  Value* half = nullptr;
+};
+constexpr double least_threshold = 0x1p-60, most_threshold = 0x1p60;
+// With a smaller whole a stretch of rows is worked out again, by dividing.
+constexpr double least_whole = 0x1p-400;
+
+// The largest whole that stays finite with the tolerance.
+double largest_whole() {
+  constexpr double stretched = 1.0 + eval::part_above_whole_tolerance;
+  double whole = DBL_MAX / stretched;
+  while (whole * stretched <= DBL_MAX) whole = std::nextafter(whole, DBL_MAX);
+  while (whole * stretched > DBL_MAX) whole = std::nextafter(whole, 0.0);
+  return whole;
+}
 
 class Emitter {
  public:
-  Emitter(llvm::Module& module, const plan::Shape& shape, const char* name);
+  Emitter(llvm::Module& module, const plan::Shape& shape, const char* name, const Host& host);
   void run();
 
  private:
   void load_params();
+  Value* load_thresholds();
+  llvm::MDNode* wide_vectors();
+  bool is_ratio(std::uint32_t instr) const;
+  struct Loop {
+    BasicBlock* body = nullptr;
+    llvm::PHINode* i = nullptr;      // without the edge that enters
+    llvm::PHINode* least = nullptr;  // likewise: the least whole's bits, less one
+  };
+  Loop loop(const char* name, Value* count, Value* out_value, Value* out_evidence, BasicBlock* after);
   Value* layout();
   void row(Value* i, Value* out_value, Value* out_evidence);
-  Cell cell(const ShapeInstr& in);
+  Cell cell(std::uint32_t instr);
   Cell load(std::uint32_t input);
 
   Cell combine(const Cell& a, const Cell& b, Value* number) { return {number, nullptr, worst(a, b)}; }
-  Cell compare(Cell& a, Cell& b, llvm::CmpInst::Predicate holds);
+  Cell compare(std::uint32_t instr, Cell& a, Cell& b, llvm::CmpInst::Predicate holds);
+  Value* is_above(const Cell& ratio, const Threshold& threshold);
   Cell ratio(Cell& a, Cell& b);
   Cell at_least(const Cell& a, Cell& b, Cell& c);
   Cell choose(Value* first, Cell& a, Cell& b, Value* evidence);
   Cell kleene(Cell& a, Cell& b, bool either);
 
   Value* number(Cell& c);
-  Value* is_zero(const Cell& c);
+  Value* is_zero(Cell& c);
   Value* known(const Cell& c) { return b_.CreateICmpEQ(c.evidence, evidence(Evidence::value)); }
   Value* worst(const Cell& a, const Cell& b) {
     return b_.CreateBinaryIntrinsic(llvm::Intrinsic::umax, a.evidence, b.evidence);
   }
+  Value* bits_of(Value* v) { return b_.CreateBitCast(v, i64_); }
+  Value* bits_of(double v) { return index(std::bit_cast<std::uint64_t>(v)); }
   Value* magnitude(Value* v) { return b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, v); }
   Value* is_finite(Value* v) { return b_.CreateFCmpOLT(magnitude(v), infinity()); }
   Value* is_nan(Value* v) { return b_.CreateFCmpUNO(v, v); }
@@ -85,6 +128,11 @@ class Emitter {
   std::map<std::uint32_t, unsigned> columns_;  // input → its place among the columns that are read
   std::map<std::uint32_t, Cell> loaded_;
   std::map<std::uint32_t, Value*> params_;
+  const bool has_fma_;
+  const unsigned lanes_;
+  std::map<std::uint32_t, Threshold> thresholds_;  // by the comparison of a ratio that needs no division
+  bool undivided_ = false;                         // in the loop at hand
+  Value* least_ = nullptr;                         // there: of the wholes so far
   std::uint64_t room_rows_ = 0;
   Value* placed_ = nullptr;
   Value* row_ = nullptr;
@@ -93,10 +141,12 @@ class Emitter {
 // Selection, scheduling and register allocation are worse than linear in a block: past this many operations
 // the code is made plainly, at a quarter of the interpreter's time (4096 operations: 0.5 s instead of 7).
 constexpr std::size_t optimised_ops = 512;
+// Vectors wider than a register's doubles keep several registers for each number.
+constexpr std::size_t widened_ops = 32;
 
 enum Argument { arg_params, arg_inputs, arg_out_value, arg_out_evidence, arg_rows };
 
-Emitter::Emitter(llvm::Module& module, const plan::Shape& shape, const char* name)
+Emitter::Emitter(llvm::Module& module, const plan::Shape& shape, const char* name, const Host& host)
     : module_(module),
       shape_(shape),
       context_(module.getContext()),
@@ -104,7 +154,9 @@ Emitter::Emitter(llvm::Module& module, const plan::Shape& shape, const char* nam
       f64_(b_.getDoubleTy()),
       i8_(b_.getInt8Ty()),
       i64_(b_.getInt64Ty()),
-      ptr_(b_.getPtrTy()) {
+      ptr_(b_.getPtrTy()),
+      has_fma_(host.has_fma),
+      lanes_(host.lanes) {
   auto* type = llvm::FunctionType::get(b_.getVoidTy(), {ptr_, ptr_, ptr_, ptr_, i64_}, false);
   function_ = llvm::Function::Create(type, llvm::Function::ExternalLinkage, name, module_);
   function_->setDoesNotThrow();
@@ -128,7 +180,6 @@ void Emitter::run() {
   BasicBlock* entry = block("entry");
   BasicBlock* open = block("open");
   BasicBlock* stretch = block("stretch");
-  BasicBlock* loop = block("row");
   BasicBlock* stretched = block("stretched");
   BasicBlock* done = block("done");
   Value* rows = function_->getArg(arg_rows);
@@ -142,6 +193,7 @@ void Emitter::run() {
 
   b_.SetInsertPoint(open);
   load_params();
+  Value* undivided = load_thresholds();
   b_.CreateBr(stretch);
 
   b_.SetInsertPoint(stretch);
@@ -154,15 +206,24 @@ void Emitter::run() {
       place, {function_->getArg(arg_inputs), constants, room, placed_, start, b_.CreateSub(rows, start)});
   Value* out_value = b_.CreateInBoundsGEP(f64_, function_->getArg(arg_out_value), start);
   Value* out_evidence = b_.CreateInBoundsGEP(i8_, function_->getArg(arg_out_evidence), start);
-  b_.CreateBr(loop);
-
-  b_.SetInsertPoint(loop);
-  llvm::PHINode* i = b_.CreatePHI(i64_, 2, "i");
-  i->addIncoming(index(0), stretch);
-  row(i, out_value, out_evidence);
-  Value* next = b_.CreateAdd(i, index(1), "next", true, true);
-  i->addIncoming(next, loop);
-  b_.CreateCondBr(b_.CreateICmpEQ(next, count), stretched, loop);
+  const Loop divided = loop("row", count, out_value, out_evidence, stretched);
+  divided.i->addIncoming(index(0), stretch);
+  undivided_ = undivided != nullptr;
+  if (undivided_) {
+    BasicBlock* checked = block("checked");
+    const Loop quick = loop("quick_row", count, out_value, out_evidence, checked);
+    quick.i->addIncoming(index(0), stretch);
+    quick.least->addIncoming(index(~std::uint64_t{0}), stretch);
+    b_.SetInsertPoint(stretch);
+    b_.CreateCondBr(undivided, quick.body, divided.body);
+    b_.SetInsertPoint(checked);
+    divided.i->addIncoming(index(0), checked);
+    Value* small = b_.CreateICmpULT(least_, index(std::bit_cast<std::uint64_t>(least_whole) - 1));
+    b_.CreateCondBr(small, divided.body, stretched);
+  } else {
+    b_.SetInsertPoint(stretch);
+    b_.CreateBr(divided.body);
+  }
 
   b_.SetInsertPoint(stretched);
   Value* start_next = b_.CreateAdd(start, count, "start_next", true, true);
@@ -170,6 +231,34 @@ void Emitter::run() {
   b_.CreateCondBr(b_.CreateICmpEQ(start_next, rows), done, stretch);
   b_.SetInsertPoint(done);
   b_.CreateRetVoid();
+}
+
+// A loop over `count` rows, one at least.
+Emitter::Loop Emitter::loop(const char* name, Value* count, Value* out_value, Value* out_evidence,
+                            BasicBlock* after) {
+  Loop out;
+  out.body = block(name);
+  b_.SetInsertPoint(out.body);
+  out.i = b_.CreatePHI(i64_, 3, "i");
+  if (undivided_) least_ = out.least = b_.CreatePHI(i64_, 2, "least");
+  row(out.i, out_value, out_evidence);
+  Value* next = b_.CreateAdd(out.i, index(1), "next", true, true);
+  out.i->addIncoming(next, out.body);
+  if (undivided_) out.least->addIncoming(least_, out.body);
+  b_.CreateCondBr(b_.CreateICmpEQ(next, count), after, out.body)
+      ->setMetadata(llvm::LLVMContext::MD_loop, wide_vectors());
+  return out;
+}
+
+// A row is a few doubles and as many bytes: in vectors of doubles alone the bytes would lie idle. Where there
+// are few registers, or many operations, LLVM chooses.
+llvm::MDNode* Emitter::wide_vectors() {
+  if (lanes_ == 0 || shape_.code.size() > widened_ops) return nullptr;
+  llvm::Metadata* width[] = {llvm::MDString::get(context_, "llvm.loop.vectorize.width"),
+                             llvm::ConstantAsMetadata::get(b_.getInt32(lanes_))};
+  llvm::MDNode* loop = llvm::MDNode::getDistinct(context_, {nullptr, llvm::MDNode::get(context_, width)});
+  loop->replaceOperandWith(0, loop);
+  return loop;
 }
 
 // The kernel's jit::Layout, as constants beside its code.
@@ -204,16 +293,49 @@ void Emitter::load_params() {
   }
 }
 
+// Whether the number of `instr` is that of a ratio.
+bool Emitter::is_ratio(std::uint32_t instr) const {
+  const ShapeInstr& in = shape_.code[instr];
+  if (in.op == ShapeOp::at_least || in.op == ShapeOp::where) return is_ratio(in.a);
+  return in.op == ShapeOp::ratio;
+}
+
+// What comparisons of ratios with parameters need; and whether all of these parameters are in range. Null
+// where there are none.
+Value* Emitter::load_thresholds() {
+  if (!has_fma_ || shape_.code.size() > optimised_ops) return nullptr;
+  Value* in_range = nullptr;
+  for (std::uint32_t i = 0; i < shape_.code.size(); ++i) {
+    const ShapeInstr& in = shape_.code[i];
+    const bool strictly = in.op == ShapeOp::gt || in.op == ShapeOp::le;
+    if (!strictly && in.op != ShapeOp::ge && in.op != ShapeOp::lt) continue;
+    if (shape_.code[in.b].op != ShapeOp::param || !is_ratio(in.a)) continue;
+    Value* bits = b_.CreateBitCast(params_.at(shape_.code[in.b].index), i64_);
+    // At least θ is above the double before θ.
+    if (!strictly) bits = b_.CreateSub(bits, index(1));
+    Value* theta = b_.CreateBitCast(bits, f64_);
+    Value* next = b_.CreateBitCast(b_.CreateAdd(bits, index(1)), f64_);
+    thresholds_[i] = {b_.CreateFNeg(theta), b_.CreateFMul(b_.CreateFSub(next, theta), real(0.5))};
+    Value* here = b_.CreateAnd(b_.CreateFCmpOGE(theta, real(least_threshold)),
+                               b_.CreateFCmpOLE(theta, real(most_threshold)));
+    in_range = in_range == nullptr ? here : b_.CreateAnd(in_range, here);
+  }
+  return in_range;
+}
+
 void Emitter::row(Value* i, Value* out_value, Value* out_evidence) {
   row_ = i;
+  cells_.clear();
+  loaded_.clear();
   cells_.reserve(shape_.code.size());
-  for (const ShapeInstr& in : shape_.code) cells_.push_back(cell(in));
+  for (std::uint32_t instr = 0; instr < shape_.code.size(); ++instr) cells_.push_back(cell(instr));
   Cell& result = cells_.back();
   Value* v;
   if (result.truth != nullptr) {
     v = b_.CreateUIToFP(result.truth, f64_);
   } else {
-    v = b_.CreateSelect(is_nan(result.number), llvm::ConstantFP::getQNaN(f64_), result.number);
+    v = number(result);
+    v = b_.CreateSelect(is_nan(v), llvm::ConstantFP::getQNaN(f64_), v);
   }
   v = b_.CreateSelect(known(result), v, real(0.0));
   scoped(b_.CreateStore(v, b_.CreateInBoundsGEP(f64_, out_value, i)), true);
@@ -241,12 +363,13 @@ Cell Emitter::load(std::uint32_t input) {
 // Behind the fence, because LLVM drops operations with constants that change no number (x - 0, x * 1) and
 // with them the quieting of a signalling NaN, which `pow` can tell: a truth may turn out to be constant.
 Value* Emitter::number(Cell& c) {
+  if (c.part != nullptr && c.number == nullptr) c.number = b_.CreateFDiv(c.part, c.whole);
   if (c.number == nullptr) c.number = b_.CreateArithmeticFence(b_.CreateUIToFP(c.truth, f64_), f64_);
   return c.number;
 }
 
-Value* Emitter::is_zero(const Cell& c) {
-  return c.truth != nullptr ? b_.CreateNot(c.truth) : b_.CreateFCmpOEQ(c.number, real(0.0));
+Value* Emitter::is_zero(Cell& c) {
+  return c.truth != nullptr ? b_.CreateNot(c.truth) : b_.CreateFCmpOEQ(number(c), real(0.0));
 }
 
 Value* Emitter::call(const char* name, std::initializer_list<Value*> arguments) {
@@ -260,7 +383,8 @@ Value* Emitter::call(const char* name, std::initializer_list<Value*> arguments) 
   return b_.CreateCall(callee, arguments);
 }
 
-Cell Emitter::cell(const ShapeInstr& in) {
+Cell Emitter::cell(std::uint32_t instr) {
+  const ShapeInstr& in = shape_.code[instr];
   Cell none;
   const int arity = plan::shape_op_arity(in.op);
   Cell& a = arity > 0 ? cells_[in.a] : none;
@@ -321,17 +445,17 @@ Cell Emitter::cell(const ShapeInstr& in) {
       return {b_.CreateSelect(b_.CreateFCmpOEQ(magnitude(v), infinity()), largest, v), nullptr, a.evidence};
     }
     case ShapeOp::gt:
-      return compare(a, b, llvm::CmpInst::FCMP_OGT);
+      return compare(instr, a, b, llvm::CmpInst::FCMP_OGT);
     case ShapeOp::ge:
-      return compare(a, b, llvm::CmpInst::FCMP_OGE);
+      return compare(instr, a, b, llvm::CmpInst::FCMP_OGE);
     case ShapeOp::lt:
-      return compare(a, b, llvm::CmpInst::FCMP_OLT);
+      return compare(instr, a, b, llvm::CmpInst::FCMP_OLT);
     case ShapeOp::le:
-      return compare(a, b, llvm::CmpInst::FCMP_OLE);
+      return compare(instr, a, b, llvm::CmpInst::FCMP_OLE);
     case ShapeOp::eq:
-      return compare(a, b, llvm::CmpInst::FCMP_OEQ);
+      return compare(instr, a, b, llvm::CmpInst::FCMP_OEQ);
     case ShapeOp::ne:
-      return compare(a, b, llvm::CmpInst::FCMP_UNE);
+      return compare(instr, a, b, llvm::CmpInst::FCMP_UNE);
     case ShapeOp::both:
       return kleene(a, b, false);
     case ShapeOp::either:
@@ -353,10 +477,10 @@ Cell Emitter::cell(const ShapeInstr& in) {
     case ShapeOp::keep: {
       Value* worse = worst(a, b);
       Value* stays = b_.CreateOr(b_.CreateICmpNE(worse, evidence(Evidence::value)), b_.CreateNot(is_zero(b)));
-      return {a.number, a.truth, b_.CreateSelect(stays, worse, evidence(Evidence::no_data))};
+      return a.with(b_.CreateSelect(stays, worse, evidence(Evidence::no_data)));
     }
     case ShapeOp::where:
-      return {a.number, a.truth, worst(a, b)};
+      return a.with(worst(a, b));
     case ShapeOp::atan2:
       return combine(a, b, call("signalbox_atan2", {number(a), number(b)}));
     case ShapeOp::round:
@@ -370,32 +494,52 @@ Cell Emitter::cell(const ShapeInstr& in) {
   return none;  // not reached: the shape is well formed
 }
 
-Cell Emitter::compare(Cell& a, Cell& b, llvm::CmpInst::Predicate holds) {
-  Value *x = number(a), *y = number(b);
+// Of a sound ratio: its whole is above zero and finite, its part is neither negative nor much larger.
+Value* Emitter::is_above(const Cell& ratio, const Threshold& threshold) {
+  least_ =
+      b_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, least_, b_.CreateSub(bits_of(ratio.whole), index(1)));
+  Value* beyond =
+      b_.CreateIntrinsic(llvm::Intrinsic::fma, {f64_}, {threshold.negated, ratio.whole, ratio.part});
+  return b_.CreateFCmpOGT(beyond, b_.CreateFMul(threshold.half, ratio.whole));
+}
+
+Cell Emitter::compare(std::uint32_t instr, Cell& a, Cell& b, llvm::CmpInst::Predicate holds) {
   Value* outside = b_.CreateOr(b_.CreateICmpEQ(a.evidence, evidence(Evidence::outside)),
                                b_.CreateICmpEQ(b.evidence, evidence(Evidence::outside)));
-  const auto numbers = [&](const Cell& cell, Value* v) {
-    return cell.finite || cell.truth != nullptr ? b_.getTrue() : is_finite(v);
+  // A sound ratio is finite: little more than 1 at most.
+  // So is a parameter that is in range.
+  const bool quick = undivided_ && thresholds_.count(instr) != 0;
+  const auto finite = [&](Cell& cell) {
+    return quick || cell.part != nullptr || cell.truth != nullptr ? b_.getTrue() : is_finite(number(cell));
   };
   Value* worse = worst(a, b);
-  Value* compared = b_.CreateSelect(b_.CreateAnd(numbers(a, x), numbers(b, y)), evidence(Evidence::value),
+  Value* compared = b_.CreateSelect(b_.CreateAnd(finite(a), finite(b)), evidence(Evidence::value),
                                     evidence(Evidence::invalid));
   Value* e = b_.CreateSelect(b_.CreateICmpEQ(worse, evidence(Evidence::value)), compared, worse);
-  return {nullptr, b_.CreateAnd(b_.CreateNot(outside), b_.CreateFCmp(holds, x, y)),
+  Value* truth;
+  if (quick) {
+    truth = is_above(a, thresholds_.at(instr));
+    if (holds == llvm::CmpInst::FCMP_OLT || holds == llvm::CmpInst::FCMP_OLE) truth = b_.CreateNot(truth);
+  } else {
+    truth = b_.CreateFCmp(holds, number(a), number(b));
+  }
+  return {nullptr, b_.CreateAnd(b_.CreateNot(outside), truth),
           b_.CreateSelect(outside, evidence(Evidence::value), e)};
 }
 
 Cell Emitter::ratio(Cell& a, Cell& b) {
   Value *part = number(a), *whole = number(b);
   Value* most = b_.CreateFMul(whole, real(1.0 + eval::part_above_whole_tolerance));
+  // Doubles above zero are in the order of their bits, and all others come after them: two comparisons say
+  // whether whole is above zero and not too large, and part between zero (not −0, then) and the most.
+  Value* usable = b_.CreateICmpULT(b_.CreateSub(bits_of(whole), index(1)), bits_of(largest_whole()));
   Value* sound =
-      b_.CreateAnd(b_.CreateAnd(b_.CreateFCmpOGT(whole, real(0.0)), b_.CreateFCmpOGE(part, real(0.0))),
-                   b_.CreateAnd(b_.CreateFCmpOLT(most, infinity()), b_.CreateFCmpOLE(part, most)));
+      b_.CreateAnd(usable, b_.CreateICmpULE(bits_of(b_.CreateFAdd(part, real(0.0))), bits_of(most)));
   Value* e = b_.CreateSelect(sound, evidence(Evidence::value), evidence(Evidence::invalid));
   e = b_.CreateSelect(b_.CreateFCmpOEQ(whole, real(0.0)), evidence(Evidence::no_traffic), e);
   Value* worse = worst(a, b);
   e = b_.CreateSelect(b_.CreateICmpEQ(worse, evidence(Evidence::value)), e, worse);
-  return {b_.CreateFDiv(part, whole), nullptr, e, true};  // of a sound part and whole: little more than 1
+  return {nullptr, nullptr, e, part, whole};
 }
 
 Cell Emitter::at_least(const Cell& a, Cell& b, Cell& c) {
@@ -403,7 +547,7 @@ Cell Emitter::at_least(const Cell& a, Cell& b, Cell& c) {
   Value* e = b_.CreateSelect(enough, evidence(Evidence::value), evidence(Evidence::too_few));
   for (const Cell* earlier : {static_cast<const Cell*>(&c), static_cast<const Cell*>(&b), &a})
     e = b_.CreateSelect(known(*earlier), e, earlier->evidence);
-  return {a.number, a.truth, e};
+  return a.with(e);
 }
 
 Cell Emitter::choose(Value* first, Cell& a, Cell& b, Value* evidence) {
@@ -425,8 +569,8 @@ Cell Emitter::kleene(Cell& a, Cell& b, bool either) {
 
 }  // namespace
 
-void emit_kernel(llvm::Module& module, const plan::Shape& shape, const char* name) {
-  Emitter(module, shape, name).run();
+void emit_kernel(llvm::Module& module, const plan::Shape& shape, const char* name, const Host& host) {
+  Emitter(module, shape, name, host).run();
 }
 
 }  // namespace signalbox::jit

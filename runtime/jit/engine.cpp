@@ -11,12 +11,14 @@
 #include <llvm/Support/SourceMgr.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Target/TargetMachine.h>
+#include <llvm/TargetParser/SubtargetFeature.h>
 
 #include <algorithm>
 #include <cstring>
 #include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "runtime/jit/codegen.hpp"
 #include "runtime/jit/fatal.hpp"
@@ -87,6 +89,7 @@ struct Engine::Parts {
   using Build = llvm::function_ref<llvm::Expected<std::unique_ptr<llvm::Module>>(llvm::LLVMContext&)>;
 
   llvm::Error open();
+  Host host() const;
   llvm::Expected<void*> link(const char* name, Build build);
   // As `link`, surviving LLVM; `gave_up` keeps its last words, with which nothing is tried any more.
   Result<void*> make(const char* name, std::string& gave_up, Build build);
@@ -130,6 +133,16 @@ llvm::Error Engine::Parts::open() {
     reported += llvm::toString(std::move(error));
   });
   return jit->getMainJITDylib().define(orc::absoluteSymbols(reachable(*jit)));
+}
+
+Host Engine::Parts::host() const {
+  if (machine->getTargetTriple().isAArch64()) return {true, 0};
+  const std::vector<std::string> features =
+      llvm::SubtargetFeatures(machine->getTargetFeatureString()).getFeatures();
+  const auto has = [&](const char* feature) {
+    return std::find(features.begin(), features.end(), feature) != features.end();
+  };
+  return {has("+fma"), has("+avx512bw") && has("+avx512vl") ? 16u : 0u};
 }
 
 llvm::Error Engine::Parts::optimise(llvm::Module& module) {
@@ -247,7 +260,7 @@ Result<eval::KernelFn> Engine::compile(const plan::Shape& shape) {
   const std::string name = fmt::format("kernel_{}", kernels_++);
   Result<void*> made = parts_->make(name.c_str(), gave_up_, [&](llvm::LLVMContext& context) {
     auto module = std::make_unique<llvm::Module>(name, context);
-    emit_kernel(*module, shape, name.c_str());
+    emit_kernel(*module, shape, name.c_str(), parts_->host());
     return llvm::Expected<std::unique_ptr<llvm::Module>>(std::move(module));
   });
   if (!made) return made.error();

@@ -11,6 +11,7 @@
 
 #include <bit>
 #include <cfloat>
+#include <cmath>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -291,6 +292,75 @@ TEST_F(JitEquality, GeneratedShapes) {
       ASSERT_TRUE(agree(shape, *kernel, params, columns, rows)) << "shape " << s << " of seed " << seed;
     }
   }
+}
+
+// Machine code compares a ratio with a parameter without dividing. Ratios within a few units in the last
+// place of the parameter, and of the middle between it and the next double, at all magnitudes; parameters at
+// and past the ends of where that is done; and, in some columns, wholes so small that it is divided after
+// all.
+TEST_F(JitEquality, RatiosNextToWhatTheyAreComparedWith) {
+  const auto compiler = open();
+  Random random(11);
+  struct Compiled {
+    Shape shape;
+    eval::KernelFn kernel;
+  };
+  std::vector<Compiled> all;
+  for (const ShapeOp op : {ShapeOp::gt, ShapeOp::ge, ShapeOp::lt, ShapeOp::le}) {
+    for (const bool floor : {false, true}) {
+      Shape shape{.inputs = 2, .params = 2, .code = {leaf(ShapeOp::input, 0), leaf(ShapeOp::input, 1)}};
+      shape.code.push_back({.op = ShapeOp::ratio, .a = 0, .b = 1});
+      shape.code.push_back(leaf(ShapeOp::param, 0));
+      shape.code.push_back(leaf(ShapeOp::param, 1));
+      if (floor) shape.code.push_back({.op = ShapeOp::at_least, .a = 2, .b = 1, .c = 4});
+      shape.code.push_back({.op = op, .a = floor ? 5u : 2u, .b = 3});
+      const auto kernel = compiler->compile(shape);
+      ASSERT_TRUE(kernel) << kernel.error().message;
+      all.push_back({shape, *kernel});
+    }
+  }
+  const auto moved = [](double from, std::int64_t steps) {
+    return std::bit_cast<double>(std::bit_cast<std::int64_t>(from) + steps);
+  };
+  std::size_t true_rows = 0, false_rows = 0;
+  for (int round = 0; round < 1500; ++round) {
+    double theta = std::ldexp(1.0 + static_cast<double>(random() >> 11) * 0x1p-53,
+                              -1 - static_cast<int>(below(random, round % 3 == 0 ? 61 : 12)));
+    if (round % 7 == 0) theta = std::ldexp(1.0, -static_cast<int>(below(random, 63)));
+    if (round % 11 == 0) theta = moved(theta, static_cast<std::int64_t>(below(random, 3)) - 1);
+    if (round % 29 == 0) theta = odd_numbers()[below(random, odd_numbers().size())];
+    const std::size_t rows = 1 + below(random, 70);
+    const bool small = round % 5 == 0;
+    Columns columns;
+    for (int c = 0; c < 2; ++c) columns.add(rows, 1);
+    for (std::size_t i = 0; i < rows; ++i) {
+      const int exponent =
+          small ? -1074 + static_cast<int>(below(random, 800)) : -390 + static_cast<int>(below(random, 1400));
+      const bool count = below(random, 4) == 0;
+      const double whole = count ? static_cast<double>(1 + below(random, 100'000))
+                                 : std::ldexp(1.0 + static_cast<double>(random() >> 11) * 0x1p-53, exponent);
+      const double next = moved(theta, 1);
+      const long double middle = (static_cast<long double>(theta) + next) / 2;
+      const double near = below(random, 2) == 0 ? theta * whole : static_cast<double>(middle * whole);
+      const double part = std::isfinite(near) && near > 0
+                              ? moved(near, static_cast<std::int64_t>(below(random, 7)) - 3)
+                              : near;
+      (*columns.values[0])[i] = below(random, 40) == 0 ? any_number(random) : part;
+      (*columns.values[1])[i] = below(random, 40) == 0 ? any_number(random) : whole;
+      for (std::size_t c = 0; c < 2; ++c)
+        (*columns.evidences[c])[i] = below(random, 12) > 0 ? 0 : static_cast<std::uint8_t>(below(random, 8));
+    }
+    const std::vector<double> params = {theta, 0x1p-600};
+    for (const Compiled& one : all)
+      ASSERT_TRUE(agree(one.shape, one.kernel, params, columns, rows)) << fmt::format("{:a}", theta);
+    std::vector<double> truth(rows);
+    std::vector<std::uint8_t> known(rows);
+    eval::interpret(all[0].shape, params.data(), columns.views.data(), truth.data(), known.data(), rows);
+    for (std::size_t i = 0; i < rows; ++i)
+      if (known[i] == 0) ++(truth[i] != 0 ? true_rows : false_rows);
+  }
+  EXPECT_GT(true_rows, 5'000u);
+  EXPECT_GT(false_rows, 5'000u);
 }
 
 TEST_F(JitEquality, LargeShapesCompiledPlainly) {
