@@ -21,18 +21,21 @@ struct ManyWindows {
   double* first = nullptr;
   double* change = nullptr;
 };
-// Windows whose ends both move by one sample a step: what lies at their ends, read in order. Times are
+void extrapolate(RangeFn fn, Semantics semantics, Duration length, const ManyWindows& windows);
+
+// Windows whose ends both move by one sample a step: what lies at their ends, read in order. Times are whole
 // milliseconds since some instant; the first window ends at `end`.
 struct WindowRun {
+  std::size_t count;
   const double* first_time;
   const double* last_time;
   const double* first_value;
   const double* last_value;
-  double end, step, length;
+  double end, step;
+  const double* changes;  // to start from instead of last − first, or null
 };
-void read_run(const WindowRun& run, const ManyWindows& into);
-
-void extrapolate(RangeFn fn, Semantics semantics, Duration length, const ManyWindows& windows);
+// Whether a value may be NaN.
+bool extrapolate_run(RangeFn fn, Semantics semantics, Duration length, const WindowRun& run, double* value);
 
 // Windows that differ in the values at their ends and in nothing else: samples come as regularly as instants.
 // Then the factor that extrapolates is one number, worked out once. Window i has first[i * stride] and

@@ -109,6 +109,8 @@ void MovingWindows::make_tables() {
   ms_.resize(samples_.size());
   for (std::size_t i = 0; i < samples_.size(); ++i)
     ms_[i] = static_cast<double>(samples_.times[i] - samples_from_.ms);
+  up_to_jumps_.clear();
+  before_jumps_.clear();
   up_to_.resize(grid_before_ + count_);
   before_.resize(grid_before_ + count_);
   std::int64_t at = (from_ - step_ * static_cast<std::int64_t>(grid_before_)).ms;
@@ -117,21 +119,37 @@ void MovingWindows::make_tables() {
     while (place < samples_.size() && samples_.times[place] < at) ++place;
     before_[k] = place;
     up_to_[k] = place + (place < samples_.size() && samples_.times[place] == at ? 1 : 0);
+    if (k > 0 && before_[k] != before_[k - 1] + 1) before_jumps_.push_back(static_cast<std::uint32_t>(k));
+    if (k > 0 && up_to_[k] != up_to_[k - 1] + 1) up_to_jumps_.push_back(static_cast<std::uint32_t>(k));
   }
 }
 
-const std::uint32_t* MovingWindows::count_until(Duration shift, bool closed, std::size_t first, std::size_t n,
-                                                Places& out) const {
+std::size_t MovingWindows::Counts::run_end(std::size_t i, std::size_t n) const {
+  if (i + 1 >= n || data[i + 1] != data[i] + 1) return std::min(i + 1, n);
+  if (jumps != nullptr) {
+    const auto jump = std::upper_bound(jumps->begin(), jumps->end(), at + i);
+    return jump == jumps->end() ? n : std::min<std::size_t>(n, *jump - at);
+  }
+  std::size_t end = i + 2;
+  while (end < n && data[end] == data[end - 1] + 1) ++end;
+  return end;
+}
+
+MovingWindows::Counts MovingWindows::count_until(Duration shift, bool closed, std::size_t first,
+                                                 std::size_t n, Places& out) const {
   if (tables_ && shift.ms % step_.ms == 0) {
     const Places& counts = closed ? up_to_ : before_;
     const auto back = static_cast<std::size_t>(shift.ms / step_.ms);
-    if (first + grid_before_ >= back) return counts.data() + (first + grid_before_ - back);
+    if (first + grid_before_ >= back) {
+      const std::size_t at = first + grid_before_ - back;
+      return {counts.data() + at, closed ? &up_to_jumps_ : &before_jumps_, at};
+    }
     out.resize(n);
     for (std::size_t i = 0; i < n; ++i) {
       const std::size_t k = first + i + grid_before_;
       out[i] = k >= back ? counts[k - back] : 0;
     }
-    return out.data();
+    return {out.data(), nullptr, 0};
   }
   out.resize(n);
   const std::int64_t* times = samples_.times.data();
@@ -143,7 +161,7 @@ const std::uint32_t* MovingWindows::count_until(Duration shift, bool closed, std
     while (place < all && times[place] < at + edge) ++place;
     out[i] = place;
   }
-  return out.data();
+  return {out.data(), nullptr, 0};
 }
 
 void MovingWindows::windows(Duration length, Duration offset, Semantics semantics, std::size_t first,
@@ -158,11 +176,10 @@ bool MovingWindows::ended_after(std::uint32_t place, Instant at) const {
 }
 
 // In order, since sums of doubles depend on it. Both ends of a window move forward only.
-void MovingWindows::add_resets(std::size_t n, double* change) const {
-  if (resets_.empty()) return;
-  auto low = std::upper_bound(resets_.begin(), resets_.end(), first_[0]);
+void MovingWindows::add_resets(std::size_t from, std::size_t to, double* change) const {
+  auto low = std::upper_bound(resets_.begin(), resets_.end(), first_[from]);
   auto high = low;
-  for (std::size_t i = 0; i < n; ++i) {
+  for (std::size_t i = from; i < to; ++i) {
     while (low != resets_.end() && *low <= first_[i]) ++low;
     high = std::max(high, low);
     while (high != resets_.end() && *high < last_[i]) ++high;
@@ -195,9 +212,11 @@ void MovingWindows::extremes(bool most, std::size_t n, double* value) const {
 }
 
 // `state` is null when every window has samples enough.
-void MovingWindows::extrapolated_all(const Range& range, std::size_t first, std::size_t n, double* value,
+bool MovingWindows::extrapolated_all(const Range& range, std::size_t first, std::size_t n, double* value,
                                      const WindowState* state) {
   for (auto& column : scratch_) column.resize(n);
+  const bool counter = range.fn != RangeFn::delta;
+  bool nan = false;
   double* first_gap = scratch_[0].data();
   double* last_gap = scratch_[1].data();
   double* sampled = scratch_[2].data();
@@ -219,6 +238,16 @@ void MovingWindows::extrapolated_all(const Range& range, std::size_t first, std:
     firsts[i] = values[a];
     value[i] = values[b] - values[a];
   };
+  // Windows [from, to), filled.
+  const auto work_out = [&](std::size_t from, std::size_t to) {
+    if (from == to) return;
+    nan = true;
+    if (counter && !resets_.empty()) add_resets(from, to, value);
+    extrapolate(range.fn, range.semantics, range.length,
+                {to - from, first_gap + from, last_gap + from, sampled + from, steps + from, firsts + from,
+                 value + from});
+  };
+  std::size_t filled = 0;  // from here on, and not extrapolated
   for (std::size_t i = 0; i < n;) {
     if (state != nullptr && state[i] != WindowState::value) {
       first_gap[i] = last_gap[i] = value[i] = 0;
@@ -226,24 +255,31 @@ void MovingWindows::extrapolated_all(const Range& range, std::size_t first, std:
       ++i;
       continue;
     }
-    // Where samples come as regularly as ticks, both ends move by one: a run of such windows is read in
-    // order.
-    std::size_t run = i + 1;
-    while (run < n && first_[run] == first_[run - 1] + 1 && last_[run] == last_[run - 1] + 1) ++run;
+    const std::size_t run = last_.run_end(i, first_.run_end(i, n));
     if (run - i < 8 || !tables_) {
       for (std::size_t k = i; k < run; ++k) fill(k, first_[k], last_[k] - 1);
     } else {
-      read_run({ms_.data() + first_[i], ms_.data() + (last_[i] - 1), values + first_[i],
-                values + (last_[i] - 1), end_of_first + step * static_cast<double>(i), step, length},
-               {run - i, first_gap + i, last_gap + i, sampled + i, steps + i, firsts + i, value + i});
+      work_out(filled, i);
+      filled = run;
+      const std::uint32_t a = first_[i], b = last_[i] - 1;
+      const bool begun_anew =
+          counter && std::upper_bound(resets_.begin(), resets_.end(), a) !=
+                         std::upper_bound(resets_.begin(), resets_.end(), last_[run - 1] - 1);
+      double* changes = begun_anew ? first_gap : nullptr;
+      for (std::size_t k = 0; begun_anew && k < run - i; ++k) changes[i + k] = values[b + k] - values[a + k];
+      if (begun_anew) add_resets(i, run, changes);
+      nan |= extrapolate_run(
+          range.fn, range.semantics, range.length,
+          {run - i, ms_.data() + a, ms_.data() + b, values + a, values + b,
+           end_of_first + step * static_cast<double>(i), step, begun_anew ? changes + i : nullptr},
+          value + i);
     }
     i = run;
   }
-  if (range.fn != RangeFn::delta) add_resets(n, value);
-  extrapolate(range.fn, range.semantics, range.length,
-              {n, first_gap, last_gap, sampled, steps, firsts, value});
+  work_out(filled, n);
   for (std::size_t i = 0; state != nullptr && i < n; ++i)
     if (state[i] != WindowState::value) value[i] = 0.0;
+  return nan;
 }
 
 // Runs of windows that are alike go to `together`, which may refuse, and what lies between to `one_by_one`.
@@ -289,8 +325,9 @@ MovingWindows::Seen MovingWindows::extrapolated(const Range& range, std::size_t 
         return true;
       },
       [&](std::size_t i, std::size_t count) {
-        seen.all &= one_by_one(range, first + i, count, value + i, state + i);
-        seen.nan = true;
+        const Seen here = one_by_one(range, first + i, count, value + i, state + i);
+        seen.all &= here.all;
+        seen.nan |= here.nan;
       });
   return seen;
 }
@@ -335,12 +372,12 @@ MovingWindows::Seen MovingWindows::range(const Range& range, std::size_t first, 
                                          WindowState* state) {
   if (range.fn == RangeFn::rate || range.fn == RangeFn::increase || range.fn == RangeFn::delta)
     return extrapolated(range, first, n, value, state);
-  return {one_by_one(range, first, n, value, state), true};
+  return one_by_one(range, first, n, value, state);
 }
 
-bool MovingWindows::one_by_one(const Range& range, std::size_t first, std::size_t n, double* value,
-                               WindowState* state) {
-  if (n == 0) return true;
+MovingWindows::Seen MovingWindows::one_by_one(const Range& range, std::size_t first, std::size_t n,
+                                              double* value, WindowState* state) {
+  if (n == 0) return {};
   make_tables();
   windows(range.length, range.offset, range.semantics, first, n);
   const auto needs = static_cast<std::uint32_t>(range_fn_needs(range.fn));
@@ -365,8 +402,7 @@ bool MovingWindows::one_by_one(const Range& range, std::size_t first, std::size_
     case RangeFn::rate:
     case RangeFn::increase:
     case RangeFn::delta:
-      extrapolated_all(range, first, n, value, all ? nullptr : state);
-      return all;
+      return {all, extrapolated_all(range, first, n, value, all ? nullptr : state)};
     case RangeFn::irate:
     case RangeFn::idelta:
       for (std::size_t i = 0; i < n; ++i) {
@@ -380,26 +416,26 @@ bool MovingWindows::one_by_one(const Range& range, std::size_t first, std::size_
           value[i] = (values[b] < values[b - 1] ? values[b] : change) / seconds;
         }
       }
-      return all;
+      return {all, true};
     case RangeFn::last_over_time:
       for (std::size_t i = 0; i < n; ++i)
         if (state[i] == WindowState::value) value[i] = values[last_[i] - 1];
-      return all;
+      return {all, true};
     case RangeFn::count_over_time:
       for (std::size_t i = 0; i < n; ++i)
         if (state[i] == WindowState::value) value[i] = static_cast<double>(last_[i] - first_[i]);
-      return all;
+      return {all, true};
     case RangeFn::present_over_time:
       for (std::size_t i = 0; i < n; ++i)
         if (state[i] == WindowState::value) value[i] = 1.0;
-      return all;
+      return {all, true};
     case RangeFn::resets:
       for (std::size_t i = 0; i < n; ++i) {
         if (state[i] != WindowState::value) continue;
         const auto low = std::upper_bound(resets_.begin(), resets_.end(), first_[i]);
         value[i] = static_cast<double>(std::lower_bound(low, resets_.end(), last_[i]) - low);
       }
-      return all;
+      return {all, true};
     case RangeFn::changes: {
       if (changes_before_.empty()) {
         changes_before_.resize(samples_.size());
@@ -412,12 +448,12 @@ bool MovingWindows::one_by_one(const Range& range, std::size_t first, std::size_
       for (std::size_t i = 0; i < n; ++i)
         if (state[i] == WindowState::value)
           value[i] = static_cast<double>(changes_before_[last_[i] - 1] - changes_before_[first_[i]]);
-      return all;
+      return {all, true};
     }
     case RangeFn::min_over_time:
     case RangeFn::max_over_time:
       extremes(range.fn == RangeFn::max_over_time, n, value);
-      return all;
+      return {all, true};
     case RangeFn::avg_over_time:
     case RangeFn::sum_over_time:
     case RangeFn::stddev_over_time:
@@ -426,14 +462,14 @@ bool MovingWindows::one_by_one(const Range& range, std::size_t first, std::size_
       for (std::size_t i = 0; i < n; ++i)
         if (state[i] == WindowState::value)
           value[i] = over_values(range.fn, {values + first_[i], last_[i] - first_[i]}, range.semantics);
-      return all;
+      return {all, true};
     case RangeFn::quantile_over_time:
     case RangeFn::deriv:
     case RangeFn::predict_linear:
     case RangeFn::holt_winters:
       assert(range_fn_reads(range.fn) != RangeReads::samples);
   }
-  return all;
+  return {all, true};
 }
 
 MovingWindows::Seen MovingWindows::latest(Duration lookback, Duration offset, Semantics semantics,

@@ -24,7 +24,7 @@ class MovingWindows {
   // than `reach` before their instant. The series does not change as long as windows of it are asked for.
   void load(Cursor& series, Instant from, Duration step, std::size_t count, Duration reach);
 
-  std::size_t bytes() const { return samples_.size() * 24 + (grid_before_ + count_) * 8; }
+  std::size_t bytes() const { return samples_.size() * 24 + (grid_before_ + count_) * 16; }
 
   // A function over a range of `length` that ends `offset` before the instant; for the instants [first, first
   // + n).
@@ -67,16 +67,25 @@ class MovingWindows {
   bool extrapolated_alike(const Range& range, const Alike& windows, double* value, bool& nan) const;
   void latest_one_by_one(Duration lookback, Duration offset, Semantics semantics, std::size_t first,
                          std::size_t n, double* value, WindowState* state);
-  bool one_by_one(const Range& range, std::size_t first, std::size_t n, double* value, WindowState* state);
+  Seen one_by_one(const Range& range, std::size_t first, std::size_t n, double* value, WindowState* state);
   void make_tables();
+  // Counts of samples at instants: `data` of a table, whose place `at` it is, or of the instants alone.
+  struct Counts {
+    const std::uint32_t* data = nullptr;
+    const Places* jumps = nullptr;  // null: not of a table
+    std::size_t at = 0;
+    std::uint32_t operator[](std::size_t i) const { return data[i]; }
+    // The first in (i, n) that is not the one before it and one, or n.
+    std::size_t run_end(std::size_t i, std::size_t n) const;
+  };
   // How many samples lie before (or, with `closed`, at or before) instant k − `shift`, for k in [first, first
   // + n): a view of the tables, or of `out`.
-  const std::uint32_t* count_until(Duration shift, bool closed, std::size_t first, std::size_t n,
-                                   Places& out) const;
+  Counts count_until(Duration shift, bool closed, std::size_t first, std::size_t n, Places& out) const;
   void windows(Duration length, Duration offset, Semantics semantics, std::size_t first, std::size_t n);
-  void extrapolated_all(const Range& range, std::size_t first, std::size_t n, double* value,
+  // Whether a value may be NaN.
+  bool extrapolated_all(const Range& range, std::size_t first, std::size_t n, double* value,
                         const WindowState* state);
-  void add_resets(std::size_t n, double* change) const;
+  void add_resets(std::size_t from, std::size_t to, double* change) const;
   void extremes(bool most, std::size_t n, double* value) const;
   bool ended_after(std::uint32_t place, Instant at) const;
 
@@ -99,9 +108,9 @@ class MovingWindows {
   std::size_t grid_before_ = 0;
   bool tables_ = false;
   Places up_to_, before_;
+  Places up_to_jumps_, before_jumps_;  // where a count is not the one before it and one
   // The windows at hand: [first, last) per instant.
-  const std::uint32_t* first_ = nullptr;
-  const std::uint32_t* last_ = nullptr;
+  Counts first_, last_;
   Places first_places_, last_places_;
   std::vector<double> scratch_[5];
 };
