@@ -399,13 +399,15 @@ class Parser {
   ExprPtr selector() {
     ExprPtr e = make(Kind::selector, Sort::vector, now().begin);
     const Token& first = now();
+    bool named = false;  // by more than a matcher
     if (first.kind == Token::Kind::word) {
+      named = true;
       e->matchers.push_back({std::string(metric_name_label), MatchOp::equal, first.text});
       ++at_;
     }
     if (take_sign("{")) {
       while (!at_sign("}")) {
-        matcher(*e);
+        matcher(*e, named);
         if (!take_sign(",") && !at_sign("}"))
           fail(now(), fmt::format("`{}` is no `,` and no `}}`", shown(now())));
       }
@@ -434,14 +436,14 @@ class Parser {
     }
   }
 
-  void matcher(Expr& e) {
+  void matcher(Expr& e, bool& named) {
     const Token& name = now();
     if (name.kind != Token::Kind::word && name.kind != Token::Kind::text)
       fail(name, fmt::format("a label is missing, and `{}` is none", shown(name)));
     ++at_;
     Matcher m{name.text, MatchOp::equal, {}};
-    const bool named = name.kind == Token::Kind::text && (at_sign(",") || at_sign("}"));
-    if (named) {
+    const bool names = name.kind == Token::Kind::text && (at_sign(",") || at_sign("}"));
+    if (names) {
       m = {std::string(metric_name_label), MatchOp::equal, name.text};
     } else {
       if (name.kind == Token::Kind::word && name.text.find(':') != std::string::npos)
@@ -458,10 +460,12 @@ class Parser {
     if (m.op == MatchOp::regex || m.op == MatchOp::not_regex)
       if (const auto regex = LabelRegex::compile(m.value); !regex)
         fail(tokens_[at_ - 1], regex.error().message);
-    if (m.label == metric_name_label && m.op == MatchOp::equal)
+    if (m.label == metric_name_label && (named || names))
       for (const Matcher& other : e.matchers)
-        if (other.label == metric_name_label && other.op == MatchOp::equal)
-          fail(name, fmt::format("the metric has two names: `{}` and `{}`", other.value, m.value));
+        if (other.label == metric_name_label)
+          fail(name, fmt::format("the metric is named twice: `{}` and `{}`", other.value, m.value),
+               "in braces alone matchers of __name__ may be several: {__name__=~\"…\", __name__!=\"…\"}");
+    named = named || names;
     e.matchers.push_back(std::move(m));
   }
 

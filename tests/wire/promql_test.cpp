@@ -454,6 +454,8 @@ const std::vector<std::string> expressions = {
     "stddev_over_time(temp[10m:45s])",
     "holt_winters(temp[10m:30s], 0.3, 0.7)",
     "predict_linear(temp[10m:30s], 100)",
+    "{__name__=\"temp\", __name__=\"req\"}",
+    "{__name__=~\"t.*\", __name__!=\"tie\"}",
     // Refused by both.
     "",
     "(",
@@ -477,6 +479,8 @@ const std::vector<std::string> expressions = {
     "temp{room=~\"(\"}",
     "temp{room=lab}",
     "temp{__name__=\"other\"}",
+    "temp{__name__=~\"t.*\"}",
+    "temp{__name__!=\"other\"}",
     "5m",
     "temp @ temp",
     "temp @ start",
