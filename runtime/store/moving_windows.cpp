@@ -125,14 +125,14 @@ void MovingWindows::make_tables() {
 }
 
 std::size_t MovingWindows::Counts::run_end(std::size_t i, std::size_t n) const {
-  if (i + 1 >= n || data[i + 1] != data[i] + 1) return std::min(i + 1, n);
-  if (jumps != nullptr) {
-    const auto jump = std::upper_bound(jumps->begin(), jumps->end(), at + i);
-    return jump == jumps->end() ? n : std::min<std::size_t>(n, *jump - at);
-  }
-  std::size_t end = i + 2;
-  while (end < n && data[end] == data[end - 1] + 1) ++end;
-  return end;
+  // Most are short where any is, and then a look at what comes next costs less than a search.
+  constexpr std::size_t many = 16;
+  const std::size_t near = jumps == nullptr ? n : std::min(n, i + many);
+  std::size_t end = i + 1;
+  while (end < near && data[end] == data[end - 1] + 1) ++end;
+  if (end < near || end >= n) return std::min(end, n);
+  const auto jump = std::upper_bound(jumps->begin(), jumps->end(), at + end - 1);
+  return jump == jumps->end() ? n : std::min<std::size_t>(n, *jump - at);
 }
 
 MovingWindows::Counts MovingWindows::count_until(Duration shift, bool closed, std::size_t first,
