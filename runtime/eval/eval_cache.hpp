@@ -11,6 +11,7 @@
 #include "runtime/eval/aggregate.hpp"
 #include "runtime/eval/align.hpp"
 #include "runtime/eval/evaluate.hpp"
+#include "runtime/eval/subquery_history.hpp"
 
 namespace signalbox::eval {
 
@@ -50,7 +51,7 @@ struct EvalCache {
   std::map<plan::Index, std::map<Instant, SliceStates>> slices;  // by slices node and slice end
   std::map<plan::Index, SetPlaces> sets;                         // by node
   std::map<plan::Index, std::pair<Rows, Rows>> relabelled;       // by node: input and result
-  std::map<plan::Index, std::map<Instant, Column>> instants;     // by subquery node and instant of its input
+  std::map<plan::Index, SubqueryHistory> subqueries;             // by node: what its input was
   std::map<const void*, RowIndex> row_indexes;                   // by the rows' address, which they hold
   std::size_t row_indexes_to_sweep = 16;
   std::vector<bool> anchored;  // by node: depends on anchors, which move; filled on first need

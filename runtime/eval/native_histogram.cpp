@@ -43,7 +43,7 @@ HistogramPtr combined(const Cell& a, const Cell& b, bool minus) {
 
 // Resets or changes of numbers and histograms in their order. One kind after the other is both.
 std::size_t steps_of_both(RangeFn fn, const store::Histograms& all, std::size_t first, std::size_t last,
-                          const store::Samples& numbers) {
+                          const store::SamplesView& numbers) {
   const auto bits = [](double v) { return std::bit_cast<std::uint64_t>(v); };
   const auto same = [&](NativeHistogram a, NativeHistogram b) {
     const bool sums = bits(a.sum) == bits(b.sum);
@@ -175,7 +175,7 @@ bool takes_numbers_alone(RangeFn fn, Semantics semantics) {
 }
 
 Cell over_range(RangeFn fn, const store::Histograms& all, std::size_t first, std::size_t last,
-                const store::Samples& numbers, Instant end, Duration length, Semantics semantics) {
+                const store::SamplesView& numbers, Instant end, Duration length, Semantics semantics) {
   const std::size_t count = last - first;
   const auto number = [](std::size_t n) { return Cell{{static_cast<double>(n), Evidence::value}, nullptr}; };
   switch (fn) {

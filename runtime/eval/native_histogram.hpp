@@ -26,7 +26,7 @@ void put(Column& column, std::size_t row, Cell cell);
 bool takes_numbers_alone(RangeFn fn, Semantics semantics);
 // Of a range: the histograms of `all` at places [first, last), and the numbers that lie in it.
 Cell over_range(RangeFn fn, const store::Histograms& all, std::size_t first, std::size_t last,
-                const store::Samples& numbers, Instant end, Duration length, Semantics semantics);
+                const store::SamplesView& numbers, Instant end, Duration length, Semantics semantics);
 
 // One row of a shape some of whose inputs are histograms. Those are added, subtracted and negated,
 // multiplied and divided by numbers, and chosen; whatever else is done with one has no data.

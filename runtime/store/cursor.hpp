@@ -21,6 +21,10 @@ struct Samples {
 };
 
 struct SamplesView {
+  SamplesView() = default;
+  SamplesView(std::span<const std::int64_t> t, std::span<const double> v) : times(t), values(v) {}
+  SamplesView(const Samples& all) : times(all.times), values(all.values) {}
+
   std::span<const std::int64_t> times;
   std::span<const double> values;
   std::size_t size() const { return times.size(); }

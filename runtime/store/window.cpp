@@ -187,7 +187,7 @@ struct Line {
 };
 // Least squares through the samples, their times in seconds from `origin`. Samples that are all equal lie on
 // a level line, whatever rounding would make of it.
-Line regression(const Samples& samples, std::int64_t origin, Semantics semantics) {
+Line regression(const SamplesView& samples, std::int64_t origin, Semantics semantics) {
   const double first = samples.values[0];
   if (std::all_of(samples.values.begin(), samples.values.end(), [&](double v) { return v == first; })) {
     constexpr double nan = std::numeric_limits<double>::quiet_NaN();
@@ -219,10 +219,10 @@ double smoothed(std::span<const double> values, double level, double trend) {
   return now;
 }
 
-double over_samples(RangeFn fn, const Samples& samples, const RangeArgs& args, Semantics semantics) {
+double over_samples(RangeFn fn, const SamplesView& samples, const RangeArgs& args, Semantics semantics) {
   switch (fn) {
     case RangeFn::quantile_over_time:
-      return quantile(args.params[0], samples.values);
+      return quantile(args.params[0], {samples.values.begin(), samples.values.end()});
     case RangeFn::deriv:
       return regression(samples, samples.times[0], semantics).slope;
     case RangeFn::predict_linear: {
@@ -260,9 +260,9 @@ std::optional<std::string> bad_params(RangeFn fn, const RangeArgs& args) {
   return std::nullopt;
 }
 
-std::optional<double> window_value(const Samples& samples, RangeFn fn, Instant end, Duration length,
+std::optional<double> window_value(const SamplesView& samples, RangeFn fn, Instant end, Duration length,
                                    Semantics semantics, const RangeArgs& args) {
-  const std::vector<double>& values = samples.values;
+  const std::span<const double> values = samples.values;
   const std::size_t n = values.size();
   if (n < static_cast<std::size_t>(range_fn_needs(fn))) return std::nullopt;
   const auto falls = [&](auto each) {

@@ -31,7 +31,7 @@ std::optional<std::string> bad_params(RangeFn fn, const RangeArgs& args);
 std::optional<double> window_value(Cursor& series, RangeFn fn, Instant end, Duration length,
                                    Semantics semantics, Samples& scratch, const RangeArgs& args = {});
 // The same over samples that are at hand: all of those in the range.
-std::optional<double> window_value(const Samples& samples, RangeFn fn, Instant end, Duration length,
+std::optional<double> window_value(const SamplesView& samples, RangeFn fn, Instant end, Duration length,
                                    Semantics semantics, const RangeArgs& args);
 
 // rate, increase or delta of a window whose ends are known. `change` is last − first, plus the value before

@@ -1,0 +1,60 @@
+// What the input of a subquery was at a run of instants, kept as series: a window over them that moves
+// forward costs what comes new and a look at what lies in it.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <unordered_map>
+#include <vector>
+
+#include "runtime/eval/evaluate.hpp"
+#include "runtime/store/cursor.hpp"
+#include "runtime/store/histograms.hpp"
+
+namespace signalbox::eval {
+
+class SubqueryHistory {
+ public:
+  // For a window that begins at `first`: the first instant from there on that is not held. It and those after
+  // it, `step` apart, are to be added. What is held and does not lead up to it is dropped.
+  Instant next(Instant first, Duration step);
+  // The instant that next() named, or `step` after the one before.
+  void add(Instant at, const Column& column);
+  // What lies before is not asked for again, or costs anew. Nothing is done for less than `worthwhile`: what
+  // is kept is moved up.
+  void forget_before(Instant first, Duration worthwhile);
+
+  // Rows that the input had at one of the instants in [first, end], in the order in which they came up there.
+  // `place` of a row is good for the two below until something is added or forgotten. While they stay the
+  // same, so does the pointer.
+  struct Window {
+    Rows rows;
+    std::vector<std::size_t> place;
+  };
+  const Window& window(Instant first, Instant end, bool keep_names);
+  store::SamplesView numbers(std::size_t place, Instant first, Instant end) const;
+  const store::Histograms* histograms(std::size_t place) const;  // of all instants; null: none
+
+ private:
+  struct Run {  // of instants with the same rows
+    Rows rows;
+    std::vector<std::size_t> place;
+    Instant first, last;
+  };
+  struct Series {
+    Labels labels;
+    store::Samples samples;
+    store::Histograms histograms;
+  };
+  void clear();
+  void drop_unused();
+
+  std::deque<Run> runs_;
+  std::vector<Series> series_;  // by place
+  std::unordered_map<Labels, std::size_t, LabelsHash> places_;
+  std::optional<Instant> first_, next_;  // instants from first_ on are held, up to before next_
+  Duration step_;
+  Window window_;
+};
+
+}  // namespace signalbox::eval
