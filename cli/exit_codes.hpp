@@ -15,6 +15,7 @@ inline constexpr int exit_no_data = 3;
 inline constexpr int exit_unreachable = 4;  // a source
 inline constexpr int exit_refused = 5;      // by a guard
 inline constexpr int exit_action_failed = 6;
+inline constexpr int exit_interrupted = 130;  // as shells say of Ctrl-C: what was answered is of a part
 
 inline int exit_code_of(const Error& error) {
   switch (error.code) {

@@ -61,6 +61,25 @@ void no_samples(const std::string& location, int& code) {
   code = exit_no_data;
 }
 
+namespace {
+
+// What a replay would go over if a sample's time is wrong.
+std::optional<Error> too_many_ticks(const plan::Plan& plan, Instant from, Instant to,
+                                    const ReplayData& data) {
+  const std::size_t most = Limits{}.replay_ticks;
+  const auto ticks = static_cast<std::uint64_t>((to - from).ms / plan.tick.ms) + 1;
+  if (ticks <= most) return std::nullopt;
+  return Error{
+      ErrorCode::limit_exceeded,
+      fmt::format("{} to {} at a tick of {} is {} ticks, more than {} (replay_ticks)", to_rfc3339(from),
+                  to_rfc3339(to), to_string(plan.tick), ticks, most),
+      fmt::format("the samples reach from {} to {}: name --from and --to, or look for a sample whose "
+                  "time is wrong",
+                  to_rfc3339(data.history.first), to_rfc3339(data.history.last))};
+}
+
+}  // namespace
+
 bool has_ticks(const std::vector<const plan::Plan*>& plans, const std::string& location,
                const ReplayData& data, int& code) {
   code = exit_no_data;
@@ -76,6 +95,11 @@ bool has_ticks(const std::vector<const plan::Plan*>& plans, const std::string& l
                  "signalbox: {} has samples from {} to {} and none that a tick from {} to {} could read\n",
                  location, to_rfc3339(data.history.first), to_rfc3339(data.history.last), to_rfc3339(from),
                  to_rfc3339(to));
+      return false;
+    }
+    if (const auto error = too_many_ticks(*plan, from, to, data)) {
+      say(*error);
+      code = exit_code_of(*error);
       return false;
     }
   }

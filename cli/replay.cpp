@@ -54,10 +54,11 @@ std::optional<std::vector<lower::Compiled>> compile_all(const ReplayOptions& opt
 
 ordered_json side_json(const Side& side, const std::optional<Truth>& truth) {
   ordered_json out = {{"digest", plan::digest(*side.plan)}};
+  out["interrupted"] = !side.story->whole();
   if (!side.story->whole())
-    out["interrupted"] = side.story->begun && side.story->result.last >= side.story->from
-                             ? ordered_json(to_rfc3339(side.story->result.last))
-                             : ordered_json(nullptr);
+    out["looked_at_to"] = side.story->begun && side.story->result.last >= side.story->from
+                              ? ordered_json(to_rfc3339(side.story->result.last))
+                              : ordered_json(nullptr);
   out["told"] = told_json(side.told);
   if (side.score) out["score"] = score_json(*side.score, *truth);
   out["events"] = events_json(*side.story);
@@ -112,11 +113,11 @@ int run_replay(const ReplayOptions& options) {
   }
   const loop::Story& story = stories[0];
   const plan::Plan& plan = *plans[0];
-  code = options.exit_code ? worst_of(story.events) : exit_ok;
-  const Instant to = story.from + plan.tick * static_cast<std::int64_t>(story.ticks - 1);
-  for (const std::string& never : story.unmatched) say_last("signalbox: " + never);
   const bool whole =
       std::all_of(stories.begin(), stories.end(), [](const loop::Story& one) { return one.whole(); });
+  code = !whole ? exit_interrupted : options.exit_code ? worst_of(story.events) : exit_ok;
+  const Instant to = story.from + plan.tick * static_cast<std::int64_t>(story.ticks - 1);
+  for (const std::string& never : story.unmatched) say_last("signalbox: " + never);
   say_last(fmt::format("replay {}  {}{} ticks of {}, {} samples",
                        whole              ? "100%"
                        : plans.size() > 1 ? "interrupted"
@@ -152,8 +153,10 @@ int run_replay(const ReplayOptions& options) {
       "nothing.\n",
       to_rfc3339(story.from), to_rfc3339(to), to_string(plan.tick));
   if (plans.size() == 1) {
+    if (!whole)
+      fmt::print("Interrupted {}: what follows is of the time up to there.\n", interruption_text(story));
     for (const decide::Event& e : story.events) fmt::print("{}\n", event_text(e));
-    if (story.events.empty()) fmt::print("Nothing happened.\n");
+    if (whole && story.events.empty()) fmt::print("Nothing happened.\n");
     for (std::size_t s = 0; s < story.budgets.size(); ++s)
       for (const decide::BudgetReading& b : story.budgets[s])
         fmt::print("{}\n", budget_text(plan.slos[s], b));

@@ -227,6 +227,7 @@ int run_tune(const TuneOptions& options) {
   const auto replayed = static_cast<std::size_t>(
       std::count_if(candidates->begin(), candidates->end(), [](const Candidate& c) { return c.replayed; }));
   const bool interrupted = replayed < plans.size();
+  if (interrupted) code = exit_interrupted;
   for (const Error& notice : stories[0].notices) fmt::print(stderr, "signalbox: {}\n", notice.message);
   say_last(fmt::format("tune {}  {} of {} candidates replayed, {} samples",
                        interrupted ? "interrupted" : "100%", replayed, plans.size(), data->history.samples));

@@ -43,11 +43,15 @@ std::string value_text(double value, const std::string& unit) {
   return fmt::format("{:.12g}{}", value, unit);
 }
 
-double rounded(double value, const std::string& unit, bool whole) {
+// Two digits, or as many as tell it from its neighbours, `apart` from it.
+double rounded(double value, double apart, const std::string& unit, bool whole) {
   if (whole) return std::round(value);
   // A duration to the second, or to the millisecond where it is shorter than ten.
-  if (unit == "ms") return value >= 10'000 ? std::round(value / 1000) * 1000 : std::round(value);
-  const double digits = std::pow(10, 1 - std::floor(std::log10(value)));
+  if (unit == "ms" && apart >= 1)
+    return value >= 10'000 && apart >= 2'000 ? std::round(value / 1000) * 1000 : std::round(value);
+  const auto two_digits_of = [](double v) { return std::pow(10, 1 - std::floor(std::log10(v))); };
+  const double few = two_digits_of(value);
+  const double digits = 2 / few <= apart ? few : two_digits_of(apart);
   return std::round(value * digits) / digits;
 }
 
@@ -131,8 +135,10 @@ Result<Dimension> read_dimension(const std::string& text, std::size_t most) {
     const double part = static_cast<double>(i) / (spaced - 1);
     const double value =
         ratios ? low->value * std::pow(high->value / low->value, part) : low->value + part * span;
+    const double steps = static_cast<double>(spaced - 1);
+    const double apart = ratios ? value * (std::pow(high->value / low->value, 1 / steps) - 1) : span / steps;
     // Both ends as they are written.
-    push(i == 0 ? low->value : i == spaced - 1 ? high->value : rounded(value, low->unit, whole));
+    push(i == 0 ? low->value : i == spaced - 1 ? high->value : rounded(value, apart, low->unit, whole));
   }
   return out;
 }

@@ -19,6 +19,9 @@ struct Limits {
   std::size_t plan_nodes = 1'000'000;
   // Ticks of one `test`: a month at one a second, and each is worked out.
   std::size_t test_ticks = 5'000'000;
+  // A year at a tick of 10 s. Tables over the ticks take tens of bytes each for a series; and a sample whose
+  // time is wrong by centuries is no reason to look at all of them.
+  std::size_t replay_ticks = 5'000'000;
   // Files pulled in by `use`.
   std::size_t modules = 256;
 

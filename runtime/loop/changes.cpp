@@ -75,7 +75,7 @@ std::vector<Index> ChangeFinder::leaves_below(const std::vector<Index>& roots) c
   return out;
 }
 
-Changes ChangeFinder::find(Index index) {
+std::optional<Changes> ChangeFinder::find(Index index, const std::function<bool(double)>& go_on) {
   const plan::Slo& slo = plan_.slos[index];
   std::vector<Index> roots = {slo.universe};
   for (const plan::BurnRow& row : slo.rows) roots.push_back(row.condition);
@@ -90,6 +90,7 @@ Changes ChangeFinder::find(Index index) {
   leaves_.next_panels();
   std::vector<std::uint8_t> changed;
   for (std::size_t first = 0; first < ticks_.count;) {
+    if (!go_on(static_cast<double>(first) / static_cast<double>(ticks_.count))) return std::nullopt;
     const Instant from = ticks_.at(plan_, first);
     std::size_t n = std::min(block, ticks_.count - first);
     for (const Index leaf : leaves) {

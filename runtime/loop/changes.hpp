@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "runtime/eval/panel.hpp"
@@ -29,7 +30,8 @@ class ChangeFinder {
   // One for each thread: `leaves` and `shapes` are used by nobody else meanwhile.
   ChangeFinder(const plan::Plan& plan, eval::StoreProvider& leaves, eval::ShapeRunner& shapes,
                Semantics semantics, ReplayTicks ticks);
-  Changes find(plan::Index slo);
+  // `go_on` hears of the share done, now and then; when it answers false nothing comes of it.
+  std::optional<Changes> find(plan::Index slo, const std::function<bool(double)>& go_on);
 
  private:
   std::vector<plan::Index> leaves_below(const std::vector<plan::Index>& roots) const;

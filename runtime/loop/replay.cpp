@@ -14,12 +14,12 @@ namespace {
 
 using plan::Index;
 
-// Nothing when it was interrupted.
+// Nothing when it was interrupted. It is `share` of the replay.
 std::optional<std::vector<Changes>> find_changes(const plan::Plan& plan, const store::SeriesStore& store,
                                                  eval::StoreProvider& own, Semantics semantics,
-                                                 const ReplayOptions& options) {
+                                                 const ReplayOptions& options, double share) {
   std::vector<Changes> out(plan.slos.size());
-  std::atomic<Index> next = 0;
+  std::atomic<Index> next = 0, finished = 0;
   std::atomic<bool> stop = false;
   const auto work = [&](bool first) {
     std::optional<eval::StoreProvider> another;
@@ -27,12 +27,16 @@ std::optional<std::vector<Changes>> find_changes(const plan::Plan& plan, const s
     eval::ShapeRunner shapes(plan, options.engine.tier, options.engine.load_compiler, [](const Error&) {});
     ChangeFinder finder(plan, leaves, shapes, semantics, {options.from, options.ticks});
     for (Index slo = next++; slo < out.size() && !stop; slo = next++) {
-      out[slo] = finder.find(slo);
-      if (!first) continue;
-      // Only one thread talks: most of a replay is spent here.
-      if (options.progress)
-        options.progress(0.9 * static_cast<double>(slo) / static_cast<double>(out.size()));
-      if (options.interrupted && options.interrupted()) stop = true;
+      std::optional<Changes> found = finder.find(slo, [&](double part) {
+        if (!first) return !stop;  // only one thread talks
+        if (options.progress)
+          options.progress(share * (static_cast<double>(finished) + part) / static_cast<double>(out.size()));
+        if (options.interrupted && options.interrupted()) stop = true;
+        return !stop;
+      });
+      if (!found) break;
+      out[slo] = *std::move(found);
+      ++finished;
     }
   };
   std::vector<std::thread> threads;
@@ -126,16 +130,19 @@ ReplayResult replay(const plan::Plan& plan, const store::SeriesStore& store, Eng
   std::optional<eval::StoreProvider> own;
   eval::StoreProvider& leaves = options.leaves != nullptr ? *options.leaves : own.emplace(store);
   std::optional<Agenda> agenda;
+  // A policy may act on what is no change of an SLO: it is asked at every tick, and most of the time goes
+  // there.
+  const bool policies = !plan.policies.empty() || !plan.targets.empty();
+  const double share = options.every_tick ? 0 : policies ? 0.25 : 0.9;
   if (!options.every_tick) {
-    auto changes = find_changes(plan, store, leaves, semantics, options);
+    auto changes = find_changes(plan, store, leaves, semantics, options, share);
     if (!changes) {
       result.interrupted = true;
       return result;
     }
     agenda.emplace(plan, std::move(*changes), options.from);
   }
-  // A policy may act on what is no change of an SLO: it is asked at every tick.
-  const bool passes_over = agenda && plan.policies.empty() && plan.targets.empty();
+  const bool passes_over = agenda && !policies;
 
   VirtualHost host(options.from);
   HistoryWorld world(plan, leaves, semantics);
@@ -151,8 +158,8 @@ ReplayResult replay(const plan::Plan& plan, const store::SeriesStore& store, Eng
     if (tick - reported >= often) {
       reported = tick;
       if (options.progress)
-        options.progress((agenda ? 0.9 : 0) +
-                         (agenda ? 0.1 : 1) * static_cast<double>(tick) / static_cast<double>(options.ticks));
+        options.progress(share +
+                         (1 - share) * static_cast<double>(tick) / static_cast<double>(options.ticks));
       if (options.interrupted && options.interrupted()) {
         result.interrupted = true;
         return result;

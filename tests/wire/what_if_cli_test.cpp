@@ -302,6 +302,73 @@ TEST_F(WhatIf, TuneRefusesWithAWayOut) {
   EXPECT_NE(some.out.find("shed.cooldown=40m"), std::string::npos);
 }
 
+// Values between two ends that are near each other keep apart, and between them.
+TEST_F(WhatIf, ANarrowRangeIsVariedWithinIt) {
+  std::set<std::string> names;
+  for (const json& candidate :
+       parsed(signalbox(tune({"--vary", "objective=99.95%..99.99%", "--json"})))["candidates"]) {
+    if (!candidate["candidate"].is_string()) continue;
+    const std::string name = candidate["candidate"];
+    if (name.find("objective=") == std::string::npos) continue;
+    names.insert(name);
+    const double value = std::stod(name.substr(name.find('=') + 1));
+    EXPECT_GE(value, 99.95) << name;
+    EXPECT_LE(value, 99.99) << name;
+  }
+  EXPECT_EQ(names.size(), 8u);
+}
+
+// Whether a process has a handler of its own for SIGINT: it does its work then.
+bool minds_interrupts(pid_t pid) {
+  const std::string status = read_file(fmt::format("/proc/{}/status", pid));
+  const std::size_t at = status.find("SigCgt:");
+  return at != std::string::npos &&
+         (std::stoull(status.substr(at + 7), nullptr, 16) >> (SIGINT - 1) & 1) != 0;
+}
+
+// A part of the answer does not look like all of it: not to people, not to programs, not by the exit code.
+TEST_F(WhatIf, AnInterruptedReplaySaysSo) {
+  const std::string slow = write("slow.slo", replaced(program, "tick 30s", "tick 200ms"));
+  for (const bool as_json : {false, true}) {
+    Words words = {SIGNALBOX, "replay", slow, "--data", path("trace.om"), "--every-tick", "--exit-code"};
+    if (as_json) words.push_back("--json");
+    Process process(words);
+    ASSERT_TRUE(eventually([&] { return minds_interrupts(process.pid()); }));
+    process.signal(SIGINT);
+    const auto code = process.wait(std::chrono::seconds(60));
+    ASSERT_TRUE(code);
+    EXPECT_EQ(*code, 130) << process.err();
+    EXPECT_NE(process.err().find("interrupted"), std::string::npos) << process.err();
+    if (as_json) {
+      const json out = json::parse(process.out(), nullptr, false);
+      EXPECT_EQ(out["interrupted"], true) << process.out();
+      EXPECT_TRUE(out.contains("looked_at_to"));
+    } else {
+      EXPECT_NE(process.out().find("Interrupted "), std::string::npos) << process.out();
+      EXPECT_EQ(process.out().find("Nothing happened"), std::string::npos) << process.out();
+    }
+  }
+  EXPECT_EQ(parsed(signalbox(replay({"--json"})))["interrupted"], false);
+}
+
+// A sample far in the future does not make a replay look at every tick up to it.
+TEST_F(WhatIf, ASampleInAnotherMillenniumIsNoReasonToGoThere) {
+  std::string text = read_file(path("trace.om"));
+  const std::size_t end = text.find("# EOF");
+  ASSERT_NE(end, std::string::npos);
+  const std::string far = write("far.om", text.substr(0, end) + "late 1 99999999999\n# EOF\n");
+  for (const char* command : {"replay", "tune"}) {
+    Words words = {command, path("program.slo"), "--data", far};
+    if (std::string(command) == "tune")
+      words = joined(words, {"--vary", "param scale=1..9", "--truth", path("truth.json")});
+    const Finished refused = signalbox(words);
+    EXPECT_EQ(refused.code, 2) << refused.err;
+    EXPECT_NE(refused.err.find("replay_ticks"), std::string::npos) << refused.err;
+    EXPECT_NE(refused.err.find("--to"), std::string::npos) << refused.err;
+    EXPECT_NE(refused.err.find("5138-11-16"), std::string::npos) << refused.err;
+  }
+}
+
 TEST_F(WhatIf, AnInterruptedTuneShowsWhatItHas) {
   Process process(joined({SIGNALBOX}, tune({"--vary", "burn=1..60 by 0.2", "--svg", path("part.svg")})));
   // From when the picture's file is there, it shows what it has; how much that is, is not decided here.
@@ -309,7 +376,7 @@ TEST_F(WhatIf, AnInterruptedTuneShowsWhatItHas) {
   process.signal(SIGINT);
   const auto code = process.wait(std::chrono::seconds(30));
   ASSERT_TRUE(code);
-  EXPECT_EQ(*code, 0) << process.err();
+  EXPECT_EQ(*code, 130) << process.err();
   EXPECT_NE(process.out().find("Interrupted: "), std::string::npos) << process.out();
   EXPECT_NE(read_file(path("part.svg")).find("(interrupted)"), std::string::npos);
 }
