@@ -305,8 +305,8 @@ TEST_F(WhatIf, TuneRefusesWithAWayOut) {
 // Values between two ends that are near each other keep apart, and between them.
 TEST_F(WhatIf, ANarrowRangeIsVariedWithinIt) {
   std::set<std::string> names;
-  for (const json& candidate :
-       parsed(signalbox(tune({"--vary", "objective=99.95%..99.99%", "--json"})))["candidates"]) {
+  const json out = parsed(signalbox(tune({"--vary", "objective=99.95%..99.99%", "--json"})));
+  for (const json& candidate : out["candidates"]) {
     if (!candidate["candidate"].is_string()) continue;
     const std::string name = candidate["candidate"];
     if (name.find("objective=") == std::string::npos) continue;
