@@ -57,8 +57,17 @@ int fail(const EvalOptions& options, const char* type, const std::string& messag
   return code;
 }
 
-// What is said of an expression that found nothing: the first metric that the data does not have.
-std::string unknown_metric(const plan::Plan& plan, const store::SeriesStore& store) {
+// What is said of an expression that found nothing: a variable that nobody filled in, or the first metric
+// that the data does not have.
+std::string why_nothing(const plan::Plan& plan, const store::SeriesStore& store) {
+  for (const plan::Leaf& leaf : plan.leaves)
+    for (const Matcher& m : leaf.matchers)
+      if (const std::size_t at = m.value.find('$');
+          at != std::string::npos && at + 1 < m.value.size() &&
+          (std::isalpha(static_cast<unsigned char>(m.value[at + 1])) || m.value[at + 1] == '{' ||
+           m.value[at + 1] == '_'))
+        return fmt::format(": {}{}\"{}\" has a variable of Grafana's in it; write what it stands for",
+                           m.label, match_op_text(m.op), m.value);
   std::set<std::string, std::less<>> names;
   for (store::SeriesId id = 0; id < store.series_count(); ++id)
     names.emplace(store.labels(id).get(metric_name_label));
@@ -278,7 +287,7 @@ int run_eval(const EvalOptions& options) {
       fmt::print("{}  {}  {}\n", to_rfc3339(t), to_string(labels), state);
   }
   if (points > 0 || (promql && options.json)) return exit_ok;
-  fmt::print(stderr, "signalbox: nothing has a value{}\n", unknown_metric(plan, store));
+  fmt::print(stderr, "signalbox: nothing has a value{}\n", why_nothing(plan, store));
   return exit_no_data;
 }
 

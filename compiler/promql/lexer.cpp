@@ -40,10 +40,12 @@ std::optional<Duration> duration_of(std::string_view text) {
     std::int64_t ms = 0;
     for (const Unit& unit : units)
       if (unit.name == text.substr(0, length)) ms = unit.ms;
-    constexpr std::int64_t most = std::int64_t{1} << 53;
+    // Prometheus counts nanoseconds in 64 bits: 292 years.
+    constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max() / 1'000'000;
     if (ms == 0 || ms >= last || count > most / ms) return std::nullopt;
     last = ms;
     total += count * ms;
+    if (total > most) return std::nullopt;
     text.remove_prefix(length);
   }
   return Duration{total};
@@ -128,7 +130,10 @@ class Lexer {
     while ((static_cast<unsigned char>(peek(length)) & 0xc0) == 0x80) ++length;
     const std::string shown(text_.substr(at_, length));
     at_ += length;
-    return bad(token.begin, fmt::format("`{}` has no meaning in PromQL", shown));
+    return bad(token.begin, fmt::format("`{}` has no meaning in PromQL", shown),
+               shown == "$" ? "a variable is Grafana's to fill in: write what it stands for, as 5m for "
+                              "$__rate_interval"
+                            : "");
   }
 
   std::optional<Fault> number(Token& token) {
@@ -177,7 +182,8 @@ class Lexer {
       }
       if (error == std::errc::result_out_of_range && end == last) {
         token.number = std::strtod(digits.c_str(), nullptr);
-        return std::nullopt;
+        if (std::isfinite(token.number)) return std::nullopt;  // next to nothing
+        return bad(token.begin, fmt::format("`{}` is larger than any number", raw), "write Inf");
       }
     }
     return bad(token.begin, fmt::format("`{}` is neither a number nor a duration", raw),

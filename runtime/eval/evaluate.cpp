@@ -359,9 +359,11 @@ Column Evaluation::group(plan::Index index) {
         const Column& parameter = memo_.at(node.inputs[1]);
         if (parameter.size() != 1 || parameter.evidence[0] != 0)
           return all_of(grouping->rows, Evidence::no_data);
-        return node.aggregate == plan::Aggregate::quantile
-                   ? quantile_of(parameter.value[0], input, *grouping)
-                   : top(node.aggregate == plan::Aggregate::bottomk, parameter.value[0], input, *grouping);
+        const double wanted = parameter.value[0];
+        if (node.aggregate == plan::Aggregate::quantile) return quantile_of(wanted, input, *grouping);
+        if (context_.faults != nullptr && !(std::fabs(wanted) <= 0x1p63))
+          context_.faults->push_back(fmt::format("{} is no number of rows", shortest(wanted)));
+        return top(node.aggregate == plan::Aggregate::bottomk, wanted, input, *grouping);
       }
       return aggregate(node.aggregate, input, *grouping, context_.semantics);
     case NodeKind::count_true:
