@@ -31,6 +31,13 @@ inline Evidence worse(Evidence a, Evidence b) {
   return a > b ? a : b;
 }
 
+// What is known where `decided`, and otherwise as far as `e` lets it be; true if `yes`. No branch: which rows
+// lack a value cannot be foretold.
+inline Signal truth_unless(bool decided, bool yes, Evidence e) {
+  const Evidence why = decided ? Evidence::value : e;
+  return {static_cast<double>(static_cast<int>(yes) & static_cast<int>(why == Evidence::value)), why};
+}
+
 // A comparison with anything but a value is unknown, except past a window's bound, where it is false.
 template <class Less>
 Signal compare_op(Signal a, Signal b, Less holds) {
@@ -122,18 +129,16 @@ Signal compare_op(Signal a, Signal b, Less holds) {
     case ShapeOp::ne:
       return compare_op(a, b, [](double x, double y) { return x != y; });
     case ShapeOp::both: {
-      const bool a_false = a.evidence == Evidence::value && a.value == 0.0;
-      const bool b_false = b.evidence == Evidence::value && b.value == 0.0;
-      if (a_false || b_false) return truth(false);
-      const Evidence e = worse(a.evidence, b.evidence);
-      return e == Evidence::value ? truth(true) : unknown(e);
+      const int a_false = static_cast<int>(a.evidence == Evidence::value) & static_cast<int>(a.value == 0.0);
+      const int b_false = static_cast<int>(b.evidence == Evidence::value) & static_cast<int>(b.value == 0.0);
+      const bool decided = (a_false | b_false) != 0;
+      return truth_unless(decided, !decided, worse(a.evidence, b.evidence));
     }
     case ShapeOp::either: {
-      const bool a_true = a.evidence == Evidence::value && a.value != 0.0;
-      const bool b_true = b.evidence == Evidence::value && b.value != 0.0;
-      if (a_true || b_true) return truth(true);
-      const Evidence e = worse(a.evidence, b.evidence);
-      return e == Evidence::value ? truth(false) : unknown(e);
+      const int a_true = static_cast<int>(a.evidence == Evidence::value) & static_cast<int>(a.value != 0.0);
+      const int b_true = static_cast<int>(b.evidence == Evidence::value) & static_cast<int>(b.value != 0.0);
+      const bool decided = (a_true | b_true) != 0;
+      return truth_unless(decided, decided, worse(a.evidence, b.evidence));
     }
     case ShapeOp::negate:
       return a.evidence == Evidence::value ? truth(a.value == 0.0) : a;
