@@ -17,11 +17,19 @@ Cursor::Run Cursor::tail() const {
 
 Cursor::Run Cursor::chunk(std::size_t index) {
   const std::uint64_t from = series_->chunks_from + index * chunk_samples;
-  for (const Unpacked& kept : kept_)
-    if (kept.count != 0 && kept.series == id_ && kept.from == from)
-      return {kept.times.data(), kept.values.data(), kept.count, from};
-  Unpacked& into = kept_[oldest_];
-  oldest_ = 1 - oldest_;
+  if (!kept_) {
+    kept_ = std::make_unique_for_overwrite<Unpacked[]>(sets * ways);
+    for (std::size_t i = 0; i < sets * ways; ++i) kept_[i].count = 0;
+  }
+  const std::size_t set = (id_ * 0x9e3779b97f4a7c15ull + from / chunk_samples) % sets;
+  for (std::size_t way = 0; way < ways; ++way) {
+    const Unpacked& kept = kept_[set * ways + way];
+    if (kept.count == 0 || kept.series != id_ || kept.from != from) continue;
+    latest_[set] = static_cast<std::uint8_t>(way);
+    return {kept.times.data(), kept.values.data(), kept.count, from};
+  }
+  latest_[set] = static_cast<std::uint8_t>(1 - latest_[set]);
+  Unpacked& into = kept_[set * ways + latest_[set]];
   into.series = id_;
   into.from = from;
   into.count = chunk_samples;

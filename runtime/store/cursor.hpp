@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 
 #include "runtime/store/series_store.hpp"
 
@@ -71,7 +72,7 @@ class Cursor {
   struct Unpacked {
     SeriesId series = 0;
     std::uint64_t from = 0;
-    std::size_t count = 0;
+    std::size_t count = 0;  // 0: nothing is kept here
     std::array<std::int64_t, chunk_samples> times;
     std::array<double, chunk_samples> values;
   };
@@ -91,8 +92,11 @@ class Cursor {
   const SeriesStore& store_;
   const SeriesStore::Series* series_ = nullptr;
   SeriesId id_ = 0;
-  std::array<Unpacked, 2> kept_;
-  std::size_t oldest_ = 0;
+  // Unpacked chunks by series and place, two for each set: a megabyte, made on first need, so that windows
+  // over some hundred series that move by a tick find the chunk at their far end as they left it.
+  static constexpr std::size_t sets = 256, ways = 2;
+  std::unique_ptr<Unpacked[]> kept_;
+  std::array<std::uint8_t, sets> latest_{};  // the way that was asked for last: the other one makes room
 };
 
 }  // namespace signalbox::store
