@@ -118,13 +118,16 @@ int run_eval(const EvalOptions& options) {
     return fail(options, "bad_data", "--at is one instant; --from and --to are many", "leave one out",
                 exit_program);
   if (range && (!options.from || !options.to || options.step.ms <= 0))
-    return fail(options, "bad_data", "a range needs --from, --to and --step", "", exit_program);
+    return fail(options, "bad_data", "a range needs --from, --to and a --step above zero", "", exit_program);
   if (!range && options.step.ms > 0)
     return fail(options, "bad_data", "--step goes with --from and --to", "", exit_program);
-  if (range &&
-      (*options.to < *options.from || (*options.to - *options.from).ms / options.step.ms > 1'000'000))
-    return fail(options, "bad_data", "--from, --to and --step give no steps, or more than a million", "",
-                exit_program);
+  if (range && *options.to < *options.from)
+    return fail(options, "bad_data", "--to is before --from", "swap them", exit_program);
+  if (range && (*options.to - *options.from).ms / options.step.ms > 1'000'000)
+    return fail(options, "bad_data",
+                fmt::format("--from, --to and --step give more than a million steps: {}",
+                            (*options.to - *options.from).ms / options.step.ms),
+                "a longer --step, or a shorter range", exit_program);
   lower::CompileOptions compile_options;
   compile_options.params = options.params;
   std::optional<std::pair<Instant, Instant>> ends;

@@ -243,12 +243,16 @@ Result<void> Recording::add(const TextSource& text, ContentDigest* digest) {
     if (digest != nullptr) digest->add(piece);
     parsed = reader.feed(piece);
     if (parsed && series_.size() > limits_.store_series)
-      parsed = Error{ErrorCode::limit_exceeded, fmt::format("line {}: more than {} series (store_series)",
-                                                            reader.line(), limits_.store_series)};
+      parsed = Error{
+          ErrorCode::limit_exceeded,
+          fmt::format("line {}: more than {} series (store_series)", reader.line(), limits_.store_series),
+          "give it fewer files, or a Prometheus' data directory: of that only what is asked for is read"};
     if (parsed && bytes_ > limits_.store_bytes)
-      parsed = Error{ErrorCode::limit_exceeded,
-                     fmt::format("line {}: the samples up to here need more than {} bytes (store_bytes)",
-                                 reader.line(), limits_.store_bytes)};
+      parsed = Error{
+          ErrorCode::limit_exceeded,
+          fmt::format("line {}: the samples up to here need more than {} bytes (store_bytes)", reader.line(),
+                      limits_.store_bytes),
+          "give it fewer files, or a Prometheus' data directory: of that only what is asked for is read"};
     return bool(parsed);
   });
   if (!read) return read.error();
