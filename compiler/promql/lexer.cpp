@@ -102,7 +102,8 @@ class Lexer {
   }
 
   Fault bad(std::size_t begin, std::string message, std::string hint = {}) const {
-    return {begin, std::max(at_, begin + 1), std::move(message), std::move(hint)};
+    const std::size_t end = std::min(std::max(at_, begin + 1), std::max(text_.size(), begin));
+    return {begin, end, std::move(message), std::move(hint)};
   }
 
   std::optional<Fault> next(Token& token) {

@@ -207,7 +207,8 @@ std::optional<Labels> read_labels(FileReader& in, const Limits& limits) {
     pairs.emplace_back(std::move(name), in.text(limits.label_value_bytes));
   }
   Labels labels(pairs);
-  if (in.failed() || labels.pairs() != pairs) return std::nullopt;
+  // No text has a series without labels, and a store takes such a one for one that was dropped.
+  if (in.failed() || labels.empty() || labels.pairs() != pairs) return std::nullopt;
   return labels;
 }
 
