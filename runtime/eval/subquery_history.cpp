@@ -1,6 +1,7 @@
 #include "runtime/eval/subquery_history.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace signalbox::eval {
 
@@ -76,7 +77,7 @@ void SubqueryHistory::drop_unused() {
   series_ = std::move(kept);
   places_.clear();
   for (std::size_t i = 0; i < series_.size(); ++i) places_.emplace(series_[i].labels, i);
-  window_.place.clear();
+  places_moved_ = true;
 }
 
 const SubqueryHistory::Window& SubqueryHistory::window(Instant first, Instant end, bool keep_names) {
@@ -84,9 +85,10 @@ const SubqueryHistory::Window& SubqueryHistory::window(Instant first, Instant en
   std::vector<bool> seen;
   const Run* only = nullptr;
   std::size_t count = 0;
+  // A window shorter than a step may lie between two instants.
+  const auto lies_in = [&](const Run& run) { return first <= end && run.last >= first && run.first <= end; };
   for (const Run& run : runs_) {
-    if (run.last < first) continue;
-    if (run.first > end) break;
+    if (!lies_in(run)) continue;
     only = &run;
     if (++count > 1) seen.resize(series_.size());
   }
@@ -94,15 +96,16 @@ const SubqueryHistory::Window& SubqueryHistory::window(Instant first, Instant en
     place = only->place;
   } else {
     for (const Run& run : runs_) {
-      if (run.last < first) continue;
-      if (run.first > end) break;
+      if (!lies_in(run)) continue;
       for (const std::size_t one : run.place) {
         if (!seen[one]) place.push_back(one);
         seen[one] = true;
       }
     }
   }
-  if (window_.rows != nullptr && place == window_.place) return window_;
+  if (window_.rows != nullptr && place == window_.place && !std::exchange(places_moved_, false))
+    return window_;
+  places_moved_ = false;
   std::vector<Labels> rows;
   rows.reserve(place.size());
   for (const std::size_t one : place)
@@ -118,7 +121,7 @@ store::SamplesView SubqueryHistory::numbers(std::size_t place, Instant first, In
   const auto from = std::lower_bound(all.times.begin(), all.times.end(), first.ms) - all.times.begin();
   const auto to = std::upper_bound(all.times.begin(), all.times.end(), end.ms) - all.times.begin();
   const auto begin = static_cast<std::size_t>(from),
-             length = static_cast<std::size_t>(std::max(to - from, decltype(to){0}));
+             length = static_cast<std::size_t>(std::max<std::ptrdiff_t>(to - from, 0));
   return {std::span(all.times).subspan(begin, length), std::span(all.values).subspan(begin, length)};
 }
 

@@ -55,6 +55,7 @@ class SubqueryHistory {
   std::optional<Instant> first_, next_;  // instants from first_ on are held, up to before next_
   Duration step_;
   Window window_;
+  bool places_moved_ = false;  // since window_ was made
 };
 
 }  // namespace signalbox::eval
