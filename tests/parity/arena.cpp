@@ -49,9 +49,15 @@ std::string open_metrics(World& world) {
 }  // namespace
 
 std::unique_ptr<Arena> Arena::start(std::uint64_t seed, std::string& error, Sabotage sabotage) {
-  std::unique_ptr<Arena> arena(new Arena(seed));
-  if (!arena->load(sabotage, error)) return nullptr;
-  return arena;
+  // 2.42 has a race of its own: now and then a write panics as the head cuts a file. Another server is asked
+  // then; what it answers later is compared as always.
+  constexpr std::string_view its_own_fault = "expected newly cut file to have sequence";
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    std::unique_ptr<Arena> arena(new Arena(seed));
+    if (arena->load(sabotage, error)) return arena;
+    if (error.find(its_own_fault) == std::string::npos) break;
+  }
+  return nullptr;
 }
 
 bool Arena::load(Sabotage sabotage, std::string& error) {
