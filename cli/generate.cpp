@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "cli/commands.hpp"
+#include "cli/output.hpp"
 #include "runtime/generate/incidents.hpp"
 #include "runtime/generate/write.hpp"
 
@@ -46,8 +47,7 @@ class Sink {
 };
 
 int fail(const Error& error) {
-  fmt::print(stderr, "signalbox: {}\n", error.message);
-  if (!error.hint.empty()) fmt::print(stderr, "      help: {}\n", error.hint);
+  say(error);
   return exit_code_of(error);
 }
 
