@@ -25,7 +25,7 @@ enum Argument { arg_params, arg_inputs, arg_out_value, arg_out_evidence, arg_row
 
 }  // namespace
 
-Emitter::Emitter(llvm::Module& module, const plan::Shape& shape, const char* name, const Host& host)
+Emitter::Emitter(llvm::Module& module, const plan::Shape& shape, const char* name, const Processor& processor)
     : module_(module),
       shape_(shape),
       context_(module.getContext()),
@@ -34,8 +34,8 @@ Emitter::Emitter(llvm::Module& module, const plan::Shape& shape, const char* nam
       i8_(b_.getInt8Ty()),
       i64_(b_.getInt64Ty()),
       ptr_(b_.getPtrTy()),
-      has_fma_(host.has_fma),
-      lanes_(host.lanes) {
+      has_fma_(processor.has_fma),
+      lanes_(processor.lanes) {
   auto* type = llvm::FunctionType::get(b_.getVoidTy(), {ptr_, ptr_, ptr_, ptr_, i64_}, false);
   function_ = llvm::Function::Create(type, llvm::Function::ExternalLinkage, name, module_);
   function_->setDoesNotThrow();
@@ -239,8 +239,9 @@ Cell Emitter::load(std::uint32_t input) {
   return cell;
 }
 
-void emit_kernel(llvm::Module& module, const plan::Shape& shape, const char* name, const Host& host) {
-  Emitter(module, shape, name, host).run();
+void emit_kernel(llvm::Module& module, const plan::Shape& shape, const char* name,
+                 const Processor& processor) {
+  Emitter(module, shape, name, processor).run();
 }
 
 }  // namespace signalbox::jit

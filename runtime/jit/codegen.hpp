@@ -9,12 +9,13 @@ class Module;
 
 namespace signalbox::jit {
 
-// What of the host decides how a kernel is written.
-struct Host {
+// What of the machine decides how a kernel is written.
+struct Processor {
   bool has_fma = false;  // x·y + z rounded once, in an instruction
   unsigned lanes = 0;    // rows that go together, where that is known better than LLVM does; 0: it is not
 };
 // Adds the function `name` to an empty module, whose data layout is the host's. `shape` is well formed.
-void emit_kernel(llvm::Module& module, const plan::Shape& shape, const char* name, const Host& host);
+void emit_kernel(llvm::Module& module, const plan::Shape& shape, const char* name,
+                 const Processor& processor);
 
 }  // namespace signalbox::jit

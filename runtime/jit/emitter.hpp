@@ -49,7 +49,7 @@ struct Threshold {
 // Emits one kernel. The loops and what surrounds them are in codegen.cpp, operations in operations.cpp.
 class Emitter {
  public:
-  Emitter(llvm::Module& module, const plan::Shape& shape, const char* name, const Host& host);
+  Emitter(llvm::Module& module, const plan::Shape& shape, const char* name, const Processor& processor);
   void run();
 
  private:

@@ -89,7 +89,7 @@ struct Engine::Parts {
   using Build = llvm::function_ref<llvm::Expected<std::unique_ptr<llvm::Module>>(llvm::LLVMContext&)>;
 
   llvm::Error open();
-  Host host() const;
+  Processor processor() const;
   llvm::Expected<void*> link(const char* name, Build build);
   // As `link`, surviving LLVM; `gave_up` keeps its last words, with which nothing is tried any more.
   Result<void*> make(const char* name, std::string& gave_up, Build build);
@@ -135,7 +135,7 @@ llvm::Error Engine::Parts::open() {
   return jit->getMainJITDylib().define(orc::absoluteSymbols(reachable(*jit)));
 }
 
-Host Engine::Parts::host() const {
+Processor Engine::Parts::processor() const {
   if (machine->getTargetTriple().isAArch64()) return {true, 0};
   const std::vector<std::string> features =
       llvm::SubtargetFeatures(machine->getTargetFeatureString()).getFeatures();
@@ -260,7 +260,7 @@ Result<eval::KernelFn> Engine::compile(const plan::Shape& shape) {
   const std::string name = fmt::format("kernel_{}", kernels_++);
   Result<void*> made = parts_->make(name.c_str(), gave_up_, [&](llvm::LLVMContext& context) {
     auto module = std::make_unique<llvm::Module>(name, context);
-    emit_kernel(*module, shape, name.c_str(), parts_->host());
+    emit_kernel(*module, shape, name.c_str(), parts_->processor());
     return llvm::Expected<std::unique_ptr<llvm::Module>>(std::move(module));
   });
   if (!made) return made.error();
