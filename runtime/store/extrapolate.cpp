@@ -81,9 +81,9 @@ SIGNALBOX_VECTORS void read(const WindowRun& run, double length, const ManyWindo
   }
 }
 
-// x / y rounded as a division is, by 1 / y, rounded, in a tenth of its time: Markstein's theorem, Handbook of
-// Floating-Point Arithmetic. The first correction brings the quotient to within a unit in its last place,
-// whereupon the second one rounds it right. Nothing may underflow.
+// x / y rounded as a division is, by 1 / y, rounded: Markstein's theorem, Handbook of Floating-Point
+// Arithmetic. The first correction brings the quotient to within a unit in its last place, whereupon the
+// second one rounds it right. Nothing may underflow.
 inline __attribute__((always_inline)) double divided(double x, double y, double reciprocal) {
   const double rough = x * reciprocal;
   const double near = __builtin_fma(__builtin_fma(-y, rough, x), reciprocal, rough);

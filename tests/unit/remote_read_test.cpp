@@ -151,6 +151,21 @@ TEST(RemoteRead, BoundsAreKept) {
                "label_name_bytes");
   expect_error(with([](Limits& l) { l.label_value_bytes = 2; }), ErrorCode::limit_exceeded,
                "label_value_bytes");
+  // Of a histogram's spans and buckets too, before they are put together.
+  for (const int packed : {8, 9, 10, 11}) {  // spans, differences and counts of one side, spans of the other
+    std::string histogram;
+    for (int i = 0; i < 200; ++i)
+      histogram += packed == 9    ? std::string("\x4a\x01\x02", 3)
+                   : packed == 10 ? std::string("\x52\x08\0\0\0\0\0\0\xf0\x3f", 10)
+                                  : std::string(packed == 8 ? "\x42\0" : "\x5a\0", 2);
+    std::string series = "\x22" + std::string(1, static_cast<char>(histogram.size() % 128 + 128)) +
+                         std::string(1, static_cast<char>(histogram.size() / 128)) + histogram;
+    Limits few;
+    few.answer_samples = 100;
+    expect_error(parse(plain, remote_answer({series}), few), ErrorCode::limit_exceeded, "answer_samples");
+    few.answer_samples = 1000;
+    EXPECT_TRUE(parse(plain, remote_answer({series}), few)) << packed;
+  }
   Limits limits;
   limits.answer_bytes = 100;
   expect_error(parse(plain, remote_answer({remote_series_of_samples(hits, samples(1000, 9000))}), limits),

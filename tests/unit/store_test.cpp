@@ -430,6 +430,33 @@ TEST_F(Store, ABirthToldAfterwardsIsTheSame) {
 
 // Whatever the index narrows down to, a selection is what looking through all series would find; with series
 // that come, go and come again.
+// One cursor over more chunks than it keeps, series after series, back and forth: what is kept of one is
+// never given for another.
+TEST_F(Store, ACursorOverMoreChunksThanItKeepsReadsEachAsItIs) {
+  constexpr std::size_t series = 80, samples = 1500;  // 880 full chunks
+  std::vector<SeriesId> ids;
+  for (std::size_t s = 0; s < series; ++s) {
+    ids.push_back(*store.series(Labels(std::vector<Labels::Pair>{{"n", std::to_string(s)}})));
+    for (std::size_t i = 0; i < samples; ++i)
+      ASSERT_TRUE(store.append(ids[s],
+                               Instant{static_cast<std::int64_t>(i) * 1000 + static_cast<std::int64_t>(s)},
+                               static_cast<double>(s * samples + i)));
+  }
+  Cursor cursor(store);
+  std::uint64_t random = 1;
+  for (int look = 0; look < 20'000; ++look) {
+    random = random * 6364136223846793005ull + 1442695040888963407ull;
+    const std::size_t s = (random >> 33) % series, first = (random >> 41) % samples,
+                      last = std::min(samples - 1, first + (random >> 13) % 200);
+    cursor.open(ids[s]);
+    const auto a = cursor.at_place(first), b = cursor.at_place(last);
+    ASSERT_TRUE(a && b);
+    ASSERT_EQ(a->value, static_cast<double>(s * samples + first)) << look;
+    ASSERT_EQ(b->value, static_cast<double>(s * samples + last)) << look;
+    ASSERT_EQ(a->time, static_cast<std::int64_t>(first) * 1000 + static_cast<std::int64_t>(s));
+  }
+}
+
 TEST_F(Store, ASelectionIsWhatLookingThroughAllWouldFind) {
   std::mt19937 random(20261125);
   const auto pick = [&](int n) { return std::to_string(random() % static_cast<unsigned>(n)); };

@@ -140,6 +140,26 @@ TEST(CliContract, TestTellsFailedFromBroken) {
   EXPECT_EQ(document["tests"][1]["failures"][0]["line"], 14);
 }
 
+TEST(CliContract, EvalSaysWhatIsWrongWithARangeAndWithAVariable) {
+  const Folder folder;
+  const std::string data = folder.write("data.om", recording());
+  const auto said = [&](const Words& more) {
+    Words words = {"eval", "--data", data};
+    words.insert(words.end(), more.begin(), more.end());
+    const Finished finished = signalbox(words);
+    EXPECT_NE(finished.code, 0);
+    return finished.err;
+  };
+  const auto has = [](const std::string& text, const std::string& words) {
+    EXPECT_NE(text.find(words), std::string::npos) << text;
+  };
+  has(said({"up", "--from", to, "--to", from, "--step", "60s"}), "--to is before --from");
+  has(said({"up", "--from", from, "--to", to, "--step", "0s"}), "above zero");
+  has(said({"up", "--from", "1700000000", "--to", "1800000000", "--step", "1s"}), "100000000");
+  has(said({"--promql", "http_requests_total{code=~\"$code\"}"}), "a variable of Grafana's");
+  has(said({"--promql", "rate(http_requests_total[$__rate_interval])"}), "Grafana's to fill in");
+}
+
 TEST(CliContract, EvalAnswersAsPrometheusDoes) {
   const Folder folder;
   const std::string data = folder.write("data.om", recording());
