@@ -18,8 +18,26 @@ constexpr double least_whole = 0x1p-400;
 // Selection, scheduling and register allocation are worse than linear in a block: past this many operations
 // the code is made plainly, at a quarter of the interpreter's time (4096 operations: 0.5 s instead of 7).
 constexpr std::size_t optimised_ops = 512;
-// Vectors wider than a register's doubles keep several registers for each number.
+// A block of rows wider than a register's doubles keeps several registers for each number.
 constexpr std::size_t widened_ops = 32;
+
+// Whether all that becomes of it are LLVM's own operations, which take vectors.
+bool calls_nothing(const plan::Shape& shape) {
+  return std::none_of(shape.code.begin(), shape.code.end(), [](const ShapeInstr& in) {
+    switch (in.op) {
+      case ShapeOp::mod:
+      case ShapeOp::pow:
+      case ShapeOp::atan2:
+      case ShapeOp::round:
+#define FN(name, text, arity, condition) case ShapeOp::name:
+        SIGNALBOX_MATH_FUNCTIONS(FN)
+#undef FN
+        return true;
+      default:
+        return false;
+    }
+  });
+}
 
 enum Argument { arg_params, arg_inputs, arg_out_value, arg_out_evidence, arg_rows };
 
@@ -30,12 +48,10 @@ Emitter::Emitter(llvm::Module& module, const plan::Shape& shape, const char* nam
       shape_(shape),
       context_(module.getContext()),
       b_(context_),
-      f64_(b_.getDoubleTy()),
-      i8_(b_.getInt8Ty()),
-      i64_(b_.getInt64Ty()),
       ptr_(b_.getPtrTy()),
       has_fma_(processor.has_fma),
-      lanes_(processor.lanes) {
+      lanes_(shape.code.size() <= widened_ops && calls_nothing(shape) ? processor.lanes : 0) {
+  set_width(1);
   auto* type = llvm::FunctionType::get(b_.getVoidTy(), {ptr_, ptr_, ptr_, ptr_, i64_}, false);
   function_ = llvm::Function::Create(type, llvm::Function::ExternalLinkage, name, module_);
   function_->setDoesNotThrow();
@@ -72,6 +88,7 @@ void Emitter::run() {
 
   b_.SetInsertPoint(open);
   load_params();
+  find_gates();
   Value* undivided = load_thresholds();
   b_.CreateBr(stretch);
 
@@ -85,26 +102,24 @@ void Emitter::run() {
       place, {function_->getArg(arg_inputs), constants, room, placed_, start, b_.CreateSub(rows, start)});
   Value* out_value = b_.CreateInBoundsGEP(f64_, function_->getArg(arg_out_value), start);
   Value* out_evidence = b_.CreateInBoundsGEP(i8_, function_->getArg(arg_out_evidence), start);
-  const Loop divided = loop("row", count, out_value, out_evidence, stretched);
-  divided.i->addIncoming(index(0), stretch);
+  const Rows all{count, out_value, out_evidence};
+  BasicBlock* divided = block("divided");
   undivided_ = undivided != nullptr;
   if (undivided_) {
+    BasicBlock* quick = block("quick");
     BasicBlock* checked = block("checked");
-    const Loop quick = loop("quick_row", count, out_value, out_evidence, checked);
-    quick.i->addIncoming(index(0), stretch);
-    quick.least->addIncoming(index(~std::uint64_t{0}), stretch);
-    b_.SetInsertPoint(stretch);
-    b_.CreateCondBr(undivided, quick.body, divided.body);
-    b_.SetInsertPoint(checked);
-    divided.i->addIncoming(index(0), checked);
+    b_.CreateCondBr(undivided, quick, divided);
+    b_.SetInsertPoint(quick);
+    all_rows(all, checked);
     Value* small = b_.CreateICmpULT(least_, index(std::bit_cast<std::uint64_t>(least_whole) - 1));
-    b_.CreateCondBr(small, divided.body, stretched);
+    b_.CreateCondBr(small, divided, stretched);
+    undivided_ = false;
   } else {
-    b_.SetInsertPoint(stretch);
-    b_.CreateBr(divided.body);
+    b_.CreateBr(divided);
   }
+  b_.SetInsertPoint(divided);
+  all_rows(all, stretched);
 
-  b_.SetInsertPoint(stretched);
   Value* start_next = b_.CreateAdd(start, count, "start_next", true, true);
   start->addIncoming(start_next, stretched);
   b_.CreateCondBr(b_.CreateICmpEQ(start_next, rows), done, stretch);
@@ -112,30 +127,80 @@ void Emitter::run() {
   b_.CreateRetVoid();
 }
 
-// A loop over `count` rows, one at least.
-Emitter::Loop Emitter::loop(const char* name, Value* count, Value* out_value, Value* out_evidence,
-                            BasicBlock* after) {
-  Loop out;
-  out.body = block(name);
-  b_.SetInsertPoint(out.body);
-  out.i = b_.CreatePHI(i64_, 3, "i");
-  if (undivided_) least_ = out.least = b_.CreatePHI(i64_, 2, "least");
-  row(out.i, out_value, out_evidence);
-  Value* next = b_.CreateAdd(out.i, index(1), "next", true, true);
-  out.i->addIncoming(next, out.body);
-  if (undivided_) out.least->addIncoming(least_, out.body);
-  b_.CreateCondBr(b_.CreateICmpEQ(next, count), after, out.body)
-      ->setMetadata(llvm::LLVMContext::MD_loop, wide_vectors());
-  return out;
+void Emitter::set_width(unsigned width) {
+  const auto each = [&](llvm::Type* type) {
+    return width == 1 ? type : llvm::FixedVectorType::get(type, width);
+  };
+  width_ = width;
+  f64_ = each(b_.getDoubleTy());
+  i8_ = each(b_.getInt8Ty());
+  i64_ = each(b_.getInt64Ty());
 }
 
-// A row is a few doubles and as many bytes: in vectors of doubles alone the bytes would lie idle. Where there
-// are few registers, or many operations, LLVM chooses.
-llvm::MDNode* Emitter::wide_vectors() {
-  if (lanes_ == 0 || shape_.code.size() > widened_ops) return nullptr;
-  llvm::Metadata* width[] = {llvm::MDString::get(context_, "llvm.loop.vectorize.width"),
-                             llvm::ConstantAsMetadata::get(b_.getInt32(lanes_))};
-  llvm::MDNode* loop = llvm::MDNode::getDistinct(context_, {nullptr, llvm::MDNode::get(context_, width)});
+// In blocks as far as they go, and the rest row by row. There is one row at least.
+void Emitter::all_rows(const Rows& rows, BasicBlock* after) {
+  least_ = undivided_ ? index(~std::uint64_t{0}) : nullptr;
+  if (lanes_ == 0) return loop(rows, 1, index(0), rows.count, after);
+  Value* none = least_;
+  Value* whole = b_.CreateAnd(rows.count, index(~std::uint64_t{lanes_ - 1}));
+  BasicBlock *before = b_.GetInsertBlock(), *blocks = block("blocks"), *blocked = block("blocked");
+  BasicBlock *rest = block("rest"), *single = block("single"), *rested = block("rested");
+  b_.CreateCondBr(b_.CreateICmpEQ(whole, index(0)), rest, blocks);
+
+  b_.SetInsertPoint(blocks);
+  loop(rows, lanes_, index(0), whole, blocked);
+  Value* least_of_blocks = least_;
+  b_.CreateBr(rest);
+
+  b_.SetInsertPoint(rest);
+  const auto either = [&](Value* early, BasicBlock* from, Value* late, BasicBlock* to) -> Value* {
+    if (!undivided_) return nullptr;
+    llvm::PHINode* phi = b_.CreatePHI(b_.getInt64Ty(), 2);
+    phi->addIncoming(early, from);
+    phi->addIncoming(late, to);
+    return phi;
+  };
+  Value* least_before = least_ = either(none, before, least_of_blocks, blocked);
+  b_.CreateCondBr(b_.CreateICmpEQ(whole, rows.count), after, single);
+
+  b_.SetInsertPoint(single);
+  loop(rows, 1, whole, rows.count, rested);
+  Value* least_of_rest = least_;
+  b_.CreateBr(after);
+  b_.SetInsertPoint(after);
+  least_ = either(least_before, rest, least_of_rest, rested);
+}
+
+void Emitter::loop(const Rows& rows, unsigned width, Value* first, Value* last, BasicBlock* after) {
+  set_width(width);
+  BasicBlock *before = b_.GetInsertBlock(), *body = block("rows"), *next_rows = block("next_rows");
+  Value* least_before = undivided_ ? each(least_) : nullptr;
+  b_.CreateBr(body);
+  b_.SetInsertPoint(body);
+  llvm::PHINode* i = b_.CreatePHI(index(0)->getType(), 2, "i");
+  i->addIncoming(first, before);
+  llvm::PHINode* least = undivided_ ? b_.CreatePHI(i64_, 2, "least") : nullptr;
+  row_ = i;
+  least_ = least;
+  row(rows, next_rows);
+  if (undivided_) {
+    least->addIncoming(least_before, before);
+    least->addIncoming(least_, next_rows);
+  }
+  Value* next = b_.CreateAdd(i, index(width), "next", true, true);
+  i->addIncoming(next, next_rows);
+  llvm::Instruction* branch = b_.CreateCondBr(b_.CreateICmpEQ(next, last), after, body);
+  if (lanes_ != 0) branch->setMetadata(llvm::LLVMContext::MD_loop, as_it_is());
+  b_.SetInsertPoint(after);
+  if (undivided_ && width > 1) least_ = b_.CreateUnaryIntrinsic(llvm::Intrinsic::vector_reduce_umin, least_);
+  set_width(1);
+}
+
+// LLVM has nothing to add where blocks of rows are made here.
+llvm::MDNode* Emitter::as_it_is() {
+  llvm::Metadata* vectors[] = {llvm::MDString::get(context_, "llvm.loop.vectorize.enable"),
+                               llvm::ConstantAsMetadata::get(b_.getFalse())};
+  llvm::MDNode* loop = llvm::MDNode::getDistinct(context_, {nullptr, llvm::MDNode::get(context_, vectors)});
   loop->replaceOperandWith(0, loop);
   return loop;
 }
@@ -202,12 +267,29 @@ Value* Emitter::load_thresholds() {
   return in_range;
 }
 
-void Emitter::row(Value* i, Value* out_value, Value* out_evidence) {
-  row_ = i;
+// The operands of conjunctions of which the result is one: where all rows that go together are known to be
+// false there, so is their result, and nothing else needs to be read.
+void Emitter::find_gates() {
+  std::uint32_t at = static_cast<std::uint32_t>(shape_.code.size() - 1);
+  while (shape_.code[at].op == ShapeOp::both) gates_.insert(at = shape_.code[at].a);
+}
+
+// Of as many rows as go together, from row_ on.
+void Emitter::row(const Rows& rows, BasicBlock* next) {
   cells_.clear();
   loaded_.clear();
   cells_.reserve(shape_.code.size());
-  for (std::uint32_t instr = 0; instr < shape_.code.size(); ++instr) cells_.push_back(cell(instr));
+  BasicBlock* all_false = nullptr;
+  std::vector<std::pair<Value*, BasicBlock*>> left;  // with the least whole until then
+  for (std::uint32_t instr = 0; instr < shape_.code.size(); ++instr) {
+    cells_.push_back(cell(instr));
+    if (width_ == 1 || gates_.count(instr) == 0) continue;
+    if (all_false == nullptr) all_false = block("all_false");
+    BasicBlock* further = block("further");
+    left.emplace_back(least_, b_.GetInsertBlock());
+    b_.CreateCondBr(b_.CreateAndReduce(decides(cells_.back(), false)), all_false, further);
+    b_.SetInsertPoint(further);
+  }
   Cell& result = cells_.back();
   Value* v;
   if (result.truth != nullptr) {
@@ -216,9 +298,36 @@ void Emitter::row(Value* i, Value* out_value, Value* out_evidence) {
     v = number(result);
     v = b_.CreateSelect(is_nan(v), llvm::ConstantFP::getQNaN(f64_), v);
   }
-  v = b_.CreateSelect(known(result), v, real(0.0));
-  scoped(b_.CreateStore(v, b_.CreateInBoundsGEP(f64_, out_value, i)), true);
-  scoped(b_.CreateStore(result.evidence, b_.CreateInBoundsGEP(i8_, out_evidence, i)), true);
+  store(rows, b_.CreateSelect(known(result), v, real(0.0)), result.evidence);
+  BasicBlock* whole = b_.GetInsertBlock();
+  b_.CreateBr(next);
+  const auto least_from = [&](BasicBlock* at, Value* also, BasicBlock* from) {
+    if (!undivided_) return;
+    b_.SetInsertPoint(at);
+    llvm::PHINode* least = b_.CreatePHI(i64_, 2);
+    for (const auto& [value, block] : left) least->addIncoming(value, block);
+    if (also != nullptr) least->addIncoming(also, from);
+    least_ = least;
+  };
+  if (all_false != nullptr) {
+    Value* least = least_;
+    least_from(all_false, nullptr, nullptr);
+    b_.SetInsertPoint(all_false);
+    store(rows, real(0.0), evidence(Evidence::value));
+    b_.CreateBr(next);
+    left = {{least_, all_false}};
+    least_from(next, least, whole);
+  }
+  b_.SetInsertPoint(next);
+}
+
+void Emitter::store(const Rows& rows, Value* value, Value* evidence) {
+  const auto put = [&](Value* what, llvm::Type* element, Value* column, unsigned bytes) {
+    scoped(b_.CreateAlignedStore(what, b_.CreateInBoundsGEP(element, column, row_), llvm::Align(bytes)),
+           true);
+  };
+  put(value, b_.getDoubleTy(), rows.out_value, sizeof(double));
+  put(evidence, b_.getInt8Ty(), rows.out_evidence, 1);
 }
 
 // The pointers are read where they are used, so that large shapes do not keep them all in registers; for
@@ -227,15 +336,16 @@ Cell Emitter::load(std::uint32_t input) {
   static_assert(offsetof(Placed, value) == 0 && offsetof(Placed, evidence) == 8 && sizeof(Placed) == 16);
   Cell& cell = loaded_[input];
   if (cell.evidence != nullptr) return cell;
-  const auto element = [&](llvm::Type* type, unsigned which) {
+  const auto elements = [&](llvm::Type* type, unsigned which, unsigned bytes) {
     auto* rows =
         b_.CreateLoad(ptr_, b_.CreateConstInBoundsGEP1_64(ptr_, placed_, 2 * columns_.at(input) + which));
-    auto* loaded = b_.CreateLoad(type, b_.CreateInBoundsGEP(type, rows, row_));
+    auto* loaded = b_.CreateAlignedLoad(type, b_.CreateInBoundsGEP(type->getScalarType(), rows, row_),
+                                        llvm::Align(bytes));
     scoped(rows, false);
     scoped(loaded, false);
     return loaded;
   };
-  cell = {element(f64_, 0), nullptr, element(i8_, 1)};
+  cell = {elements(f64_, 0, sizeof(double)), nullptr, elements(i8_, 1, 1)};
   return cell;
 }
 

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <map>
+#include <set>
 #include <vector>
 
 #include "runtime/jit/codegen.hpp"
@@ -29,10 +30,9 @@ struct Cell {
   Value* evidence = nullptr;
   Value* part = nullptr;  // of a ratio, where there is a value: sound ones
   Value* whole = nullptr;
-  Cell with(Value* other_evidence) const {
-    Cell out = *this;
-    out.evidence = other_evidence;
-    return out;
+  Value* is_value = nullptr;  // whether evidence says so, where that is known without making it
+  Cell with(Value* other_evidence, Value* other_is_value = nullptr) const {
+    return {number, truth, other_evidence, part, whole, other_is_value};
   }
 };
 
@@ -55,16 +55,19 @@ class Emitter {
  private:
   void load_params();
   Value* load_thresholds();
-  llvm::MDNode* wide_vectors();
   bool is_ratio(std::uint32_t instr) const;
-  struct Loop {
-    BasicBlock* body = nullptr;
-    llvm::PHINode* i = nullptr;      // without the edge that enters
-    llvm::PHINode* least = nullptr;  // likewise: the least whole's bits, less one
+  void find_gates();
+  // A stretch of rows, one at least, and where its results go.
+  struct Rows {
+    Value *count, *out_value, *out_evidence;
   };
-  Loop loop(const char* name, Value* count, Value* out_value, Value* out_evidence, BasicBlock* after);
+  // These emit at the end of the block at hand and go on in `after`, or `next`.
+  void all_rows(const Rows& rows, BasicBlock* after);
+  void loop(const Rows& rows, unsigned width, Value* first, Value* last, BasicBlock* after);
+  void row(const Rows& rows, BasicBlock* next);
+  llvm::MDNode* as_it_is();
   Value* layout();
-  void row(Value* i, Value* out_value, Value* out_evidence);
+  void store(const Rows& rows, Value* value, Value* evidence);
   Cell cell(std::uint32_t instr);
   Cell load(std::uint32_t input);
 
@@ -74,24 +77,33 @@ class Emitter {
   Cell ratio(Cell& a, Cell& b);
   Cell at_least(const Cell& a, Cell& b, Cell& c);
   Cell choose(Value* first, Cell& a, Cell& b, Value* evidence);
+  Value* decides(Cell& c, bool either);
   Cell kleene(Cell& a, Cell& b, bool either);
 
   Value* number(Cell& c);
   Value* is_zero(Cell& c);
-  Value* known(const Cell& c) { return b_.CreateICmpEQ(c.evidence, evidence(Evidence::value)); }
+  Value* known(const Cell& c) {
+    return c.is_value != nullptr ? c.is_value : b_.CreateICmpEQ(c.evidence, evidence(Evidence::value));
+  }
+  Value* known(const Cell& a, const Cell& b) { return b_.CreateAnd(known(a), known(b)); }
   Value* worst(const Cell& a, const Cell& b) {
     return b_.CreateBinaryIntrinsic(llvm::Intrinsic::umax, a.evidence, b.evidence);
   }
   Value* bits_of(Value* v) { return b_.CreateBitCast(v, i64_); }
-  Value* bits_of(double v) { return index(std::bit_cast<std::uint64_t>(v)); }
+  Value* bits_of(double v) { return bits(std::bit_cast<std::uint64_t>(v)); }
   Value* magnitude(Value* v) { return b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, v); }
   Value* is_finite(Value* v) { return b_.CreateFCmpOLT(magnitude(v), infinity()); }
   Value* is_nan(Value* v) { return b_.CreateFCmpUNO(v, v); }
   Value* call(const char* name, std::initializer_list<Value*> arguments);
 
-  Value* evidence(Evidence e) { return b_.getInt8(static_cast<std::uint8_t>(e)); }
+  // For each row that goes together.
+  Value* evidence(Evidence e) { return llvm::ConstantInt::get(i8_, static_cast<std::uint8_t>(e)); }
   Value* real(double v) { return llvm::ConstantFP::get(f64_, v); }
   Value* infinity() { return llvm::ConstantFP::getInfinity(f64_); }
+  Value* bits(std::uint64_t v) { return llvm::ConstantInt::get(i64_, v); }
+  Value* each(Value* v) { return width_ == 1 ? v : b_.CreateVectorSplat(width_, v); }
+  void set_width(unsigned width);
+
   Value* index(std::uint64_t v) { return b_.getInt64(v); }
   BasicBlock* block(const char* name) { return BasicBlock::Create(context_, name, function_); }
   void scoped(llvm::Instruction* access, bool output);
@@ -100,9 +112,10 @@ class Emitter {
   const plan::Shape& shape_;
   llvm::LLVMContext& context_;
   llvm::IRBuilder<> b_;
-  llvm::Type* const f64_;
-  llvm::Type* const i8_;
-  llvm::Type* const i64_;
+  unsigned width_ = 0;  // of the block of rows that is emitted, and the types of what its rows have together
+  llvm::Type* f64_ = nullptr;
+  llvm::Type* i8_ = nullptr;
+  llvm::Type* i64_ = nullptr;
   llvm::PointerType* const ptr_;
   llvm::Function* function_ = nullptr;
   llvm::MDNode* input_scope_ = nullptr;
@@ -113,9 +126,10 @@ class Emitter {
   std::map<std::uint32_t, Value*> params_;
   const bool has_fma_;
   const unsigned lanes_;
+  std::set<std::uint32_t> gates_;                  // instructions that make the result false where they are
   std::map<std::uint32_t, Threshold> thresholds_;  // by the comparison of a ratio that needs no division
   bool undivided_ = false;                         // in the loop at hand
-  Value* least_ = nullptr;                         // there: of the wholes so far
+  Value* least_ = nullptr;                         // there: the least whole's bits so far, less one
   std::uint64_t room_rows_ = 0;
   Value* placed_ = nullptr;
   Value* row_ = nullptr;

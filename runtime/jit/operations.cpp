@@ -53,9 +53,8 @@ Cell Emitter::cell(std::uint32_t instr) {
   // As apply_op() has it: of equals the limit wins when its sign is `negative`.
   const auto limit = [&](llvm::CmpInst::Predicate inside, bool negative) {
     Value *x = number(a), *bound = number(b);
-    Value* bits = b_.CreateBitCast(bound, b_.getInt64Ty());
-    Value* zero = b_.getInt64(0);
-    Value* sign = negative ? b_.CreateICmpSLT(bits, zero) : b_.CreateICmpSGE(bits, zero);
+    Value* sign =
+        negative ? b_.CreateICmpSLT(bits_of(bound), bits(0)) : b_.CreateICmpSGE(bits_of(bound), bits(0));
     Value* equal = b_.CreateAnd(b_.CreateFCmpOEQ(x, bound), sign);
     Value* furthest = llvm::ConstantFP::getInfinity(f64_, negative);
     Value* wins = b_.CreateOr(b_.CreateOr(b_.CreateFCmp(inside, x, bound), is_nan(bound)),
@@ -70,7 +69,7 @@ Cell Emitter::cell(std::uint32_t instr) {
     case ShapeOp::input:
       return load(in.index);
     case ShapeOp::param:
-      return {params_.at(in.index), nullptr, evidence(Evidence::value)};
+      return {each(params_.at(in.index)), nullptr, evidence(Evidence::value)};
     case ShapeOp::add:
       return combine(a, b, b_.CreateFAdd(number(a), number(b)));
     case ShapeOp::sub:
@@ -157,10 +156,10 @@ Cell Emitter::cell(std::uint32_t instr) {
 // Of a sound ratio: its whole is above zero and finite, its part is neither negative nor much larger.
 Value* Emitter::is_above(const Cell& ratio, const Threshold& threshold) {
   least_ =
-      b_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, least_, b_.CreateSub(bits_of(ratio.whole), index(1)));
+      b_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, least_, b_.CreateSub(bits_of(ratio.whole), bits(1)));
   Value* beyond =
-      b_.CreateIntrinsic(llvm::Intrinsic::fma, {f64_}, {threshold.negated, ratio.whole, ratio.part});
-  return b_.CreateFCmpOGT(beyond, b_.CreateFMul(threshold.half, ratio.whole));
+      b_.CreateIntrinsic(llvm::Intrinsic::fma, {f64_}, {each(threshold.negated), ratio.whole, ratio.part});
+  return b_.CreateFCmpOGT(beyond, b_.CreateFMul(each(threshold.half), ratio.whole));
 }
 
 Cell Emitter::compare(std::uint32_t instr, Cell& a, Cell& b, llvm::CmpInst::Predicate holds) {
@@ -170,11 +169,12 @@ Cell Emitter::compare(std::uint32_t instr, Cell& a, Cell& b, llvm::CmpInst::Pred
   // So is a parameter that is in range.
   const bool quick = undivided_ && thresholds_.count(instr) != 0;
   const auto finite = [&](Cell& cell) {
-    return quick || cell.part != nullptr || cell.truth != nullptr ? b_.getTrue() : is_finite(number(cell));
+    return quick || cell.part != nullptr || cell.truth != nullptr ? each(b_.getTrue())
+                                                                  : is_finite(number(cell));
   };
   Value* worse = worst(a, b);
-  Value* compared = b_.CreateSelect(b_.CreateAnd(finite(a), finite(b)), evidence(Evidence::value),
-                                    evidence(Evidence::invalid));
+  Value* both_finite = b_.CreateAnd(finite(a), finite(b));
+  Value* compared = b_.CreateSelect(both_finite, evidence(Evidence::value), evidence(Evidence::invalid));
   Value* e = b_.CreateSelect(b_.CreateICmpEQ(worse, evidence(Evidence::value)), compared, worse);
   Value* truth;
   if (quick) {
@@ -183,8 +183,10 @@ Cell Emitter::compare(std::uint32_t instr, Cell& a, Cell& b, llvm::CmpInst::Pred
   } else {
     truth = b_.CreateFCmp(holds, number(a), number(b));
   }
-  return {nullptr, b_.CreateAnd(b_.CreateNot(outside), truth),
-          b_.CreateSelect(outside, evidence(Evidence::value), e)};
+  Cell out{nullptr, b_.CreateAnd(b_.CreateNot(outside), truth),
+           b_.CreateSelect(outside, evidence(Evidence::value), e)};
+  out.is_value = b_.CreateOr(outside, b_.CreateAnd(known(a, b), both_finite));
+  return out;
 }
 
 Cell Emitter::ratio(Cell& a, Cell& b) {
@@ -192,14 +194,14 @@ Cell Emitter::ratio(Cell& a, Cell& b) {
   Value* most = b_.CreateFMul(whole, real(1.0 + eval::part_above_whole_tolerance));
   // Doubles above zero are in the order of their bits, and all others come after them: two comparisons say
   // whether whole is above zero and not too large, and part between zero (not −0, then) and the most.
-  Value* usable = b_.CreateICmpULT(b_.CreateSub(bits_of(whole), index(1)), bits_of(largest_whole()));
+  Value* usable = b_.CreateICmpULT(b_.CreateSub(bits_of(whole), bits(1)), bits_of(largest_whole()));
   Value* sound =
       b_.CreateAnd(usable, b_.CreateICmpULE(bits_of(b_.CreateFAdd(part, real(0.0))), bits_of(most)));
   Value* e = b_.CreateSelect(sound, evidence(Evidence::value), evidence(Evidence::invalid));
   e = b_.CreateSelect(b_.CreateFCmpOEQ(whole, real(0.0)), evidence(Evidence::no_traffic), e);
   Value* worse = worst(a, b);
   e = b_.CreateSelect(b_.CreateICmpEQ(worse, evidence(Evidence::value)), e, worse);
-  return {nullptr, nullptr, e, part, whole};
+  return {nullptr, nullptr, e, part, whole, b_.CreateAnd(known(a, b), sound)};
 }
 
 Cell Emitter::at_least(const Cell& a, Cell& b, Cell& c) {
@@ -207,7 +209,7 @@ Cell Emitter::at_least(const Cell& a, Cell& b, Cell& c) {
   Value* e = b_.CreateSelect(enough, evidence(Evidence::value), evidence(Evidence::too_few));
   for (const Cell* earlier : {static_cast<const Cell*>(&c), static_cast<const Cell*>(&b), &a})
     e = b_.CreateSelect(known(*earlier), e, earlier->evidence);
-  return a.with(e);
+  return a.with(e, b_.CreateAnd(b_.CreateAnd(known(a, b), known(c)), enough));
 }
 
 Cell Emitter::choose(Value* first, Cell& a, Cell& b, Value* evidence) {
@@ -217,14 +219,17 @@ Cell Emitter::choose(Value* first, Cell& a, Cell& b, Value* evidence) {
 }
 
 // One operand decides alone: a known 0 for `both`, a known number but 0 for `either` (NaN counts as true).
+Value* Emitter::decides(Cell& c, bool either) {
+  Value* zero = is_zero(c);
+  return b_.CreateAnd(known(c), either ? b_.CreateNot(zero) : zero);
+}
+
 Cell Emitter::kleene(Cell& a, Cell& b, bool either) {
-  const auto decides = [&](Cell& c) {
-    Value* zero = is_zero(c);
-    return b_.CreateAnd(known(c), either ? b_.CreateNot(zero) : zero);
-  };
-  Value* decided = b_.CreateOr(decides(a), decides(b));
-  return {nullptr, either ? decided : b_.CreateNot(decided),
-          b_.CreateSelect(decided, evidence(Evidence::value), worst(a, b))};
+  Value* decided = b_.CreateOr(decides(a, either), decides(b, either));
+  Cell out{nullptr, either ? decided : b_.CreateNot(decided),
+           b_.CreateSelect(decided, evidence(Evidence::value), worst(a, b))};
+  out.is_value = b_.CreateOr(decided, known(a, b));
+  return out;
 }
 
 }  // namespace signalbox::jit

@@ -363,6 +363,66 @@ TEST_F(JitEquality, RatiosNextToWhatTheyAreComparedWith) {
   EXPECT_GT(false_rows, 5'000u);
 }
 
+// Where the first operands of a conjunction are false for all rows of a block, machine code reads no others.
+// Runs of rows in which the first or the second condition is known to be false, unknown or true, of all
+// lengths, at all places in a block; wholes so small that their comparison has to be made again by dividing.
+TEST_F(JitEquality, ConjunctionsThatAreFalseForRunsOfRows) {
+  const auto compiler = open();
+  Random random(17);
+  const auto exceeds = [](Shape& shape, std::uint32_t input, std::uint32_t param) {
+    const auto at = static_cast<std::uint32_t>(shape.code.size());
+    for (const std::uint32_t i : {input, input + 1}) shape.code.push_back(leaf(ShapeOp::input, i));
+    shape.code.push_back({.op = ShapeOp::ratio, .a = at, .b = at + 1});
+    shape.code.push_back(leaf(ShapeOp::param, param));
+    shape.code.push_back({.op = ShapeOp::gt, .a = at + 2, .b = at + 3});
+    return at + 4;
+  };
+  Shape two{.inputs = 6, .params = 3, .code = {}};
+  const std::uint32_t first = exceeds(two, 0, 0), second = exceeds(two, 2, 1);
+  two.code.push_back({.op = ShapeOp::both, .a = first, .b = second});
+  Shape three = two;
+  const std::uint32_t third = exceeds(three, 4, 2);
+  three.code.push_back({.op = ShapeOp::both, .a = second + 1, .b = third});
+  Shape negated = two;
+  negated.code.push_back({.op = ShapeOp::negate, .a = second + 1});
+  std::size_t result_true = 0, result_false = 0, unknown = 0;
+  for (const Shape& shape : {two, three, negated}) {
+    const auto kernel = compiler->compile(shape);
+    ASSERT_TRUE(kernel) << kernel.error().message;
+    for (int round = 0; round < 600; ++round) {
+      const std::size_t rows = 1 + below(random, 300);
+      Columns columns;
+      for (int c = 0; c < 6; ++c) columns.add(rows, 1);
+      for (std::size_t pair = 0; pair < 6; pair += 2) {
+        std::uint64_t kind = 0;
+        std::size_t left = 0;
+        for (std::size_t i = 0; i < rows; ++i, --left) {
+          if (left == 0) {
+            kind = below(random, 5);
+            left = 1 + below(random, below(random, 2) == 0 ? 80 : 3);
+          }
+          const double whole = kind == 4 ? std::ldexp(1.0, -1074 + static_cast<int>(below(random, 674)))
+                                         : static_cast<double>(100 + below(random, 1000));
+          const double share = kind == 1 ? 0.5 : kind == 4 ? static_cast<double>(below(random, 4)) / 4 : 0.0;
+          (*columns.values[pair])[i] = share * whole;
+          (*columns.values[pair + 1])[i] = kind == 2 ? any_number(random) : whole;
+          (*columns.evidences[pair])[i] = 0;
+          (*columns.evidences[pair + 1])[i] =
+              kind != 3 ? 0 : static_cast<std::uint8_t>(below(random, plan::evidence_count));
+        }
+      }
+      ASSERT_TRUE(agree(shape, *kernel, {0.25, 0.3, 0.2}, columns, rows)) << round;
+      std::vector<double> truth(rows);
+      std::vector<std::uint8_t> known(rows);
+      const double params[] = {0.25, 0.3, 0.2};
+      eval::interpret(shape, params, columns.views.data(), truth.data(), known.data(), rows);
+      for (std::size_t i = 0; i < rows; ++i)
+        ++(known[i] != 0 ? unknown : truth[i] != 0 ? result_true : result_false);
+    }
+  }
+  for (const std::size_t rows : {result_true, result_false, unknown}) EXPECT_GT(rows, 10'000u);
+}
+
 TEST_F(JitEquality, LargeShapesCompiledPlainly) {
   const auto compiler = open();
   for (const std::size_t ops : {511, 513, 1200}) {
