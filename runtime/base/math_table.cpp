@@ -135,51 +135,62 @@ namespace {
 using std::chrono::sys_days;
 using std::chrono::year_month_day;
 
-// Whole seconds, towards zero, as Prometheus takes them.
-std::optional<std::chrono::sys_seconds> moment(double x) {
-  constexpr double furthest = 1e11;  // some three thousand years
-  if (!(std::fabs(x) < furthest)) return std::nullopt;
-  return std::chrono::sys_seconds{std::chrono::seconds{static_cast<std::int64_t>(x)}};
+// The calendar repeats itself, weekdays too.
+constexpr std::int64_t era_days = 146'097, era_years = 400;
+constexpr std::int64_t day_seconds = 86'400;
+
+struct Moment {
+  std::int64_t in_day;  // seconds
+  sys_days day;         // of the era that began in 1970
+  year_month_day date;
+  std::int64_t eras;  // between that one and its own
+};
+
+std::int64_t floor_division(std::int64_t x, std::int64_t by) {
+  return x / by - (x % by < 0 ? 1 : 0);
 }
 
+// Whole seconds, towards zero, as Prometheus takes them; NaN where their milliseconds have no room in 64
+// bits.
 template <class Field>
 double calendar(double x, Field field) {
-  const auto at = moment(x);
-  if (!at) return std::numeric_limits<double>::quiet_NaN();
-  const sys_days day = std::chrono::floor<std::chrono::days>(*at);
-  return static_cast<double>(field(*at - day, day, year_month_day{day}));
+  constexpr double furthest = 0x1p63 / 1000;
+  if (!(std::fabs(x) < furthest)) return std::numeric_limits<double>::quiet_NaN();
+  const auto seconds = static_cast<std::int64_t>(x);
+  const std::int64_t days = floor_division(seconds, day_seconds), eras = floor_division(days, era_days);
+  const sys_days day{std::chrono::days{days - eras * era_days}};
+  return static_cast<double>(field(Moment{seconds - days * day_seconds, day, year_month_day{day}, eras}));
 }
 
 }  // namespace
 
 double math_minute(double x) {
-  return calendar(x, [](auto in_day, sys_days, year_month_day) { return in_day.count() / 60 % 60; });
+  return calendar(x, [](const Moment& m) { return m.in_day / 60 % 60; });
 }
 double math_hour(double x) {
-  return calendar(x, [](auto in_day, sys_days, year_month_day) { return in_day.count() / 3600; });
+  return calendar(x, [](const Moment& m) { return m.in_day / 3600; });
 }
 double math_day_of_week(double x) {
-  return calendar(x,
-                  [](auto, sys_days day, year_month_day) { return std::chrono::weekday{day}.c_encoding(); });
+  return calendar(x, [](const Moment& m) { return std::chrono::weekday{m.day}.c_encoding(); });
 }
 double math_day_of_month(double x) {
-  return calendar(x, [](auto, sys_days, year_month_day date) { return unsigned{date.day()}; });
+  return calendar(x, [](const Moment& m) { return unsigned{m.date.day()}; });
 }
 double math_day_of_year(double x) {
-  return calendar(x, [](auto, sys_days day, year_month_day date) {
-    return (day - sys_days{date.year() / std::chrono::January / 1}).count() + 1;
+  return calendar(x, [](const Moment& m) {
+    return (m.day - sys_days{m.date.year() / std::chrono::January / 1}).count() + 1;
   });
 }
 double math_days_in_month(double x) {
-  return calendar(x, [](auto, sys_days, year_month_day date) {
-    return unsigned{(date.year() / date.month() / std::chrono::last).day()};
+  return calendar(x, [](const Moment& m) {
+    return unsigned{(m.date.year() / m.date.month() / std::chrono::last).day()};
   });
 }
 double math_month(double x) {
-  return calendar(x, [](auto, sys_days, year_month_day date) { return unsigned{date.month()}; });
+  return calendar(x, [](const Moment& m) { return unsigned{m.date.month()}; });
 }
 double math_year(double x) {
-  return calendar(x, [](auto, sys_days, year_month_day date) { return int{date.year()}; });
+  return calendar(x, [](const Moment& m) { return int{m.date.year()} + m.eras * era_years; });
 }
 
 }  // namespace signalbox

@@ -60,6 +60,7 @@ std::optional<std::string> LabelRegex::rewrite(std::string_view value, std::stri
     return std::nullopt;
   const auto group = [&](std::string_view name) -> std::size_t {
     const bool number = std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (number && name.size() > 1 && name.front() == '0') return groups.size();  // as Go reads it: a name
     if (number) {
       std::size_t n = groups.size();
       std::from_chars(name.data(), name.data() + name.size(), n);

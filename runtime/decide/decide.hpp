@@ -11,6 +11,9 @@
 
 namespace signalbox::decide {
 
+// So many ticks without data may come in a row before a policy says that it misses them.
+inline constexpr std::uint32_t unknown_until_missing = 2;
+
 // A line of the timeline: what happened, to what, and why, in one sentence.
 struct Event {
   Instant time;
@@ -178,6 +181,11 @@ plan::Index below_hold(const plan::Plan& plan, plan::Index node);
 // Up to when (exclusively) deciding an SLO again on the same measurements changes nothing: all that there is
 // to tell is told, and no time that counts runs out.
 Instant settled_until(const plan::Plan& plan, const State& state, plan::Index slo);
+// The same of all policies and of what targets show, as they are after the tick `at`. Whether holds are
+// settled is another question.
+Instant policies_settled_until(const plan::Plan& plan, const State& state, Instant at);
+// How long a span of an episode counts that windows `before` leave out: longer than any of them looks back.
+Duration spans_kept(const plan::Plan& plan);
 
 // "25% of 1,200 requests failed …": the numbers behind a policy's condition, for sentences and records.
 std::string explain_readings(const plan::Plan& plan, plan::Index root, eval::Evaluation& evaluation,

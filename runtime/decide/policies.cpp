@@ -108,6 +108,8 @@ void Decider::decide_policies(const Evaluate& evaluate) {
     if (policy.when == plan::none) continue;
     eval::Evaluation& evaluation = evaluate("", std::nullopt, nullptr, plan::none);
     const eval::Column& when = evaluation.column(policy.when);
+    // What is held counts every tick, whoever asks for it.
+    if (policy.until != plan::none) evaluation.column(policy.until);
     std::set<Labels> seen, watched;
     for (const auto& [key, p] : out_.state.policies)
       if (key.first == policy.name) watched.insert(key.second);
@@ -143,7 +145,7 @@ void Decider::retire_if_spent(const plan::Policy& policy, const Labels& instance
   const auto it = out_.state.policies.find({policy.name, instance});
   const PolicyState& p = it->second;
   if (instance.empty() || (p.episode && !is_outcome(p.episode->state)) || !p.effects.empty()) return;
-  if (p.unknown_ticks <= 2 || (p.cooldown_until && now_ < *p.cooldown_until)) return;
+  if (p.unknown_ticks <= unknown_until_missing || (p.cooldown_until && now_ < *p.cooldown_until)) return;
   say("retired", policy.name, instance, "", "",
       fmt::format("{} has no series of this instance any more: it is forgotten", policy.name));
   out_.state.policies.erase(it);
@@ -166,12 +168,14 @@ void Decider::decide_policy(Index index, const Labels& instance, double value, E
   else if (p.episode && p.episode->state == EpisodeState::verifying && before)
     verify(index, p, *before, evaluate);
 
+  // From when the condition ceases to hold, whatever the action is doing meanwhile.
+  if (p.episode && known && policy.anchor == plan::none)
+    p.clear_for = holds ? Duration{} : p.clear_for + plan_.tick;
   eval::Evaluation& evaluation = evaluate("", std::nullopt, nullptr, plan::none);
   std::optional<Instant> anchor;
   if (policy.anchor != plan::none) anchor = out_.state.targets[plan_.targets[policy.anchor].name].deploy;
   const bool waits = p.episode && p.episode->state == EpisodeState::refused;
   if (waits && holds) {
-    p.clear_for = {};
     propose(index, p, p.episode->anchor.value_or(p.episode->started), evaluation);
   } else if (p.episode && (waits || is_outcome(p.episode->state)) &&
              reason_gone(index, p, known, holds, evaluation)) {
@@ -207,9 +211,7 @@ bool Decider::reason_gone(Index index, PolicyState& p, bool known, bool holds,
     const RowValue until = row_of(evaluation.column(policy.until), p.instance);
     return until.evidence == Evidence::value && until.value != 0.0;
   }
-  if (!known) return false;
-  p.clear_for = holds ? Duration{} : p.clear_for + plan_.tick;
-  return !holds && p.clear_for >= hold_time(plan_, policy.when);
+  return known && !holds && p.clear_for >= hold_time(plan_, policy.when);
 }
 
 void Decider::decide_again(const std::string& policy, const Labels& instance, const Evaluate& evaluate) {
@@ -232,8 +234,9 @@ void Decider::missing_rule(Index index, PolicyState& p, Evidence evidence, const
     say("resolved", policy.name, p.instance, "", "", back);
     return tell(policy.missing_page, "resolved", policy.name, p.instance, "", back, policy.runbook);
   }
-  ++p.unknown_ticks;
-  if (p.unknown_ticks <= 2 || p.missing_told || policy.missing_page == plan::none) return;
+  // One more than may come is as good as any number, and leaves the state as it is from there on.
+  p.unknown_ticks = std::min(p.unknown_ticks, unknown_until_missing) + 1;
+  if (p.unknown_ticks <= unknown_until_missing || p.missing_told || policy.missing_page == plan::none) return;
   p.missing_told = true;
   const std::string why = fmt::format("{} cannot tell whether to act: its data is {}", policy.name,
                                       plan::evidence_name(evidence));

@@ -32,23 +32,6 @@ std::string row_id(const plan::Slo& slo, const Labels& instance, std::size_t row
 
 }  // namespace
 
-Instant settled_until(const plan::Plan& plan, const State& state, Index index) {
-  constexpr Instant always{std::numeric_limits<std::int64_t>::max()},
-      never{std::numeric_limits<std::int64_t>::min()};
-  const plan::Slo& slo = plan.slos[index];
-  Instant until = always;
-  for (auto at = state.slos.lower_bound({slo.name, Labels{}});
-       at != state.slos.end() && at->first.first == slo.name; ++at) {
-    const SloState& s = at->second;
-    const auto restless = [](const RowState& r) { return r.clipped || (r.active && !r.told); };
-    if (std::any_of(s.rows.begin(), s.rows.end(), restless)) return never;
-    if (!s.missing_since) continue;
-    if (!s.missing_told) return never;
-    if (!slo.per.empty()) until = std::min(until, *s.missing_since + slo.period);  // then it is forgotten
-  }
-  return until;
-}
-
 void Decider::decide_slos(const Evaluate& evaluate, const std::vector<bool>* unchanged) {
   for (Index i = 0; i < plan_.slos.size(); ++i)
     if (unchanged == nullptr || !(*unchanged)[i] || settled_until(plan_, out_.state, i) <= now_)

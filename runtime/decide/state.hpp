@@ -80,7 +80,7 @@ struct PolicyState {  // of one instance of a policy
   std::optional<Episode> episode;  // the live or the last one
   std::vector<Instant> effects;    // when effects were started, within limit_per
   std::optional<Instant> cooldown_until;
-  std::uint32_t unknown_ticks = 0;
+  std::uint32_t unknown_ticks = 0;  // without data, in a row; see unknown_until_missing
   bool missing_told = false;
   Duration clear_for;  // how long `until` or not-`when` has held
 };

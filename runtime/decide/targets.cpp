@@ -12,15 +12,14 @@ namespace {
 
 constexpr std::size_t versions_kept = 16;
 
-// Longer than any `before` window looks back.
-Duration longest_before(const plan::Plan& plan) {
+}  // namespace
+
+Duration spans_kept(const plan::Plan& plan) {
   Duration longest;
   for (const plan::Leaf& leaf : plan.leaves)
     if (leaf.window.kind == plan::WindowKind::before) longest = std::max(longest, leaf.window.length);
-  return longest;
+  return longest + hours(1);
 }
-
-}  // namespace
 
 void Decider::say(std::string kind, const std::string& declaration, const Labels& labels,
                   std::string severity, const std::string& id, std::string why) {
@@ -66,7 +65,7 @@ void Decider::say_unwatched(const std::string& declaration, std::uint32_t most, 
 }
 
 void Decider::observe_targets(const std::function<std::optional<double>(plan::Index node)>& scalar) {
-  const Duration horizon = longest_before(plan_);
+  const Duration kept = spans_kept(plan_);
   for (plan::Index i = 0; i < plan_.targets.size(); ++i) {
     const plan::Target& target = plan_.targets[i];
     TargetState& t = out_.state.targets[target.name];
@@ -77,7 +76,7 @@ void Decider::observe_targets(const std::function<std::optional<double>(plan::In
       t.versions.push_back(*read);
       if (t.versions.size() > versions_kept) t.versions.erase(t.versions.begin());
     }
-    std::erase_if(t.episodes, [&](const auto& span) { return now_ - span.second > horizon + hours(1); });
+    std::erase_if(t.episodes, [&](const auto& span) { return now_ - span.second > kept; });
     if (t.own && now_ > t.own->deadline && !executing_on(i)) t.own.reset();
     if (target.deployed == plan::none) continue;
     const std::optional<double> value = scalar(target.deployed);

@@ -25,10 +25,19 @@ std::optional<double> parse_bound(std::string_view text) {
     text.remove_prefix(1);
     if (!text.empty() && text.front() == '-') return std::nullopt;
   }
+  const bool negative = !text.empty() && text.front() == '-';
+  // As Go has it: hexadecimal with its exponent, which cannot be left out.
+  const std::string_view digits = text.substr(negative ? 1 : 0);
+  const bool hexadecimal = digits.size() > 2 && digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X');
+  if (hexadecimal && (digits.find_first_of("pP") == std::string_view::npos || digits[2] == '-'))
+    return std::nullopt;
+  const std::string_view read = hexadecimal ? digits.substr(2) : text;
   double bound = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bound);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return bound;
+  const auto [end, error] =
+      std::from_chars(read.data(), read.data() + read.size(), bound,
+                      hexadecimal ? std::chars_format::hex : std::chars_format::general);
+  if (error != std::errc{} || end != read.data() + read.size()) return std::nullopt;
+  return hexadecimal && negative ? -bound : bound;
 }
 
 Labels group_key(const Node& node, const Labels& row) {
@@ -36,10 +45,8 @@ Labels group_key(const Node& node, const Labels& row) {
     case NodeKind::aggregate:
     case NodeKind::count_true:
       return node.without ? row.drop(node.labels) : row.keep(node.labels);
-    case NodeKind::quantile: {
-      static const std::vector<std::string> bound{"le"};
-      return row.drop(bound);
-    }
+    case NodeKind::quantile:
+      return row.with("le", "");  // two metrics are two histograms, also where the result has no name
     default:
       return row.drop(node.labels);
   }
@@ -185,7 +192,7 @@ Grouping group_rows(const Node& node, const std::vector<Labels>& rows) {
     }
     const auto [entry, fresh] =
         by_key.try_emplace(group_key(node, row), static_cast<std::uint32_t>(groups.size()));
-    if (fresh) groups.push_back(entry->first);
+    if (fresh) groups.push_back(node.kind == NodeKind::quantile ? entry->first.without_name() : entry->first);
     out.group.push_back(entry->second);
   }
   out.rows = std::make_shared<const std::vector<Labels>>(std::move(groups));

@@ -71,7 +71,8 @@ Joined one_to_one(const Matching& matching, const Sides& sides) {
     for (std::uint32_t row = 0; row < rows.size(); ++row) {
       Labels key = keeps_name(matching) ? rows[row] : match_key(matching, rows[row]);
       const auto [entry, fresh] = by_key.try_emplace(std::move(key), 0);
-      if (fresh) entry->second = all.add(entry->first);
+      // Where the name is matched too, the result has none all the same.
+      if (fresh) entry->second = all.add(keeps_name(matching) ? entry->first : entry->first.without_name());
       all.candidates[entry->second][side].push_back(row);
     }
   }

@@ -220,28 +220,41 @@ Column Evaluation::compute(plan::Index index) {
   return {};
 }
 
-std::optional<Evidence> Evaluation::read_args(const Node& node, std::size_t first, RangeFn fn,
-                                              store::RangeArgs& args) {
-  args.now = context_.at;
+Evaluation::Args Evaluation::read_args(const Node& node, std::size_t first, RangeFn fn) {
+  Args out;
+  out.args.now = context_.at;
   for (std::size_t i = first; i < node.inputs.size(); ++i) {
     const Column& column = memo_.at(node.inputs[i]);
-    if (column.size() != 1 || column.evidence[0] != 0) return Evidence::no_data;
-    args.params[i - first] = column.value[0];
+    if (column.size() != 1 || column.evidence[0] != 0) {
+      out.evidence = Evidence::no_data;
+      return out;
+    }
+    out.args.params[i - first] = column.value[0];
   }
-  if (auto bad = store::bad_params(fn, args)) {
-    fault(*std::move(bad));
-    return Evidence::invalid;
-  }
-  return std::nullopt;
+  if (auto bad = store::bad_params(fn, out.args)) out = {out.args, Evidence::invalid, *std::move(bad)};
+  return out;
 }
 
 Column Evaluation::read_leaf(const Node& node) {
   const plan::Leaf& leaf = context_.plan->leaves[node.index];
   LeafWindow window = resolve(leaf, context_);
-  if (const auto bad = read_args(node, 0, leaf.range_fn, window.query.args)) window.instead = *bad;
-  if (window.instead != Evidence::value)
-    return all_of(context_.leaves->known(leaf, context_.at), window.instead);
-  return context_.leaves->read(window.query);
+  const Args args = read_args(node, 0, leaf.range_fn);
+  window.query.args = args.args;
+  if (args.evidence != Evidence::value) window.instead = args.evidence;
+  if (window.instead == Evidence::value) return context_.leaves->read(window.query);
+  if (!args.refusal.empty()) {
+    // It is called for series that have samples there, and refuses then.
+    plan::Leaf any = leaf;
+    any.range_fn = RangeFn::present_over_time;
+    window.query.leaf = &any;
+    const Column there = context_.leaves->read(window.query);
+    for (std::size_t row = 0; row < there.size(); ++row)
+      if (there.has_sample(row)) {
+        fault(args.refusal);
+        break;
+      }
+  }
+  return all_of(context_.leaves->known(leaf, context_.at), window.instead);
 }
 
 Column Evaluation::run_map(plan::Index index) {

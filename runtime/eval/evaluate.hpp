@@ -103,6 +103,11 @@ using HoldTable = std::map<HoldKey, HoldCell>;
 void advance_hold(const plan::Hold& hold, Duration step, Instant tick, double value, plan::Evidence evidence,
                   HoldCell& cell, double& out_value, plan::Evidence& out_evidence);
 
+// `ticks` ticks more, at each of which the condition was what it was at cell.last_tick.
+void repeat_hold(const plan::Hold& hold, Duration step, std::uint64_t ticks, HoldCell& cell);
+// Whether the answer stays what it is as long as the condition does.
+bool settled(const plan::Hold& hold, const HoldCell& cell);
+
 enum class Tier { interpreter, compiled, automatic };
 
 // Runs shapes: by the interpreter, or by kernels compiled once a shape. `automatic` compiles a shape when a
@@ -183,9 +188,13 @@ class Evaluation {
   Column relabel(plan::Index node);
   Column subquery(plan::Index node);
 
-  // Parameters of a range function, from scalar inputs `first` on; why they are none.
-  std::optional<plan::Evidence> read_args(const plan::Node& node, std::size_t first, RangeFn fn,
-                                          store::RangeArgs& args);
+  // Parameters of a range function, from scalar inputs `first` on.
+  struct Args {
+    store::RangeArgs args;
+    plan::Evidence evidence = plan::Evidence::value;  // else why they are none
+    std::string refusal;                              // what to say of it where the function is called
+  };
+  Args read_args(const plan::Node& node, std::size_t first, RangeFn fn);
   void fault(std::string what) {
     if (context_.faults != nullptr) context_.faults->push_back(std::move(what));
   }

@@ -25,16 +25,19 @@ void pass_unknown(const plan::Hold& hold, std::uint64_t ticks, HoldCell& cell) {
   cell.history = ticks < 64 ? cell.history << ticks : 0;
 }
 
+// The ticks of a history that `of` counts.
+std::uint64_t counted(const plan::Hold& hold) {
+  return hold.of >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << hold.of) - 1;
+}
+
 bool satisfied(const plan::Hold& hold, const HoldCell& cell, bool now) {
   switch (hold.kind) {
     case plan::Hold::Kind::ticks:
       return now && cell.streak >= hold.count;
     case plan::Hold::Kind::time:
       return now && cell.held >= hold.time;
-    case plan::Hold::Kind::of: {
-      const std::uint64_t window = hold.of >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << hold.of) - 1;
-      return static_cast<std::uint32_t>(std::popcount(cell.history & window)) >= hold.count;
-    }
+    case plan::Hold::Kind::of:
+      return static_cast<std::uint32_t>(std::popcount(cell.history & counted(hold))) >= hold.count;
   }
   return false;
 }
@@ -67,6 +70,27 @@ void advance_hold(const plan::Hold& hold, Duration step, Instant tick, double va
   cell.was_true = now;
   out_value = satisfied(hold, cell, now) ? 1.0 : 0.0;
   out_evidence = Evidence::value;
+}
+
+void repeat_hold(const plan::Hold& hold, Duration step, std::uint64_t ticks, HoldCell& cell) {
+  const Instant last = cell.last_tick + step * static_cast<std::int64_t>(ticks);
+  if (cell.unknowns > 0) {
+    pass_unknown(hold, ticks, cell);
+  } else if (cell.was_true) {
+    constexpr std::uint32_t most = std::numeric_limits<std::uint32_t>::max();
+    cell.streak += static_cast<std::uint32_t>(std::min<std::uint64_t>(ticks, most - cell.streak));
+    cell.held = cell.held + step * static_cast<std::int64_t>(ticks);
+    cell.history =
+        ticks < 64 ? (cell.history << ticks) | ((std::uint64_t{1} << ticks) - 1) : ~std::uint64_t{0};
+  } else {
+    cell.history = ticks < 64 ? cell.history << ticks : 0;
+  }
+  cell.last_tick = last;
+}
+
+bool settled(const plan::Hold& hold, const HoldCell& cell) {
+  if (cell.unknowns > 0) return true;  // its answer is unknown too
+  return satisfied(hold, cell, cell.was_true) == cell.was_true;
 }
 
 }  // namespace signalbox::eval

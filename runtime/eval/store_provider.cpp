@@ -14,11 +14,18 @@ using plan::LeafFn;
 
 // Sets of known rows kept for one selector: the present one, and those that slices and offsets ask about.
 constexpr std::size_t kept_row_sets = 16;
+// By how much fewer instants of each series are kept where all of their series do not fit.
+constexpr std::size_t shorter = 4;
 
 // As read() says it of the same states.
 Evidence evidence_of(store::WindowState state) {
   constexpr Evidence says[] = {Evidence::value, Evidence::no_data, Evidence::stale};
   return says[static_cast<std::size_t>(state)];
+}
+
+// How far before a tick the leaf looks.
+Duration reach_of(const plan::Leaf& leaf, Duration lookback) {
+  return leaf.window.offset + (leaf.fn == LeafFn::sample ? lookback : leaf.window.length);
 }
 
 Signal latest_value(store::Cursor& series, const LeafQuery& query) {
@@ -142,8 +149,8 @@ Column StoreProvider::read(const LeafQuery& query) {
     if (tick) {
       const auto kept =
           std::find_if(moving_.begin(), moving_.end(), [&](const Moving& m) { return m.id == id; });
-      if (kept != moving_.end()) {
-        const Signal signal = moving_value(kept->windows, query, *tick);
+      if (kept != moving_.end() && kept->has(*tick, 1)) {
+        const Signal signal = moving_value(kept->windows, query, *tick - kept->first);
         out.value.push_back(signal.value);
         out.evidence.push_back(static_cast<std::uint8_t>(signal.evidence));
         continue;
@@ -219,7 +226,8 @@ bool StoreProvider::finds_histograms(std::size_t selector) {
 
 // Which of the instants that panels were expected for, where a panel could answer the query.
 std::optional<std::size_t> StoreProvider::kept_tick(const LeafQuery& query) const {
-  if (moving_.empty() || !is_panel_leaf(*query.leaf)) return std::nullopt;
+  if (moving_.empty() || !is_panel_leaf(*query.leaf) || reach_of(*query.leaf, query.lookback) > grid_.reach)
+    return std::nullopt;
   const Duration since = query.at + query.leaf->window.offset - grid_.from;
   if (since.ms < 0 || since.ms % grid_.step.ms != 0) return std::nullopt;
   const auto tick = static_cast<std::size_t>(since.ms / grid_.step.ms);
@@ -248,45 +256,57 @@ Signal StoreProvider::moving_value(store::MovingWindows& windows, const LeafQuer
 
 void StoreProvider::expect_panels(Instant from, Duration step, std::size_t ticks, Duration reach) {
   grid_ = {from, step, reach, ticks};
+  stretch_ = ticks;
   for (Moving& m : moving_) m.id = none;  // their memory is used again
   round_ += 1;
 }
 
-StoreProvider::Stretch StoreProvider::windows_of(store::SeriesId id, const PanelQuery& query) {
-  const auto first = static_cast<std::size_t>((query.from - grid_.from).ms / grid_.step.ms);
+void StoreProvider::next_panels() {
+  ++round_;
+  stretch_ = std::min(grid_.ticks, stretch_ * shorter);
+}
+
+// Null where the series of this round do not fit even if as few as `ticks` instants of each are kept: keeping
+// the latest would keep none until it is asked about again, and all would be read for each panel.
+StoreProvider::Moving* StoreProvider::room_for(store::SeriesId id, std::size_t ticks) {
   const auto known =
       std::find_if(moving_.begin(), moving_.end(), [&](const Moving& m) { return m.id == id; });
-  if (known != moving_.end()) {
-    known->used = ++uses_;
-    known->round = round_;
-    return {known->windows, first};
+  if (known == moving_.end()) {
+    const auto oldest = std::min_element(moving_.begin(), moving_.end(),
+                                         [](const Moving& a, const Moving& b) { return a.used < b.used; });
+    if (oldest != moving_.end() && oldest->round != round_) return &*oldest;
   }
-  const auto least_used = [&] {
-    return std::min_element(moving_.begin(), moving_.end(),
-                            [](const Moving& a, const Moving& b) { return a.used < b.used; });
-  };
-  auto oldest = least_used();
-  if (oldest == moving_.end() || oldest->round == round_) {
-    std::size_t held = 0;
-    for (const Moving& m : moving_) held += m.windows.bytes();
-    if (held >= kept_bytes_) {
-      // More series than there is room for are asked about in turn: keeping the latest would keep none until
-      // it is asked about again, and the whole grid would be read for each panel.
-      const plan::Window& window = query.leaf->window;
-      const Duration reach = query.leaf->fn == LeafFn::sample ? query.lookback : window.length;
-      series_.open(id);
-      passing_.load(series_, query.from, grid_.step, query.ticks, reach + window.offset);
-      return {passing_, 0};
-    }
-    moving_.emplace_back();
-    oldest = least_used();
-  }
-  oldest->id = id;
-  oldest->used = ++uses_;
-  oldest->round = round_;
+  std::size_t held = 0;
+  for (const Moving& m : moving_) held += m.windows.bytes();
+  if (held < kept_bytes_) return known != moving_.end() ? &*known : &moving_.emplace_back();
+  if (stretch_ <= ticks) return known != moving_.end() ? &*known : nullptr;
+  stretch_ = std::max(ticks, stretch_ / shorter);
+  moving_.clear();
+  return &moving_.emplace_back();
+}
+
+StoreProvider::Stretch StoreProvider::windows_of(store::SeriesId id, const PanelQuery& query) {
+  const auto first = static_cast<std::size_t>((query.from - grid_.from).ms / grid_.step.ms);
+  const auto known = std::find_if(moving_.begin(), moving_.end(),
+                                  [&](const Moving& m) { return m.id == id && m.has(first, query.ticks); });
+  const bool there = known != moving_.end();
+  const Duration reach = reach_of(*query.leaf, query.lookback);
+  Moving* const kept = reach > grid_.reach ? nullptr : there ? &*known : room_for(id, query.ticks);
   series_.open(id);
-  oldest->windows.load(series_, grid_.from, grid_.step, grid_.ticks, grid_.reach);
-  return {oldest->windows, first};
+  if (kept == nullptr) {
+    passing_.load(series_, query.from, grid_.step, query.ticks, reach);
+    return {passing_, 0};
+  }
+  kept->used = ++uses_;
+  kept->round = round_;
+  if (!there) {
+    kept->id = id;
+    kept->first = stretch_ < grid_.ticks ? first : 0;
+    kept->end = std::min(grid_.ticks, kept->first + std::max(stretch_, query.ticks));
+    kept->windows.load(series_, grid_.from + grid_.step * static_cast<std::int64_t>(kept->first), grid_.step,
+                       kept->end - kept->first, grid_.reach);
+  }
+  return {kept->windows, first - kept->first};
 }
 
 std::size_t StoreProvider::selector(const plan::Leaf& leaf) {

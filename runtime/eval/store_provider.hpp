@@ -21,20 +21,20 @@ struct Signal;
 // A selector that the store refuses finds nothing; compilers refuse it first.
 class StoreProvider final : public LeafProvider, public PanelLeaves {
  public:
-  // Memory for the windows of series that are kept for the next leaf: those of one SLO, as a rule. More would
-  // only be cold.
-  static constexpr std::size_t most_kept_bytes = 8u << 20;
+  // Memory for the windows of series that are kept for the next leaf: those of one SLO, as a rule. Where its
+  // series do not fit for all instants, they are kept for a stretch of them.
+  static constexpr std::size_t most_kept_bytes = 32u << 20;
   explicit StoreProvider(const store::SeriesStore& store, std::size_t kept_bytes = most_kept_bytes)
       : store_(store), kept_bytes_(kept_bytes), series_(store) {}
   Column read(const LeafQuery& query) override;
   Rows known(const plan::Leaf& leaf, Instant at) override;
-  // The instants for which panels will be asked: what a series has at them is then worked out once for all of
-  // its windows, for as many series as are kept, and for the others panel by panel. `reach`: how far before
-  // an instant a leaf may look.
+  // The instants for which panels will be asked, forward in time: what a series has at them is then worked
+  // out once for all of its windows, for as many series as are kept, and for the others panel by panel.
+  // `reach`: how far before an instant a leaf may look.
   void expect_panels(Instant from, Duration step, std::size_t ticks, Duration reach);
   // What is asked about from now on has other series, as a rule: memory of those asked about before is used
   // for them.
-  void next_panels() override { ++round_; }
+  void next_panels() override;
   std::size_t selector(const plan::Leaf& leaf) override;
   void read_panel(const PanelQuery& query, PanelMemory& memory, Panel& out) override;
   Instant same_rows_until(std::size_t selector, Instant at) override;
@@ -68,6 +68,8 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
     std::size_t first;
   };
   Stretch windows_of(store::SeriesId id, const PanelQuery& query);
+  struct Moving;
+  Moving* room_for(store::SeriesId id, std::size_t ticks);
   std::optional<std::size_t> kept_tick(const LeafQuery& query) const;
   Signal moving_value(store::MovingWindows& windows, const LeafQuery& query, std::size_t tick);
   Panel::Row coverage(store::MovingWindows& windows, const plan::Window& window, std::size_t first,
@@ -91,10 +93,13 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
   struct Moving {
     store::SeriesId id = none;
     std::uint64_t used = 0, round = 0;
+    std::size_t first = 0, end = 0;  // the grid's instants that it has
+    bool has(std::size_t from, std::size_t ticks) const { return first <= from && from + ticks <= end; }
     store::MovingWindows windows;
   };
   std::vector<Moving> moving_;    // of the series last asked about
   store::MovingWindows passing_;  // of one that there is no room to keep, over one panel
+  std::size_t stretch_ = 0;       // so many instants of a series are kept at a time
   std::uint64_t uses_ = 0, round_ = 0;
   std::vector<store::WindowState> states_;
 };

@@ -8,8 +8,8 @@ namespace signalbox::eval {
 Column Evaluation::subquery(plan::Index index) {
   const plan::Node& node = context_.plan->nodes[index];
   const plan::Subquery& query = node.subquery;
-  store::RangeArgs args;
-  const auto bad = read_args(node, 1, query.range_fn, args);
+  const Args args = read_args(node, 1, query.range_fn);
+  const bool bad = args.evidence != plan::Evidence::value;
   const Duration length = query.window.length;
   const Instant end = query.window.at.value_or(context_.at) - query.window.offset;
   const Instant first = grid_ceil(store::window_start(end, length, context_.semantics), query.step, {});
@@ -28,16 +28,20 @@ Column Evaluation::subquery(plan::Index index) {
   const SubqueryHistory::Window& window =
       history.window(first, end, query.range_fn == RangeFn::last_over_time);
   Column out;
+  bool refused = false;
   out.rows = window.rows;
   for (const std::size_t place : window.place) {
     const store::SamplesView numbers = history.numbers(place, first, end);
     const auto value =
         bad ? std::nullopt
-            : store::window_value(numbers, query.range_fn, end, length, context_.semantics, args);
+            : store::window_value(numbers, query.range_fn, end, length, context_.semantics, args.args);
+    if (numbers.size() > 0 && !args.refusal.empty()) refused = true;
     out.value.push_back(value.value_or(0.0));
-    out.evidence.push_back(
-        static_cast<std::uint8_t>(value ? Evidence::value : bad.value_or(Evidence::no_data)));
+    out.evidence.push_back(static_cast<std::uint8_t>(value ? Evidence::value
+                                                     : bad ? args.evidence
+                                                           : Evidence::no_data));
   }
+  if (refused) fault(args.refusal);
   for (std::size_t row = 0; row < window.place.size() && !bad; ++row) {
     const store::Histograms* all = history.histograms(window.place[row]);
     if (all == nullptr) continue;

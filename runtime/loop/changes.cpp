@@ -57,12 +57,31 @@ ChangeFinder::ChangeFinder(const plan::Plan& plan, eval::StoreProvider& leaves, 
       ticks_(ticks),
       able_(eval::panel_nodes(plan)),
       panels_({&plan, &leaves, &shapes, semantics, eval::make_eval_cache()}) {
-  leaves.expect_panels(ticks.from, plan.tick, ticks.count, plan::longest_window(plan));
+  Duration reach;
+  const auto read = [&](const std::vector<Root>& roots) {
+    for (const Index leaf : leaves_below(roots)) {
+      const plan::Window& window = plan.leaves[leaf].window;
+      reach = std::max(reach, window.offset + std::max(window.length, plan.lookback));
+    }
+  };
+  for (Index slo = 0; slo < plan.slos.size(); ++slo) read(roots_of_slo(slo));
+  for (Index policy = 0; policy < plan.policies.size(); ++policy)
+    read(roots_of_policy(policy).value_or(std::vector<Root>{}));
+  leaves.expect_panels(ticks.from, plan.tick, ticks.count, reach);
 }
 
-std::vector<Index> ChangeFinder::leaves_below(const std::vector<Index>& roots) const {
+void Changes::add(const Changes& other) {
+  every_tick = every_tick || other.every_tick;
+  const auto middle = static_cast<std::ptrdiff_t>(ticks.size());
+  ticks.insert(ticks.end(), other.ticks.begin(), other.ticks.end());
+  std::inplace_merge(ticks.begin(), ticks.begin() + middle, ticks.end());
+  ticks.erase(std::unique(ticks.begin(), ticks.end()), ticks.end());
+}
+
+std::vector<Index> ChangeFinder::leaves_below(const std::vector<Root>& roots) const {
   std::set<Index> seen;
-  std::vector<Index> open = roots;
+  std::vector<Index> open;
+  for (const Root& root : roots) open.push_back(root.node);
   std::vector<Index> out;
   while (!open.empty()) {
     const Index at = open.back();
@@ -75,12 +94,84 @@ std::vector<Index> ChangeFinder::leaves_below(const std::vector<Index>& roots) c
   return out;
 }
 
-std::optional<Changes> ChangeFinder::find(Index index, const std::function<bool(double)>& go_on) {
+std::vector<ChangeFinder::Root> ChangeFinder::roots_of_slo(Index index) const {
   const plan::Slo& slo = plan_.slos[index];
-  std::vector<Index> roots = {slo.universe};
-  for (const plan::BurnRow& row : slo.rows) roots.push_back(row.condition);
+  std::vector<Root> roots = {{slo.universe, false}};
+  for (const plan::BurnRow& row : slo.rows) roots.push_back({row.condition});
+  return roots;
+}
+
+std::optional<std::vector<ChangeFinder::Root>> ChangeFinder::roots_of_policy(Index index) const {
+  std::vector<Root> roots;
+  std::set<Index> visited;
+  for (const Index condition : {plan_.policies[index].when, plan_.policies[index].until})
+    if (condition != plan::none && !add_parts(condition, visited, roots)) return std::nullopt;
+  return roots;
+}
+
+std::optional<Changes> ChangeFinder::of_slo(Index index, const GoOn& go_on) {
+  return find(roots_of_slo(index), go_on);
+}
+
+// Adds what can be read in panels of what `node` is made of. False where that does not say when it changes.
+bool ChangeFinder::add_parts(Index at, std::set<Index>& visited, std::vector<Root>& roots) const {
+  if (!visited.insert(at).second) return true;
+  const plan::Node& node = plan_.nodes[at];
+  if (able_[at]) {
+    roots.push_back({at});
+    return true;
+  }
+  switch (node.kind) {
+    case plan::NodeKind::leaf: {
+      const plan::WindowKind window = plan_.leaves[node.index].window.kind;
+      return window == plan::WindowKind::since || window == plan::WindowKind::before;
+    }
+    case plan::NodeKind::slices:
+    case plan::NodeKind::subquery:
+    case plan::NodeKind::histogram:
+      return false;
+    default:  // nothing but the tick's own inputs, and what a hold has counted
+      return std::all_of(node.inputs.begin(), node.inputs.end(),
+                         [&](Index input) { return add_parts(input, visited, roots); });
+  }
+}
+
+std::optional<Changes> ChangeFinder::of_policy(Index index, const GoOn& go_on) {
+  const auto roots = roots_of_policy(index);
+  if (!roots) return Changes{{}, true};
+  return find(*roots, go_on);
+}
+
+std::optional<Changes> ChangeFinder::of_target(Index index, const GoOn& go_on) {
+  const Index deployed = plan_.targets[index].deployed;
+  if (deployed == plan::none) return Changes{};
+  // A deploy that is shown before its time is believed when its time has come.
+  Changes believed;
+  const auto note = [&](const eval::Panel& panel, std::size_t first) {
+    for (const eval::Panel::Row& row : panel.row) {
+      for (std::size_t t = 0; t < (panel.steady ? 1 : panel.ticks); ++t) {
+        if (t > 0 && row.value[t] == row.value[t - 1]) continue;
+        const auto ms = seconds_to_ms(row.value[t]);
+        const Duration early = ms ? Instant{*ms} - ticks_.at(plan_, first + t) : Duration{};
+        const std::uint64_t later =
+            first + t + static_cast<std::uint64_t>(std::max<std::int64_t>(0, early.ms) / plan_.tick.ms) + 1;
+        if (early.ms <= 0 || later >= ticks_.count) continue;
+        for (const std::uint64_t tick : {later - 1, later})
+          believed.ticks.push_back(static_cast<std::uint32_t>(tick));
+      }
+    }
+  };
+  std::optional<Changes> out = find({{deployed}}, go_on, note);
+  std::sort(believed.ticks.begin(), believed.ticks.end());
+  if (out) out->add(believed);
+  return out;
+}
+
+std::optional<Changes> ChangeFinder::find(const std::vector<Root>& roots, const GoOn& go_on,
+                                          const Seen& seen) {
   Changes out;
-  out.every_tick = std::any_of(roots.begin(), roots.end(), [&](Index root) { return !able_[root]; });
+  out.every_tick =
+      std::any_of(roots.begin(), roots.end(), [&](const Root& root) { return !able_[root.node]; });
   if (out.every_tick) return out;
   const std::vector<Index> leaves = leaves_below(roots);
   out.every_tick =
@@ -100,7 +191,9 @@ std::optional<Changes> ChangeFinder::find(Index index, const std::function<bool(
     }
     changed.assign(n, 0);
     panels_.begin(from, n);
-    for (std::size_t r = 0; r < roots.size(); ++r) mark(panels_.panel(roots[r]), r > 0, shown[r], changed);
+    for (std::size_t r = 0; r < roots.size(); ++r)
+      mark(panels_.panel(roots[r].node), roots[r].with_values, shown[r], changed);
+    if (seen) seen(panels_.panel(roots[0].node), first);
     if (first == 0) changed[0] = 1;
     for (std::size_t t = 0; t < n; ++t)
       if (changed[t] != 0) out.ticks.push_back(static_cast<std::uint32_t>(first + t));

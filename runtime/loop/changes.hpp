@@ -1,9 +1,11 @@
-// Where in a replay what an SLO reads is not what it read a tick before. Everywhere else its decision is that
-// of the tick before, and need not be made again once its state is settled (decide::settled_until).
+// Where in a replay what an SLO, a policy or a target reads is not what it read a tick before. Everywhere
+// else its decision is that of the tick before, and need not be made again once its state is settled
+// (decide::settled_until, decide::policies_settled_until, Engine::holds_settled).
 #pragma once
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "runtime/eval/panel.hpp"
@@ -21,20 +23,37 @@ struct ReplayTicks {
 
 struct Changes {
   std::vector<std::uint32_t> ticks;  // rising; the first tick is always one
-  bool every_tick = false;           // its rows cannot be read in panels: slices, holds, raw increments
+  bool every_tick = false;           // it cannot be read in panels: slices, raw increments, subqueries
+  void add(const Changes& other);    // becomes the changes of both
 };
 
-// Of one SLO: the evidence of its universe, and the truth and evidence of its rows, of every instance.
 class ChangeFinder {
  public:
   // One for each thread: `leaves` and `shapes` are used by nobody else meanwhile.
   ChangeFinder(const plan::Plan& plan, eval::StoreProvider& leaves, eval::ShapeRunner& shapes,
                Semantics semantics, ReplayTicks ticks);
   // `go_on` hears of the share done, now and then; when it answers false nothing comes of it.
-  std::optional<Changes> find(plan::Index slo, const std::function<bool(double)>& go_on);
+  using GoOn = std::function<bool(double)>;
+  // The evidence of its universe, and the truth and evidence of its rows, of every instance.
+  std::optional<Changes> of_slo(plan::Index slo, const GoOn& go_on);
+  // What its conditions are made of, below holds and beside windows that deploys move: these change while
+  // holds or the state are not settled.
+  std::optional<Changes> of_policy(plan::Index policy, const GoOn& go_on);
+  // What shows its deploys.
+  std::optional<Changes> of_target(plan::Index target, const GoOn& go_on);
 
  private:
-  std::vector<plan::Index> leaves_below(const std::vector<plan::Index>& roots) const;
+  struct Root {
+    plan::Index node;
+    bool with_values = true;  // or its evidence alone
+  };
+  using Seen = std::function<void(const eval::Panel& first_root, std::size_t first_tick)>;
+  std::optional<Changes> find(const std::vector<Root>& roots, const GoOn& go_on, const Seen& seen = {});
+  std::vector<Root> roots_of_slo(plan::Index slo) const;
+  // Nothing where it has to be looked at at every tick.
+  std::optional<std::vector<Root>> roots_of_policy(plan::Index policy) const;
+  bool add_parts(plan::Index node, std::set<plan::Index>& visited, std::vector<Root>& roots) const;
+  std::vector<plan::Index> leaves_below(const std::vector<Root>& roots) const;
 
   const plan::Plan& plan_;
   eval::StoreProvider& leaves_;

@@ -167,6 +167,7 @@ Observed Engine::observe(Instant at, std::vector<std::optional<std::string>> ver
 
 void Engine::decide_tick(Instant at, std::vector<std::optional<std::string>> versions,
                          std::function<void()> done) {
+  pass_over_ticks(status_.last_tick, at);
   ++status_.ticks;
   status_.last_tick = at;
   decide::Decider decider(plan_, std::move(state_), observe(at, std::move(versions)));
@@ -207,6 +208,24 @@ void Engine::decide_tick(Instant at, std::vector<std::optional<std::string>> ver
   decider.decide_slos(evaluate, options_.unchanged ? options_.unchanged() : nullptr);
   observer_.tick_done(at, evaluate("", std::nullopt, nullptr, plan::none), decider.state());
   commit(std::move(decider).take(), std::move(done));
+}
+
+bool Engine::holds_settled() const {
+  return std::all_of(holds_.begin(), holds_.end(), [&](const auto& entry) {
+    // Those of a verify count as long as it looks.
+    const auto& [key, cell] = entry;
+    return !key.scope.empty() || cell.last_tick < status_.last_tick ||
+           eval::settled(plan_.nodes[key.node].hold, cell);
+  });
+}
+
+// Ticks that were passed over, since nothing was different at them, count for what is held.
+void Engine::pass_over_ticks(Instant last, Instant at) {
+  if (!options_.unchanged || status_.ticks == 0 || at - last <= plan_.tick) return;
+  const auto passed = static_cast<std::uint64_t>((at - last).ms / plan_.tick.ms - 1);
+  for (auto& [key, cell] : holds_)
+    if (key.scope.empty() && cell.last_tick == last)
+      eval::repeat_hold(plan_.nodes[key.node].hold, plan_.tick, passed, cell);
 }
 
 void Engine::decide_arrivals() {

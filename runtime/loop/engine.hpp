@@ -72,6 +72,8 @@ class Engine {
   const EngineStatus& status() const { return status_; }
   // After the latest decision, which may not be durable yet.
   const decide::State& state() const { return state_; }
+  // Whether what was held at the latest tick stays so while the measurements do.
+  bool holds_settled() const;
   eval::ShapeRunner& shapes() { return shapes_; }
 
  private:
@@ -88,6 +90,7 @@ class Engine {
   void read_versions(std::function<void(std::vector<std::optional<std::string>>)> done);
   void decide_tick(Instant at, std::vector<std::optional<std::string>> versions, std::function<void()> done);
   void decide_arrivals();
+  void pass_over_ticks(Instant last, Instant at);
   decide::Observed observe(Instant at, std::vector<std::optional<std::string>> versions);
   std::vector<StoreTransaction::Put> changed_entries(const decide::Touched& touched) const;
   void commit(decide::Decision decision, std::function<void()> done);

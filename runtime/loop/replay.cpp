@@ -14,20 +14,33 @@ namespace {
 
 using plan::Index;
 
-// Nothing when it was interrupted. It is `share` of the replay.
+// By SLO, and last of all policies and targets together. Nothing when it was interrupted. It is `share` of
+// the replay.
 std::optional<std::vector<Changes>> find_changes(const plan::Plan& plan, const store::SeriesStore& store,
                                                  eval::StoreProvider& own, Semantics semantics,
                                                  const ReplayOptions& options, double share) {
-  std::vector<Changes> out(plan.slos.size());
-  std::atomic<Index> next = 0, finished = 0;
+  using Find = std::optional<Changes> (ChangeFinder::*)(Index, const ChangeFinder::GoOn&);
+  struct Job {
+    Find find;
+    Index index;
+  };
+  std::vector<Job> jobs;
+  const auto add = [&](Find find, std::size_t count) {
+    for (Index i = 0; i < count; ++i) jobs.push_back({find, i});
+  };
+  add(&ChangeFinder::of_slo, plan.slos.size());
+  add(&ChangeFinder::of_policy, plan.policies.size());
+  add(&ChangeFinder::of_target, plan.targets.size());
+  std::vector<Changes> out(jobs.size());
+  std::atomic<std::size_t> next = 0, finished = 0;
   std::atomic<bool> stop = false;
   const auto work = [&](bool first) {
     std::optional<eval::StoreProvider> another;
     eval::StoreProvider& leaves = first ? own : another.emplace(store);
     eval::ShapeRunner shapes(plan, options.engine.tier, options.engine.load_compiler, [](const Error&) {});
     ChangeFinder finder(plan, leaves, shapes, semantics, {options.from, options.ticks});
-    for (Index slo = next++; slo < out.size() && !stop; slo = next++) {
-      std::optional<Changes> found = finder.find(slo, [&](double part) {
+    for (std::size_t job = next++; job < out.size() && !stop; job = next++) {
+      std::optional<Changes> found = (finder.*jobs[job].find)(jobs[job].index, [&](double part) {
         if (!first) return !stop;  // only one thread talks
         if (options.progress)
           options.progress(share * (static_cast<double>(finished) + part) / static_cast<double>(out.size()));
@@ -35,7 +48,7 @@ std::optional<std::vector<Changes>> find_changes(const plan::Plan& plan, const s
         return !stop;
       });
       if (!found) break;
-      out[slo] = *std::move(found);
+      out[job] = *std::move(found);
       ++finished;
     }
   };
@@ -44,10 +57,15 @@ std::optional<std::vector<Changes>> find_changes(const plan::Plan& plan, const s
   work(true);
   for (std::thread& thread : threads) thread.join();
   if (stop) return std::nullopt;
+  Changes policies;
+  for (std::size_t job = plan.slos.size(); job < out.size(); ++job) policies.add(out[job]);
+  out.resize(plan.slos.size());
+  out.push_back(std::move(policies));
   return out;
 }
 
-// Which SLOs are to be decided at which tick: where something changes, and where a time runs out.
+// Which SLOs are to be decided at which tick, and when policies are: where something changes, and where a
+// time runs out. At a tick that is decided, policies are decided in any case.
 class Agenda {
  public:
   Agenda(const plan::Plan& plan, std::vector<Changes> changes, Instant from)
@@ -57,11 +75,11 @@ class Agenda {
         next_(changes_.size(), 0),
         unchanged_(changes_.size(), true),
         unsettled_(changes_.size(), false) {
-    for (Index slo = 0; slo < changes_.size(); ++slo) {
-      if (changes_[slo].every_tick)
+    for (Index one = 0; one < changes_.size(); ++one) {
+      if (changes_[one].every_tick)
         ++restless_;
       else
-        push_next_change(slo);
+        push_next_change(one);
     }
   }
   // The first tick from `tick` on at which anything is to be decided; `end` when there is none before it.
@@ -69,35 +87,40 @@ class Agenda {
     if (restless_ > 0) return tick;
     return due_.empty() ? end : std::clamp<std::size_t>(due_.front().tick, tick, end);
   }
+  // By SLO.
   const std::vector<bool>& unchanged_at(std::size_t tick) {
-    for (Index slo = 0; slo < changes_.size(); ++slo)
-      unchanged_[slo] = !changes_[slo].every_tick && !unsettled_[slo];
+    for (Index one = 0; one < changes_.size(); ++one)
+      unchanged_[one] = !changes_[one].every_tick && !unsettled_[one];
     while (!due_.empty() && due_.front().tick <= tick) {
       std::pop_heap(due_.begin(), due_.end(), later);
       const Due due = due_.back();
       due_.pop_back();
-      unchanged_[due.slo] = false;
-      if (due.change) push_next_change(due.slo);
+      unchanged_[due.one] = false;
+      if (due.change) push_next_change(due.one);
     }
     return unchanged_;
   }
   // After the tick: who goes on being looked at though nothing changes, and who is looked at again in time.
-  void decided(const decide::State& state, Instant at) {
-    for (Index slo = 0; slo < changes_.size(); ++slo) {
-      if (unchanged_[slo] || changes_[slo].every_tick) continue;
-      const Instant until = decide::settled_until(plan_, state, slo);
+  void decided(const Engine& engine, Instant at) {
+    const Index policies = static_cast<Index>(plan_.slos.size());
+    for (Index one = 0; one <= policies; ++one) {
+      if (changes_[one].every_tick || (one != policies && unchanged_[one])) continue;
+      const Instant until = one != policies ? decide::settled_until(plan_, engine.state(), one)
+                            : engine.holds_settled()
+                                ? decide::policies_settled_until(plan_, engine.state(), at)
+                                : at;
       const bool unsettled = until <= at + plan_.tick;
-      restless_ += (unsettled ? 1 : 0) - (unsettled_[slo] ? 1 : 0);
-      unsettled_[slo] = unsettled;
+      restless_ += (unsettled ? 1 : 0) - (unsettled_[one] ? 1 : 0);
+      unsettled_[one] = unsettled;
       if (unsettled || until.ms == std::numeric_limits<std::int64_t>::max()) continue;
-      push({static_cast<std::size_t>(((until - from_).ms + plan_.tick.ms - 1) / plan_.tick.ms), slo, false});
+      push({static_cast<std::size_t>(((until - from_).ms + plan_.tick.ms - 1) / plan_.tick.ms), one, false});
     }
   }
 
  private:
   struct Due {
     std::size_t tick;
-    Index slo;
+    Index one;
     bool change;  // or a time that runs out
   };
   static bool later(const Due& a, const Due& b) { return a.tick > b.tick; }
@@ -105,15 +128,15 @@ class Agenda {
     due_.push_back(due);
     std::push_heap(due_.begin(), due_.end(), later);
   }
-  void push_next_change(Index slo) {
-    const auto& ticks = changes_[slo].ticks;
-    if (next_[slo] < ticks.size()) push({ticks[next_[slo]++], slo, true});
+  void push_next_change(Index one) {
+    const auto& ticks = changes_[one].ticks;
+    if (next_[one] < ticks.size()) push({ticks[next_[one]++], one, true});
   }
 
   const plan::Plan& plan_;
   std::vector<Changes> changes_;
   Instant from_;
-  std::vector<std::size_t> next_;  // by SLO: of its changes
+  std::vector<std::size_t> next_;  // of each one's changes
   std::vector<bool> unchanged_, unsettled_;
   std::vector<Due> due_;
   std::int64_t restless_ = 0;
@@ -130,10 +153,7 @@ ReplayResult replay(const plan::Plan& plan, const store::SeriesStore& store, Eng
   std::optional<eval::StoreProvider> own;
   eval::StoreProvider& leaves = options.leaves != nullptr ? *options.leaves : own.emplace(store);
   std::optional<Agenda> agenda;
-  // A policy may act on what is no change of an SLO: it is asked at every tick, and most of the time goes
-  // there.
-  const bool policies = !plan.policies.empty() || !plan.targets.empty();
-  const double share = options.every_tick ? 0 : policies ? 0.25 : 0.9;
+  const double share = options.every_tick ? 0 : 0.9;
   if (!options.every_tick) {
     auto changes = find_changes(plan, store, leaves, semantics, options, share);
     if (!changes) {
@@ -142,7 +162,6 @@ ReplayResult replay(const plan::Plan& plan, const store::SeriesStore& store, Eng
     }
     agenda.emplace(plan, std::move(*changes), options.from);
   }
-  const bool passes_over = agenda && !policies;
 
   VirtualHost host(options.from);
   HistoryWorld world(plan, leaves, semantics);
@@ -154,7 +173,7 @@ ReplayResult replay(const plan::Plan& plan, const store::SeriesStore& store, Eng
   engine.start([](Result<void>) {});
   const std::size_t last = options.ticks - 1, often = std::max<std::size_t>(1, options.ticks / 100);
   for (std::size_t reported = 0; tick <= last; ++tick) {
-    if (passes_over) tick = agenda->next(tick, last);
+    if (agenda) tick = agenda->next(tick, last);
     if (tick - reported >= often) {
       reported = tick;
       if (options.progress)
@@ -168,7 +187,7 @@ ReplayResult replay(const plan::Plan& plan, const store::SeriesStore& store, Eng
     const Instant at = options.from + plan.tick * static_cast<std::int64_t>(tick);
     host.time.advance(at);
     engine.tick(at, [] {});
-    if (agenda) agenda->decided(engine.state(), at);
+    if (agenda) agenda->decided(engine, at);
     ++result.decided;
     result.last = at;
   }

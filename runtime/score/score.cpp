@@ -97,8 +97,8 @@ void summarize(Score& out) {
   if (delays.empty()) return;
   std::sort(delays.begin(), delays.end());
   out.longest_delay = delays.back();
-  // Of an even number the earlier of both in the middle: a delay that was.
-  out.median_delay = delays[(delays.size() - 1) / 2];
+  const Duration low = delays[(delays.size() - 1) / 2], high = delays[delays.size() / 2];
+  out.median_delay = low + Duration{(high - low).ms / 2};
 }
 
 }  // namespace

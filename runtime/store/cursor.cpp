@@ -114,6 +114,9 @@ SamplesView Cursor::view(Instant first, Instant last, Samples& room) {
     return {{in.times + begin, count}, {in.values + begin, count}};
   }
   room.clear();
+  const auto count = static_cast<std::size_t>(to->place - from->place) + 1;
+  room.times.reserve(count);  // growing by doubling would take up to twice the room
+  room.values.reserve(count);
   read(first, last, room);
   return {room.times, room.values};
 }

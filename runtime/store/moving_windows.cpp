@@ -109,19 +109,37 @@ void MovingWindows::make_tables() {
   ms_.resize(samples_.size());
   for (std::size_t i = 0; i < samples_.size(); ++i)
     ms_[i] = static_cast<double>(samples_.times[i] - samples_from_.ms);
-  up_to_jumps_.clear();
-  before_jumps_.clear();
-  up_to_.resize(grid_before_ + count_);
-  before_.resize(grid_before_ + count_);
-  std::int64_t at = (from_ - step_ * static_cast<std::int64_t>(grid_before_)).ms;
-  std::uint32_t place = 0;
-  for (std::size_t k = 0; k < up_to_.size(); ++k, at += step_.ms) {
-    while (place < samples_.size() && samples_.times[place] < at) ++place;
-    before_[k] = place;
-    up_to_[k] = place + (place < samples_.size() && samples_.times[place] == at ? 1 : 0);
-    if (k > 0 && before_[k] != before_[k - 1] + 1) before_jumps_.push_back(static_cast<std::uint32_t>(k));
-    if (k > 0 && up_to_[k] != up_to_[k - 1] + 1) up_to_jumps_.push_back(static_cast<std::uint32_t>(k));
+  const std::size_t size = grid_before_ + count_;
+  up_to_.assign(size, 0);
+  before_.assign(size, 0);
+  // Each sample counts from the first instant that is later than it on, and, of those up to an instant, from
+  // the first that is not earlier. A whole number below 2^53 that is divided by another has the floor that
+  // its rounded quotient has.
+  const std::int64_t begin = (from_ - step_ * static_cast<std::int64_t>(grid_before_)).ms;
+  const std::int64_t step = step_.ms;
+  std::uint32_t* const before = before_.data();
+  std::uint32_t* const up_to = up_to_.data();
+  for (const std::int64_t time : samples_.times) {
+    const std::int64_t since = std::max(time - begin, std::int64_t{-1});
+    const auto steps = static_cast<std::int64_t>(static_cast<double>(since) / static_cast<double>(step));
+    const std::size_t later = since < 0 ? 0 : static_cast<std::size_t>(steps) + 1;
+    const std::size_t exactly = since >= 0 && steps * step == since ? 1 : 0;
+    if (later < size) ++before[later];
+    if (later - exactly < size) ++up_to[later - exactly];
   }
+  const auto add_up = [size](Places& counts, Places& jumps) {
+    jumps.resize(size);
+    std::size_t found = 0;
+    std::uint32_t sum = size > 0 ? counts[0] : 0;
+    for (std::size_t k = 1; k < size; ++k) {
+      jumps[found] = static_cast<std::uint32_t>(k);
+      found += counts[k] != 1 ? 1 : 0;
+      counts[k] = sum += counts[k];
+    }
+    jumps.resize(found);
+  };
+  add_up(before_, before_jumps_);
+  add_up(up_to_, up_to_jumps_);
 }
 
 std::size_t MovingWindows::Counts::run_end(std::size_t i, std::size_t n) const {

@@ -254,7 +254,7 @@ std::optional<std::string> bad_params(RangeFn fn, const RangeArgs& args) {
   if (fn != RangeFn::holt_winters) return std::nullopt;
   constexpr std::string_view names[] = {"smoothing", "trend"};
   for (std::size_t i = 0; i < 2; ++i)
-    if (!(args.params[i] > 0 && args.params[i] < 1))
+    if (args.params[i] <= 0 || args.params[i] >= 1)  // NaN is not refused: the result is NaN
       return fmt::format("the {} factor of holt_winters is between 0 and 1, not {}", names[i],
                          args.params[i]);
   return std::nullopt;

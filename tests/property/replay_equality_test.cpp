@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <sstream>
 
 #include "compiler/lower/compile.hpp"
 #include "runtime/decide/budget.hpp"
@@ -58,7 +59,53 @@ policy back on shop {
 }
 )";
 
-std::unique_ptr<store::SeriesStore> random_store(std::uint64_t seed) {
+// Policies of all kinds: held one by one and of the last ten, with and without an end of their own, on what a
+// deploy moves and on what it does not.
+const std::string many_policies = R"(
+target shop is http {
+  deployed metric shop_deployed_timestamp_seconds
+  action rollback is idempotent { POST "http://shop/rollback" body { } }
+}
+target door is http { action shed is idempotent { POST "http://door/shed" body { } } }
+target hall is http { action close is idempotent { POST "http://hall/close" body { } } }
+policy back on shop {
+  when     any by (region) (web.burn(since shop.deployed for 15m) > 12 and web.burn(10m before shop.deployed) < 30) for 2 ticks
+  events   at least 50 and 5 bad
+  do       rollback
+  verify   all by (region) (web.burn(since done) < 3) for 2 ticks after 30s events at least 100 within 4m else page oncall "no help"
+  limit    3 per 1d
+  cooldown 30m
+  missing  page oncall
+}
+policy shed_load on door per (region) max 3 {
+  when     web.burn(2m) > 8 for 3 ticks
+  until    web.burn(5m) < 2 for 12 ticks
+  do       shed
+  verify   web.burn(since done) < 5 after 1m events at least 100 within 6m else page oncall "no help"
+  limit    100 per 1d
+  cooldown 10m
+  missing  page oncall
+}
+policy watch_depth on door per (region) max 5 {
+  when     max by (region) (depth) > 300 in 6 of 10 ticks
+  do       shed
+  verify   max by (region) (depth) < 250 after 30s within 2m else page oncall "deep"
+  limit    100 per 1d
+  cooldown 10m
+  missing  do nothing
+  mode     observe
+}
+policy close_hall on hall {
+  when     count_true(web.burn(1m) > 2 for 2 ticks) >= 2 for 3m
+  do       close
+  verify   count_true(web.burn(1m) > 2) == 0 after 30s within 6m else page oncall "no help"
+  limit    5 per 1h
+  cooldown 10m
+  missing  do nothing
+}
+)";
+
+std::unique_ptr<store::SeriesStore> random_store(std::uint64_t seed, bool one_region = false) {
   Rng rng(seed);
   auto store = std::make_unique<store::SeriesStore>(Limits{});
   const auto add = [&](std::vector<Labels::Pair> labels) {
@@ -66,6 +113,7 @@ std::unique_ptr<store::SeriesStore> random_store(std::uint64_t seed) {
   };
   const Instant end = start + seconds(15) * static_cast<std::int64_t>(ticks);
   for (const char* region : {"eu", "us", "ap", "sa"}) {
+    if (one_region && region != std::string("eu")) break;
     const Instant born = start + (chance(rng, 50) ? Duration{below(rng, 8'000'000)} : Duration{});
     const Instant dies = chance(rng, 30) ? born + Duration{below(rng, 15'000'000)} : end;
     const auto good = add({{"__name__", "req_total"}, {"region", region}, {"code", "200"}});
@@ -173,6 +221,55 @@ TEST(Replay, IsTheSameWithSlicesPoliciesAndDeferral) {
             decided);
   }
   EXPECT_GT(events, 500u);
+}
+
+TEST(Replay, PassesOverTicksWithPolicies) {
+  std::size_t events = 0, decided = 0;
+  for (std::uint64_t seed = 41; seed <= 52; ++seed)
+    compare(deferring(without_slices(slos), seed % 2 == 0 ? "" : "defer page while back acts at most 9m") +
+                many_policies,
+            seed, events, decided);
+  EXPECT_GT(events, 2'000u);
+  // Where fewer things are under way most ticks are passed over, deploys or not.
+  std::size_t decided_with_one = 0;
+  for (std::uint64_t seed = 41; seed <= 46; ++seed)
+    compare(deferring(without_slices(slos), "") + policies, seed, events, decided_with_one);
+  EXPECT_LT(decided_with_one, ticks * 6 * 2 / 3);
+}
+
+// Whatever else a policy watches, an instance's episodes begin and end by its own measurements: what is held
+// counts at every tick, also while nobody needs to know.
+TEST(Replay, EpisodesOfAnInstanceDependOnNoOther) {
+  const std::string program = deferring(without_slices(slos), "") + R"(
+target door is http { action shed is idempotent { POST "http://door/shed" body { } } }
+policy with_end on door per (region) max 5 {
+  when web.burn(2m) > 8 for 3 ticks  until web.burn(5m) < 6 for 12 ticks  do shed  mode observe
+  verify web.burn(since done) < 5 after 1m events at least 100 within 6m else page oncall "no"  limit 100 per 1d  cooldown 10m  missing do nothing
+}
+policy without_end on door per (region) max 5 { when web.burn(2m) > 8 for 9 ticks  do shed  mode observe
+  verify web.burn(since done) < 5 after 1m events at least 100 within 6m else page oncall "no"  limit 100 per 1d  cooldown 10m  missing do nothing }
+)";
+  const lower::Compiled compiled = lower::compile({{"p.slo", program}}, {});
+  ASSERT_TRUE(compiled.plan) << source::render_text(compiled.diagnostics, compiled.sources);
+  std::size_t events = 0;
+  for (std::uint64_t seed = 61; seed <= 72; ++seed) {
+    std::string of_eu[2];
+    for (const bool alone : {false, true}) {
+      const auto store = random_store(seed, alone);
+      Story story(*compiled.plan, {});
+      ReplayOptions options;
+      options.from = start;
+      options.ticks = ticks;
+      replay(*compiled.plan, *store, story, options);
+      std::istringstream lines(story.text);
+      for (std::string line; std::getline(lines, line);)
+        if (line.find("with") != std::string::npos && line.find("region=\"eu\"") != std::string::npos)
+          of_eu[alone ? 1 : 0] += line + "\n";
+    }
+    ASSERT_EQ(of_eu[0], of_eu[1]) << "seed " << seed;
+    events += static_cast<std::size_t>(std::count(of_eu[0].begin(), of_eu[0].end(), '\n'));
+  }
+  EXPECT_GT(events, 60u);
 }
 
 TEST(Replay, EndsWhereItIsInterrupted) {

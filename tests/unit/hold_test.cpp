@@ -1,6 +1,8 @@
 // How long a condition has held, when ticks are unknown, missed, or far between.
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "tests/support/small_plan.hpp"
 
 namespace signalbox::test {
@@ -147,6 +149,51 @@ TEST_F(HeldRows, CellsOfRowsThatAreLongGoneAreForgotten) {
   p.at(100, held, &holds);
   EXPECT_EQ(holds.size(), 3u);
   EXPECT_EQ(holds.count({held, "", labels_of({"a=gone"})}), 0u);
+}
+
+// A replay passes over ticks at which nothing changes: what is held has to come out as if each had been asked
+// about, and what is settled has to stay what it is.
+TEST(Hold, TicksPassedOverCountAsTheyWouldHave) {
+  std::mt19937_64 random(5);
+  const auto below = [&](std::uint64_t n) { return random() % n; };
+  std::size_t settled = 0, unsettled = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    plan::Hold hold;
+    hold.kind = static_cast<plan::Hold::Kind>(below(3));
+    hold.of = static_cast<std::uint32_t>(1 + below(below(2) == 0 ? 64 : 5));
+    hold.count = static_cast<std::uint32_t>(1 + below(hold.of));
+    hold.time = seconds(static_cast<std::int64_t>(1 + below(100)));
+    hold.unknown_at_most = static_cast<std::uint32_t>(below(4));
+    eval::HoldCell cell;
+    Instant tick{1'000'000};
+    double value = 0, out = 0;
+    Evidence evidence = Evidence::value, out_evidence = Evidence::value;
+    const auto ask = [&] {
+      tick = tick + seconds(10);
+      eval::advance_hold(hold, seconds(10), tick, value, evidence, cell, out, out_evidence);
+    };
+    for (std::uint64_t i = 0, n = 1 + below(90); i < n; ++i) {
+      value = below(3) == 0 ? 0 : 1;
+      evidence = below(6) == 0 ? Evidence::stale : Evidence::value;
+      ask();
+    }
+    eval::HoldCell passed = cell;
+    const bool is_settled = eval::settled(hold, cell);
+    (is_settled ? settled : unsettled) += 1;
+    const double answer = out;
+    const Evidence with = out_evidence;
+    const std::uint64_t more = 1 + below(below(2) == 0 ? 200 : 4);
+    for (std::uint64_t i = 0; i < more; ++i) {
+      ask();
+      if (is_settled) {
+        ASSERT_TRUE(out == answer && out_evidence == with) << round;
+      }
+    }
+    eval::repeat_hold(hold, seconds(10), more, passed);
+    ASSERT_EQ(passed, cell) << round;
+  }
+  EXPECT_GT(settled, 1'000u);
+  EXPECT_GT(unsettled, 1'000u);
 }
 
 }  // namespace

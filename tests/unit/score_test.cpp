@@ -78,7 +78,7 @@ TEST(Score, OverlappingIncidentsAreEachJudgedFromTheirOwnBeginning) {
   EXPECT_EQ(s.found, 2u);
   EXPECT_EQ(s.masked, 1u);
   EXPECT_EQ(s.false_alarms, 0u);
-  EXPECT_EQ(s.median_delay, minutes(5));
+  EXPECT_EQ(s.median_delay, Duration{(minutes(5).ms + minutes(10).ms) / 2});
   EXPECT_EQ(s.longest_delay, minutes(10));
   EXPECT_EQ(s.mean_unfound, Duration{(10 + 5 + 48) * 60'000 / 3});
 }

@@ -1,0 +1,60 @@
+// How long what is decided stays as it is while the measurements do.
+#include <algorithm>
+#include <limits>
+
+#include "runtime/decide/decide.hpp"
+
+namespace signalbox::decide {
+namespace {
+
+using plan::Index;
+
+constexpr Instant always{std::numeric_limits<std::int64_t>::max()};
+constexpr Instant never{std::numeric_limits<std::int64_t>::min()};
+
+Instant settled_until(const plan::Policy& policy, const PolicyState& p, Instant at) {
+  if (p.episode && (!is_outcome(p.episode->state) || policy.anchor == plan::none)) return never;
+  if (p.unknown_ticks == 0) return always;
+  if (p.unknown_ticks <= unknown_until_missing) return never;
+  // An instance that is gone is forgotten once it need not wait any more.
+  return p.cooldown_until && at < *p.cooldown_until ? *p.cooldown_until : always;
+}
+
+}  // namespace
+
+Instant settled_until(const plan::Plan& plan, const State& state, Index index) {
+  const plan::Slo& slo = plan.slos[index];
+  Instant until = always;
+  for (auto at = state.slos.lower_bound({slo.name, Labels{}});
+       at != state.slos.end() && at->first.first == slo.name; ++at) {
+    const SloState& s = at->second;
+    const auto restless = [](const RowState& r) { return r.clipped || (r.active && !r.told); };
+    if (std::any_of(s.rows.begin(), s.rows.end(), restless)) return never;
+    if (!s.missing_since) continue;
+    if (!s.missing_told) return never;
+    if (!slo.per.empty()) until = std::min(until, *s.missing_since + slo.period);  // then it is forgotten
+  }
+  return until;
+}
+
+Instant policies_settled_until(const plan::Plan& plan, const State& state, Instant at) {
+  Instant until = always;
+  for (const plan::Leaf& leaf : plan.leaves) {
+    if (leaf.window.kind != plan::WindowKind::since) continue;
+    const auto target = state.targets.find(plan.targets[leaf.window.target].name);
+    // The window grows, and the tick after its end finds it outside.
+    if (target != state.targets.end() && target->second.deploy &&
+        at <= *target->second.deploy + leaf.window.length + plan.tick)
+      return never;
+  }
+  for (const auto& [name, target] : state.targets)
+    for (const auto& [anchor, outcome] : target.episodes)
+      until = std::min(until, outcome + spans_kept(plan) + milliseconds(1));
+  for (const plan::Policy& policy : plan.policies)
+    for (auto p = state.policies.lower_bound({policy.name, Labels{}});
+         p != state.policies.end() && p->first.first == policy.name; ++p)
+      until = std::min(until, settled_until(policy, p->second, at));
+  return until;
+}
+
+}  // namespace signalbox::decide
