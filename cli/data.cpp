@@ -78,7 +78,7 @@ Result<History> load_url(const plan::Plan& plan, const HistoryRequest& request, 
   Result<History> out = Error{ErrorCode::internal, "nothing answered"};
   sources::PrometheusHistory prometheus(loop.http(), request.location, Limits{});
   const Instant now = request.now.value_or(wall_clock());
-  const Instant to = request.to.value_or(now), from = request.from.value_or(request.to ? to : to - hours(1));
+  const Instant to = request.to.value_or(now), from = request.from.value_or(to - hours(1));
   std::unique_ptr<sources::Scraper> page;
   std::shared_ptr<Pushed> pushed;
   prometheus.version([&](Result<std::string> version) {

@@ -29,7 +29,7 @@ std::optional<DirectoryReplay> replay_directory(const plan::Plan& plan, const Hi
   for (;;) {
     if (!directory->extent()) {
       for (const Error& notice : directory->notices()) say(notice);
-      no_samples(request.location, code);
+      no_samples(request, code);
       return std::nullopt;
     }
     const auto [first, last] = *directory->extent();

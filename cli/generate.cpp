@@ -19,12 +19,23 @@ struct Close {
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
 
-// A file, or standard output, and what went wrong with it.
+// A file, or standard output, and what went wrong with it. A file has its name when it is whole: until then
+// it is another beside it.
 class Sink {
  public:
+  Sink() = default;
+  Sink(const Sink&) = delete;
+  Sink& operator=(const Sink&) = delete;
+  ~Sink() {
+    if (file_ && written_ != name_) std::remove(written_.c_str());
+  }
   Result<void> open(const std::string& path) {
-    name_ = path;
-    file_.reset(std::fopen(path.c_str(), "wb"));
+    name_ = written_ = path;
+    std::error_code unknown;
+    const auto kind = std::filesystem::status(path, unknown).type();
+    if (kind == std::filesystem::file_type::regular || kind == std::filesystem::file_type::not_found)
+      written_ += ".part";
+    file_.reset(std::fopen(written_.c_str(), "wb"));
     return file_ ? Result<void>() : failed();
   }
   Result<void> write(std::string_view bytes) {
@@ -34,7 +45,8 @@ class Sink {
   // Says of the last bytes too whether they went through.
   Result<void> close() {
     if (!file_) return std::fflush(stdout) == 0 ? Result<void>() : failed();
-    return std::fclose(file_.release()) == 0 ? Result<void>() : failed();
+    if (std::fclose(file_.release()) != 0) return failed();
+    return written_ == name_ || std::rename(written_.c_str(), name_.c_str()) == 0 ? Result<void>() : failed();
   }
 
  private:
@@ -42,7 +54,7 @@ class Sink {
     return Error{ErrorCode::io, fmt::format("{}: {}", name_, std::strerror(errno))};
   }
 
-  std::string name_;
+  std::string name_, written_;
   std::unique_ptr<std::FILE, Close> file_;
 };
 

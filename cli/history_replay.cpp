@@ -48,7 +48,7 @@ std::optional<ReplayData> load_replay_data(const std::vector<const plan::Plan*>&
     return std::nullopt;
   }
   if (history->samples == 0) {
-    no_samples(request.location, code);
+    no_samples(request, code);
     return std::nullopt;
   }
   ReplayData out{*history, request.from.value_or(history->first), request.to.value_or(history->last)};
@@ -56,8 +56,20 @@ std::optional<ReplayData> load_replay_data(const std::vector<const plan::Plan*>&
   return out;
 }
 
-void no_samples(const std::string& location, int& code) {
-  fmt::print(stderr, "signalbox: there is no sample in {}\n", location);
+void no_samples(const HistoryRequest& request, int& code) {
+  std::string asked;
+  if (request.from) asked += " from " + to_rfc3339(*request.from);
+  if (request.to) asked += " to " + to_rfc3339(*request.to);
+  const char* way_out =
+      "the data has other metrics, or labels, than the program reads: `signalbox eval --data` looks into it";
+  if (is_url(request.location) && !request.from) {
+    asked += " in the hour before";
+    way_out = "say since when with --from: a server's history has no beginning that could be asked for";
+  } else if (!asked.empty()) {
+    way_out =
+        "look at --from and --to: samples lie before or after, or in other series than the program reads";
+  }
+  say({ErrorCode::not_found, fmt::format("there is no sample in {}{}", request.location, asked), way_out});
   code = exit_no_data;
 }
 
@@ -87,7 +99,11 @@ bool has_ticks(const std::vector<const plan::Plan*>& plans, const std::string& l
     const Instant from = grid_ceil(data.from, plan->tick, plan->phase),
                   to = grid_floor(data.to, plan->tick, plan->phase);
     if (to < from) {
-      fmt::print(stderr, "signalbox: no tick lies between {} and {}\n", to_rfc3339(from), to_rfc3339(to));
+      say({ErrorCode::invalid_argument,
+           fmt::format("no tick lies between {} and {}", to_rfc3339(data.from), to_rfc3339(data.to)),
+           fmt::format(
+               "the program has a tick every {}: let --from and --to, or the data, reach over more of them",
+               to_string(plan->tick))});
       return false;
     }
     if (data.history.last < from - plan::longest_window(*plan) || data.history.first > to) {

@@ -41,7 +41,7 @@ struct ReplayHow {
 // Whether the data has something for a tick of every plan; else it is said, with `code`.
 bool has_ticks(const std::vector<const plan::Plan*>& plans, const std::string& location,
                const ReplayData& data, int& code);
-void no_samples(const std::string& location, int& code);
+void no_samples(const HistoryRequest& request, int& code);
 // From now on Ctrl-C ends replays where they are; a second one ends the program.
 void watch_for_interrupt();
 // With progress, and interrupted by Ctrl-C.

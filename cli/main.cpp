@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <new>
 #include <set>
 #include <system_error>
 
@@ -27,14 +28,16 @@ CLI::Option* add_time(CLI::App& app, const std::string& name, std::optional<Inst
       help);
 }
 
-CLI::Option* add_duration(CLI::App& app, const std::string& name, Duration& into, const std::string& help) {
+template <class Into>  // Duration, or one that may be absent
+CLI::Option* add_duration(CLI::App& app, const std::string& name, Into& into, const std::string& help) {
   return app.add_option_function<std::string>(
       name,
       [&into, name](const std::string& text) {
         const auto d = parse_duration(text);
         const auto seconds = d ? std::nullopt : Rational::parse_decimal(text);
         if (!d && !seconds)
-          throw CLI::ValidationError(name, fmt::format("'{}' is not a duration: write 15s, 5m, 1h30m", text));
+          throw CLI::ValidationError(name,
+                                     fmt::format("'{}' is not a duration: write 15s, 5m, 1h30m, 2w", text));
         into = d ? *d : Duration{std::llround(seconds->to_double() * 1000)};
       },
       help);
@@ -108,15 +111,8 @@ void add_truth(CLI::App& app, TruthOptions& into) {
       "--truth", into.file,
       "labelled incidents, as `generate --truth` writes them: which were found, how soon, and false "
       "alarms");
-  app.add_option_function<std::string>(
-      "--grace",
-      [&into](const std::string& text) {
-        into.grace = parse_duration(text);
-        if (!into.grace)
-          throw CLI::ValidationError("--grace",
-                                     fmt::format("'{}' is not a duration: write 15s, 5m, 1h30m", text));
-      },
-      "how long after an incident an alarm still is about it (default 10m)");
+  add_duration(app, "--grace", into.grace,
+               "how long after an incident an alarm still is about it (default 10m)");
   app.add_option_function<std::vector<std::string>>(
          "--truth-where",
          [&into](const std::vector<std::string>& list) {
@@ -207,8 +203,9 @@ int main_of(int argc, char** argv) {
   c->add_option("FILE", replay.file, "the program")->required();
   c->add_option("--data", replay.data, "recorded file, folder, Prometheus' data directory or Prometheus")
       ->required();
-  add_time(*c, "--from", replay.from, "first tick (default: the first sample)");
-  add_time(*c, "--to", replay.to, "last tick (default: the last sample)");
+  add_time(*c, "--from", replay.from,
+           "first tick (default: the first sample; of a server, an hour before the last)");
+  add_time(*c, "--to", replay.to, "last tick (default: the last sample; of a server, now)");
   c->add_flag("--json", replay.json, "a JSON document on standard output");
   c->add_flag("--exit-code", replay.exit_code,
               "end with 1 if anything paged, with 6 or 5 if an action failed or was refused");
@@ -240,8 +237,9 @@ int main_of(int argc, char** argv) {
       ->take_all();
   add_truth(*c, tune.truth);
   c->get_option("--truth")->required();
-  add_time(*c, "--from", tune.from, "first tick (default: the first sample)");
-  add_time(*c, "--to", tune.to, "last tick (default: the last sample)");
+  add_time(*c, "--from", tune.from,
+           "first tick (default: the first sample; of a server, an hour before the last)");
+  add_time(*c, "--to", tune.to, "last tick (default: the last sample; of a server, now)");
   c->add_option("--svg", tune.svg, "file of a picture of the trade-off");
   c->add_flag("--json", tune.json, "a JSON document on standard output");
   add_cache(*c, tune.cache);
@@ -323,6 +321,9 @@ int main(int argc, char** argv) {
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
   } catch (const std::system_error&) {
     // fmt throws it when a write fails.
+  } catch (const std::bad_alloc&) {
+    std::fputs("signalbox: there is not enough memory for this\n  help: ask for less at a time\n", stderr);
+    return signalbox::cli::exit_program;
   }
   std::fputs("signalbox: the output could not be written\n", stderr);
   return signalbox::cli::exit_program;

@@ -84,7 +84,8 @@ Compiled compile_unsorted(std::vector<Input> inputs, const CompileOptions& optio
   std::vector<std::uint32_t> roots;
   std::string program;
   for (Input& input : inputs) {
-    program += (program.empty() ? "" : ",") + input.name;
+    // Without its folder: it is the same program from wherever it is named.
+    program += (program.empty() ? "" : ",") + input.name.substr(input.name.find_last_of('/') + 1);
     roots.push_back(out.sources.add(std::move(input.name), std::move(input.text)));
   }
   const sema::ModuleLoader loader = with_library(options.loader);

@@ -238,7 +238,10 @@ void Declarations::lower_rows(const syntax::BurnBlock& block, const sema::Place&
         typer_.number(node.amount, place, node.share ? "the share of the budget" : "the factor");
     if (!long_w || !short_w || amount == nullptr) continue;
     if (long_w->ms <= 0 || short_w->ms <= 0 || amount->value <= 0) {
-      diagnostics_.report(Code::bad_value, node.span, "windows and factors are above zero",
+      const syntax::ExprPtr& wrong = amount->value <= 0 ? node.amount
+                                     : long_w->ms <= 0  ? node.long_window
+                                                        : node.short_window;
+      diagnostics_.report(Code::bad_value, wrong->span, "windows and factors are above zero",
                           "as page 14.4 over 1h & 5m");
       continue;
     }

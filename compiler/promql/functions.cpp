@@ -1,5 +1,7 @@
 #include "compiler/promql/functions.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 
@@ -149,6 +151,14 @@ Signature signature_of(const Function& function) {
     }
   }
   return out;
+}
+
+std::string takes(const Signature& of) {
+  const auto arguments = [](std::size_t n) { return fmt::format("{} argument{}", n, n == 1 ? "" : "s"); };
+  if (of.least == of.most) return arguments(of.least);
+  if (of.most == std::numeric_limits<std::size_t>::max()) return "at least " + arguments(of.least);
+  if (of.least == 0) return "at most " + arguments(of.most);
+  return fmt::format("{} {} {}", of.least, of.least + 1 == of.most ? "or" : "to", arguments(of.most));
 }
 
 bool is_label_name(std::string_view name) {

@@ -24,6 +24,8 @@ struct Signature {
   std::string letters;  // of each argument; the last one's for those beyond
   std::size_t least = 0, most = 0;
 };
+// "1 or 2 arguments".
+std::string takes(const Signature& of);
 Signature signature_of(const Function& function);
 std::span<const Function> functions();
 

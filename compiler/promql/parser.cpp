@@ -568,12 +568,11 @@ class Parser {
     ++at_;
     e->args = arguments();
     e = ended(std::move(e));
-    const auto [wanted, least, most] = signature_of(*function);
-    if (e->args.size() < least || e->args.size() > most)
-      fail(*e, fmt::format("`{}` takes {}{} argument{}, not {}", e->text, least == most ? "" : "at least ",
-                           least, least == 1 ? "" : "s", e->args.size()));
+    const Signature signature = signature_of(*function);
+    if (e->args.size() < signature.least || e->args.size() > signature.most)
+      fail(*e, fmt::format("`{}` takes {}, not {}", e->text, takes(signature), e->args.size()));
     for (std::size_t i = 0; i < e->args.size(); ++i)
-      check_argument(*e->args[i], wanted[std::min(i, wanted.size() - 1)], e->text);
+      check_argument(*e->args[i], signature.letters[std::min(i, signature.letters.size() - 1)], e->text);
     check_relabelling(*e);
     return e;
   }

@@ -63,10 +63,9 @@ bool Functions::check_label(const TypedPtr& arg, Span span) {
 TypedPtr Functions::promql_function(const Expr& e, const promql_text::Function& function) {
   const promql_text::Signature signature = promql_text::signature_of(function);
   if (e.args.size() < signature.least || e.args.size() > signature.most)
-    return t_.fail(Code::bad_argument, e.span,
-                   fmt::format("`{}` takes {}{} argument{}, not {}", e.text,
-                               signature.least == signature.most ? "" : "at least ", signature.least,
-                               signature.least == 1 ? "" : "s", e.args.size()));
+    return t_.fail(
+        Code::bad_argument, e.span,
+        fmt::format("`{}` takes {}, not {}", e.text, promql_text::takes(signature), e.args.size()));
   auto t = t_.make(TypedOp::function, e.span);
   t->text = e.text;
   const Typed* main = nullptr;  // the family, the range, or else the number

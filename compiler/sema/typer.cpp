@@ -685,7 +685,12 @@ std::optional<std::uint32_t> Typer::count(const ExprPtr& expr, const Place& plac
                                           std::uint32_t least) {
   const TypedPtr t = number(expr, place, what);
   if (t == nullptr) return std::nullopt;
-  if (t->value != std::floor(t->value) || t->value < least || t->value > 1e9) {
+  constexpr double most = 1e9;
+  if (t->value > most) {
+    fail(Code::bad_value, expr->span, fmt::format("{} is a whole number, at most {}", what, most));
+    return std::nullopt;
+  }
+  if (t->value != std::floor(t->value) || t->value < least) {
     fail(Code::bad_value, expr->span, fmt::format("{} is a whole number, at least {}", what, least),
          fmt::format("write {} or more", least));
     return std::nullopt;

@@ -31,12 +31,17 @@ struct Limits {
   std::size_t labels_per_series = 128;
   std::size_t label_name_bytes = 1024;
   std::size_t label_value_bytes = 65'536;
+  // One line of exposition text: more than as many labels as are allowed can take, each of them escaped. What
+  // has no line ends is not looked through to its end.
+  std::size_t text_line_bytes = 32u << 20;
   // Series held by the in-process store, and the memory for them and their samples.
   std::size_t store_series = 1'000'000;
   std::size_t store_bytes = std::size_t{4} << 30;
   // Samples of one answer of a Prometheus, or of one series of its data directory, before they are packed: 16
   // bytes each. A bucket of a native histogram counts as one.
   std::size_t answer_samples = 128'000'000;
+  // Samples that a subquery works out before its function is asked: what a Prometheus lets a query have.
+  std::size_t subquery_samples = 50'000'000;
   // One answer of a Prometheus as it comes, and when it is unpacked. History is asked for in pieces far below
   // it.
   std::size_t answer_bytes = std::size_t{1} << 30;

@@ -74,15 +74,28 @@ std::set<plan::Index> leaves_below(const plan::Plan& plan, plan::Index node) {
 
 }  // namespace
 
-std::vector<std::string> unmatched_numerators(const plan::Plan& plan, eval::LeafProvider& leaves,
-                                              Instant at) {
+std::vector<std::string> never_matched(const plan::Plan& plan, eval::LeafProvider& leaves, Instant at) {
   std::vector<std::string> out;
   const auto found = [&](plan::Index leaf) {
     return !leaves.known(plan.leaves[plan.nodes[leaf].index], at)->empty();
   };
+  const auto say = [&](const std::string& who, const std::set<plan::Index>& which, const char* what_then) {
+    std::set<std::string> selectors;
+    for (const plan::Index leaf : which)
+      if (plan.nodes[leaf].origin < plan.origins.size())
+        selectors.insert(plan.origins[plan.nodes[leaf].origin].text);
+    out.push_back(fmt::format("{}: nothing ever matched {}: {}", who, fmt::join(selectors, ", "), what_then));
+  };
+  constexpr const char* missing =
+      "the history has no such series, or a name or a label is spelt otherwise, and nothing can be said of "
+      "it";
   for (const plan::Slo& slo : plan.slos) {
+    const std::set<plan::Index> whole = leaves_below(plan, slo.slices ? slo.universe : slo.seen);
+    if (!whole.empty() && std::none_of(whole.begin(), whole.end(), found)) {
+      say(slo.name, whole, missing);
+      continue;
+    }
     if (slo.slices) continue;  // a condition, not a part of a whole
-    const std::set<plan::Index> whole = leaves_below(plan, slo.seen);
     std::set<plan::Index> part = leaves_below(plan, slo.spent);
     for (const plan::Index leaf : whole) part.erase(leaf);
     // A bucket that is not there is `invalid`, and said so.
@@ -90,16 +103,14 @@ std::vector<std::string> unmatched_numerators(const plan::Plan& plan, eval::Leaf
       const auto& matchers = plan.leaves[plan.nodes[leaf].index].matchers;
       return std::any_of(matchers.begin(), matchers.end(), [](const Matcher& m) { return m.label == "le"; });
     });
-    if (part.empty() || std::any_of(part.begin(), part.end(), found) ||
-        std::none_of(whole.begin(), whole.end(), found))
-      continue;
-    std::set<std::string> selectors;
-    for (const plan::Index leaf : part)
-      if (plan.nodes[leaf].origin < plan.origins.size())
-        selectors.insert(plan.origins[plan.nodes[leaf].origin].text);
-    out.push_back(fmt::format(
-        "{}: nothing ever matched {}: there were no such events at all, or a label is spelt otherwise",
-        slo.name, fmt::join(selectors, ", ")));
+    if (!part.empty() && std::none_of(part.begin(), part.end(), found))
+      say(slo.name, part, "there were no such events at all, or a label is spelt otherwise");
+  }
+  for (const plan::Target& target : plan.targets) {
+    if (target.deployed == plan::none) continue;
+    const std::set<plan::Index> shown = leaves_below(plan, target.deployed);
+    if (std::none_of(shown.begin(), shown.end(), found))
+      say(target.name, shown, "no deploy is seen, and no window since one ever begins");
   }
   return out;
 }

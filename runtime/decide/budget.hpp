@@ -23,9 +23,9 @@ struct BudgetReading {
   };
   std::vector<Burn> burns;
 };
-// SLOs whose denominator was seen while nothing ever matched the numerator: perhaps there were no errors,
-// perhaps a label is misspelt. A sentence each.
-std::vector<std::string> unmatched_numerators(const plan::Plan& plan, eval::LeafProvider& leaves, Instant at);
+// What the history has nothing of up to `at`, a sentence each: all that an SLO counts, or only its numerator
+// (perhaps there were no errors, perhaps a label is misspelt), and what shows a target's deploys.
+std::vector<std::string> never_matched(const plan::Plan& plan, eval::LeafProvider& leaves, Instant at);
 
 // One reading per instance, in the order of the universe.
 std::vector<BudgetReading> read_budget(const plan::Plan& plan, plan::Index slo, eval::Evaluation& evaluation);

@@ -64,6 +64,9 @@ std::shared_ptr<const Alignment> aligned(const plan::Plan& plan, EvalCache& cach
 std::shared_ptr<const Grouping> grouped(const plan::Plan& plan, EvalCache& cache, plan::Index node,
                                         const Rows& input);
 
+// What to say where Limits::subquery_samples are exceeded.
+std::string too_many_samples();
+
 // Valid until it is asked about other rows.
 const RowIndex& row_index(EvalCache& cache, const Rows& rows);
 

@@ -2,6 +2,8 @@
 
 #include <map>
 
+#include "runtime/base/limits.hpp"
+#include "runtime/eval/eval_cache.hpp"
 #include "runtime/store/window.hpp"
 
 namespace signalbox::eval {
@@ -14,6 +16,7 @@ std::vector<RangeSeries> range_values(const store::SeriesStore& store, plan::Ind
   const Instant last = window.at.value_or(context.at) - window.offset;
   const Instant first = store::window_start(last, window.length, context.semantics);
   std::map<Labels, RangeSeries> found;
+  std::size_t samples_found = 0;
   if (is_subquery) {
     for (Instant at = grid_ceil(first, node.subquery.step, {}); at <= last; at = at + node.subquery.step) {
       context.at = at;
@@ -21,6 +24,10 @@ std::vector<RangeSeries> range_values(const store::SeriesStore& store, plan::Ind
       const Column& column = evaluation.column(node.inputs[0]);
       for (std::size_t row = 0; row < column.size(); ++row) {
         if (!column.has_sample(row)) continue;
+        if (++samples_found > Limits{}.subquery_samples) {
+          if (context.faults != nullptr) context.faults->push_back(too_many_samples());
+          return {};
+        }
         RangeSeries& to = found[(*column.rows)[row]];
         if (column.is_histogram(row)) {
           to.histograms.push_back({at.ms, column.histogram[row]});

@@ -1,9 +1,19 @@
 // Range functions over what an expression was at a run of instants.
+#include <fmt/format.h>
+
+#include "runtime/base/limits.hpp"
 #include "runtime/eval/eval_cache.hpp"
 #include "runtime/eval/native_histogram.hpp"
 #include "runtime/eval/ops.hpp"
 
 namespace signalbox::eval {
+
+std::string too_many_samples() {
+  return fmt::format(
+      "a subquery has more than {} samples (subquery_samples): ask for a shorter range, a longer step or "
+      "fewer series",
+      Limits{}.subquery_samples);
+}
 
 Column Evaluation::subquery(plan::Index index) {
   const plan::Node& node = context_.plan->nodes[index];
@@ -21,7 +31,17 @@ Column Evaluation::subquery(plan::Index index) {
   inner.holds = nullptr;
   for (Instant at = history.next(first, query.step); at <= end; at = at + query.step) {
     inner.at = at;
-    history.add(at, Evaluation(inner).column(node.inputs[0]));
+    Evaluation evaluation(inner);
+    const Column& column = evaluation.column(node.inputs[0]);
+    history.add(at, column);
+    if (!history.is_full()) continue;
+    fault(too_many_samples());
+    history.clear();
+    Column none;
+    none.rows = column.rows;
+    none.value.assign(column.size(), 0.0);
+    none.evidence.assign(column.size(), static_cast<std::uint8_t>(Evidence::invalid));
+    return none;
   }
   history.forget_before(first - length, length);  // another may look back as far again
 

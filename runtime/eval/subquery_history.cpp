@@ -10,6 +10,8 @@ void SubqueryHistory::clear() {
   series_.clear();
   places_.clear();
   window_ = {};
+  samples_ = 0;
+  first_.reset();
 }
 
 Instant SubqueryHistory::next(Instant first, Duration step) {
@@ -36,6 +38,7 @@ void SubqueryHistory::add(Instant at, const Column& column) {
   run.last = at;
   for (std::size_t row = 0; row < column.size(); ++row) {
     Series& into = series_[run.place[row]];
+    if (column.has_sample(row)) ++samples_;
     if (column.is_histogram(row)) into.histograms.add(at.ms, column.histogram[row]);
     if (column.evidence[row] != static_cast<std::uint8_t>(plan::Evidence::value)) continue;
     into.samples.times.push_back(at.ms);
@@ -54,9 +57,11 @@ void SubqueryHistory::forget_before(Instant first, Duration worthwhile) {
     store::Samples& samples = series.samples;
     const auto kept = std::lower_bound(samples.times.begin(), samples.times.end(), first.ms);
     const auto before = kept - samples.times.begin();
+    const std::size_t histograms = series.histograms.size();
     samples.times.erase(samples.times.begin(), kept);
     samples.values.erase(samples.values.begin(), samples.values.begin() + before);
     series.histograms.forget_before(first.ms);
+    samples_ -= static_cast<std::size_t>(before) + histograms - series.histograms.size();
   }
   if (gone) drop_unused();
 }

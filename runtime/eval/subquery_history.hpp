@@ -15,11 +15,15 @@ namespace signalbox::eval {
 
 class SubqueryHistory {
  public:
+  explicit SubqueryHistory(std::size_t most_samples = Limits{}.subquery_samples) : most_(most_samples) {}
   // For a window that begins at `first`: the first instant from there on that is not held. It and those after
   // it, `step` apart, are to be added. What is held and does not lead up to it is dropped.
   Instant next(Instant first, Duration step);
   // The instant that next() named, or `step` after the one before.
   void add(Instant at, const Column& column);
+  // Whether it has more samples than it may: it is cleared then, and nothing comes of it.
+  bool is_full() const { return samples_ > most_; }
+  void clear();
   // What lies before is not asked for again, or costs anew. Nothing is done for less than `worthwhile`: what
   // is kept is moved up.
   void forget_before(Instant first, Duration worthwhile);
@@ -46,11 +50,11 @@ class SubqueryHistory {
     store::Samples samples;
     store::Histograms histograms;
   };
-  void clear();
   void drop_unused();
 
   std::deque<Run> runs_;
-  std::vector<Series> series_;  // by place
+  std::vector<Series> series_;      // by place
+  std::size_t samples_ = 0, most_;  // of all series
   std::unordered_map<Labels, std::size_t, LabelsHash> places_;
   std::optional<Instant> first_, next_;  // instants from first_ on are held, up to before next_
   Duration step_;

@@ -41,7 +41,7 @@ class ExpositionReader::Parser : private LineReader {
       }
       if (!begins(piece, false)) {
         if (rest_.empty()) rest_ = piece;
-        return {};
+        return waits();
       }
       if (begins_as_html_) return html();
       if (!rest_.empty()) {
@@ -99,12 +99,21 @@ class ExpositionReader::Parser : private LineReader {
                  "check the path: most programs serve their metrics under /metrics"};
   }
 
+  // For the end of the line that is in rest_, unless it is too long.
+  Result<void> waits() {
+    if (rest_.size() <= limits_.text_line_bytes) return {};
+    return Error{
+        ErrorCode::limit_exceeded,
+        fmt::format("line {} has more than {} bytes (text_line_bytes)", line_ + 1, limits_.text_line_bytes),
+        "the text format has a sample a line: this is something else"};
+  }
+
   // Whole lines are read where they stand; the beginning of one waits for its end.
   Result<void> lines_of(std::string_view piece) {
     if (!rest_.empty()) {
       const std::size_t newline = piece.find('\n');
       rest_ += piece.substr(0, newline == std::string_view::npos ? newline : newline + 1);
-      if (newline == std::string_view::npos) return {};
+      if (newline == std::string_view::npos) return waits();
       piece.remove_prefix(newline + 1);
       if (!read_lines(rest_)) return std::move(error_);
       rest_.clear();
@@ -112,7 +121,7 @@ class ExpositionReader::Parser : private LineReader {
     const std::size_t last = piece.rfind('\n');
     if (last == std::string_view::npos) {
       rest_ = piece;
-      return {};
+      return waits();
     }
     if (!read_lines(piece.substr(0, last + 1))) return std::move(error_);
     rest_ = piece.substr(last + 1);

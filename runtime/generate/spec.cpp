@@ -56,6 +56,7 @@ Result<void> check(const TraceSpec& spec) {
     return wrong(fmt::format("a jitter of {} would put scrapes {} apart out of their order",
                              to_string(spec.jitter), to_string(spec.every)),
                  "write less than half of the spacing, or 0s");
+  if (spec.services == 0) return wrong("a trace is of one service at least", "write --services 1 or more");
   if (spec.services > most_services)
     return wrong(fmt::format("{} services are more than {}", spec.services, most_services),
                  "write several traces with different seeds");

@@ -63,7 +63,7 @@ std::vector<Story> replay_all(const std::vector<const plan::Plan*>& plans, const
       story.result = replay(plan, store, teller, how);
       how.progress(1);
       eval::StoreProvider leaves(store);
-      story.unmatched = decide::unmatched_numerators(plan, leaves, last);
+      story.unmatched = decide::never_matched(plan, leaves, last);
       if (options.finished) options.finished(i, story);
     }
   };

@@ -17,7 +17,7 @@ struct Story {
   // By SLO, at the last tick; none when it was interrupted.
   std::vector<std::vector<decide::BudgetReading>> budgets;
   std::vector<Error> notices;
-  std::vector<std::string> unmatched;  // SLOs that never counted anything bad: see unmatched_numerators()
+  std::vector<std::string> unmatched;  // see never_matched()
   bool whole() const { return begun && !result.interrupted; }
 };
 

@@ -123,5 +123,28 @@ TEST(SubqueryHistory, KeptIsWhatIsMadeAnew) {
   EXPECT_GT(shared, windows / 20);
 }
 
+TEST(SubqueryHistory, CountsWhatItHoldsAgainstItsBound) {
+  SubqueryHistory history(40);
+  Expression expression(3);
+  std::size_t held = 0;
+  Instant at = history.next(Instant{0}, Duration{step});
+  for (; !history.is_full(); at = at + Duration{step}) {
+    const Column column = expression.at(at.ms);
+    for (std::size_t row = 0; row < column.size(); ++row) held += column.evidence[row] == 0 ? 1 : 0;
+    history.add(at, column);
+    ASSERT_EQ(history.is_full(), held > 40);
+  }
+  // What is forgotten no longer counts.
+  history.forget_before(at, {});
+  EXPECT_FALSE(history.is_full());
+  for (held = 0; held <= 40; at = at + Duration{step}) {
+    EXPECT_FALSE(history.is_full());
+    const Column column = expression.at(at.ms);
+    for (std::size_t row = 0; row < column.size(); ++row) held += column.evidence[row] == 0 ? 1 : 0;
+    history.add(at, column);
+  }
+  EXPECT_TRUE(history.is_full());
+}
+
 }  // namespace
 }  // namespace signalbox::eval

@@ -292,6 +292,24 @@ TEST(Exposition, HostileTextsEndSoon) {
   }
 }
 
+// A file of one endless line, or of blanks alone, is given up before all of it is in memory.
+TEST(Exposition, ALineWithoutAnEndIsBounded) {
+  Limits limits;
+  limits.text_line_bytes = 1000;
+  for (const std::string& piece : {std::string(300, 'x'), std::string(300, ' '), std::string(300, '\0')}) {
+    SeriesTexts texts;
+    ExpositionSink sink;
+    ExpositionReader reader(prometheus, limits, 0, texts, sink);
+    Result<void> fed;
+    int pieces = 0;
+    while ((fed = reader.feed(piece)) && pieces < 100) ++pieces;
+    ASSERT_FALSE(fed);
+    EXPECT_EQ(fed.error().code, ErrorCode::limit_exceeded);
+    EXPECT_EQ(fed.error().message, "line 1 has more than 1000 bytes (text_line_bytes)");
+    EXPECT_EQ(pieces, 3);
+  }
+}
+
 TEST(Exposition, TheFormatIsFound) {
   EXPECT_EQ(detect_exposition("application/openmetrics-text; version=1.0.0; charset=utf-8", ""), openmetrics);
   EXPECT_EQ(detect_exposition("Application/OpenMetrics-Text", ""), openmetrics);

@@ -380,9 +380,6 @@ TEST(Generate, TheEdges) {
       "# TYPE up gauge\n# TYPE http_requests counter\n# TYPE http_request_duration_seconds histogram\n"
       "# TYPE queue_depth gauge\n# TYPE service_deployed_timestamp_seconds gauge\n# EOF\n";
   TraceSpec spec = small();
-  spec.services = 0;
-  EXPECT_EQ(text_of(write_trace, spec), nothing);
-  spec = small();
   spec.duration = {};
   EXPECT_EQ(text_of(write_trace, spec), nothing);
   EXPECT_TRUE(truth(spec).empty());
@@ -436,6 +433,7 @@ TEST(Generate, WhatCannotBeIsRefusedWithAWayOut) {
   EXPECT_TRUE(refused([](TraceSpec& s) { s.every = milliseconds(99); }));
   EXPECT_TRUE(refused([](TraceSpec& s) { s.jitter = seconds(15); }));
   EXPECT_TRUE(refused([](TraceSpec& s) { s.services = 100'001; }));
+  EXPECT_TRUE(refused([](TraceSpec& s) { s.services = 0; }));
   EXPECT_TRUE(refused([](TraceSpec& s) { s.labels = 101; }));
   EXPECT_TRUE(refused([](TraceSpec& s) { s.rate = -1; }));
   EXPECT_TRUE(refused([](TraceSpec& s) { s.rate = std::nan(""); }));
