@@ -194,7 +194,14 @@ int run_eval(const EvalOptions& options) {
                            [](const Error& e) { fmt::print(stderr, "signalbox: {}\n", e.message); });
   std::map<Labels, std::size_t> places;
   std::vector<std::pair<Labels, SeriesResult>> series;  // as they come: sort() and topk() have an order
-  std::vector<std::string> faults;
+  std::vector<eval::Fault> faults;
+  const auto faulty = [&] {
+    const eval::Fault& fault = faults.front();
+    std::string where;
+    if (fault.node < plan.nodes.size() && plan.nodes[fault.node].origin < plan.origins.size())
+      where = fmt::format(", in `{}`", plan.origins[plan.nodes[fault.node].origin].text);
+    return fail(options, "execution", fault.what + where, fault.hint, exit_program);
+  };
   std::vector<std::tuple<Instant, Labels, std::string_view>> unknown;
   std::size_t points = 0;
   const auto add = [&](const Labels& labels, Instant when, double value) {
@@ -224,7 +231,7 @@ int run_eval(const EvalOptions& options) {
         add(labels, Instant{samples.times[i]}, samples.values[i]);
       for (const TimedHistogram& one : histograms) add_histogram(labels, Instant{one.time}, one.histogram);
     }
-    if (!faults.empty()) return fail(options, "execution", faults.front(), "", exit_program);
+    if (!faults.empty()) return faulty();
   }
   for (Instant now : instants) {
     context.at = now;
@@ -237,7 +244,7 @@ int run_eval(const EvalOptions& options) {
     }
     eval::Evaluation evaluation(context);
     const eval::Column& column = evaluation.column(query.root);
-    if (!faults.empty()) return fail(options, "execution", faults.front(), "", exit_program);
+    if (!faults.empty()) return faulty();
     for (std::size_t i = 0; i < column.size(); ++i) {
       if (column.evidence[i] == 0) {
         add((*column.rows)[i], now, column.value[i]);

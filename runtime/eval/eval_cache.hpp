@@ -66,6 +66,7 @@ std::shared_ptr<const Grouping> grouped(const plan::Plan& plan, EvalCache& cache
 
 // What to say where Limits::subquery_samples are exceeded.
 std::string too_many_samples();
+inline constexpr const char* fewer_samples = "ask for a shorter range, a longer step or fewer series";
 
 // Valid until it is asked about other rows.
 const RowIndex& row_index(EvalCache& cache, const Rows& rows);

@@ -66,13 +66,15 @@ ColumnView gather(const Column& input, const Alignment::Source& source, Evidence
 }
 
 // Labels that more than one row with a value has: Prometheus answers no such thing.
-void find_twins(const Column& column, std::vector<std::string>& faults) {
+// The labels that two rows have.
+std::optional<Labels> twins_of(const Column& column) {
   std::unordered_set<Labels, LabelsHash> seen;
   for (std::size_t row = 0; row < column.size(); ++row)
-    if (column.has_sample(row) && !seen.insert((*column.rows)[row]).second)
-      return faults.push_back(
-          fmt::format("more than one row has the labels {}", to_string((*column.rows)[row])));
+    if (column.has_sample(row) && !seen.insert((*column.rows)[row]).second) return (*column.rows)[row];
+  return std::nullopt;
 }
+
+constexpr const char* told_apart = "keep a label that tells them apart, or aggregate: sum by (…) (…)";
 
 double only_value(const Column& column) {
   std::size_t found = 0, at = 0;
@@ -169,9 +171,12 @@ const Column& Evaluation::column(plan::Index wanted) {
       if (memo_.count(n.inputs[i]) == 0) open.push_back(n.inputs[i]);
     if (open.size() != before) continue;
     open.pop_back();
+    working_on_ = node;
     Column computed = compute(node);
     canonicalise(computed);
-    if (context_.faults != nullptr) find_twins(computed, *context_.faults);
+    if (context_.faults != nullptr)
+      if (const auto twins = twins_of(computed))
+        fault(fmt::format("more than one row has the labels {}", to_string(*twins)), told_apart);
     memo_.emplace(node, std::move(computed));
   }
   return memo_.at(wanted);
@@ -250,7 +255,7 @@ Column Evaluation::read_leaf(const Node& node) {
     const Column there = context_.leaves->read(window.query);
     for (std::size_t row = 0; row < there.size(); ++row)
       if (there.has_sample(row)) {
-        fault(args.refusal);
+        fault(args.refusal, "");
         break;
       }
   }
@@ -318,8 +323,14 @@ Column Evaluation::run_map(plan::Index index) {
       with_histograms(contest.row, [&](std::size_t i) { return pick[i]; });
     }
     if (settled) continue;
-    fault(fmt::format("more than one row has a value where one is matched: {}",
-                      to_string((*alignment->rows)[contest.row])));
+    const std::string labels = to_string((*alignment->rows)[contest.row]);
+    if (std::count_if(alignment->sources.begin(), alignment->sources.end(),
+                      [](const Alignment::Source& source) { return !source.broadcast; }) < 2)
+      fault(fmt::format("more than one row has the labels {} without its name", labels), told_apart);
+    else
+      fault(
+          fmt::format("more than one row of a side has a value where one is matched: {}", labels),
+          "match by labels that tell them apart, or say which side has many: group_left() or group_right()");
     value = 0.0;
     evidence = static_cast<std::uint8_t>(Evidence::invalid);
     if (!out.histogram.empty()) out.histogram[contest.row] = nullptr;
@@ -327,7 +338,8 @@ Column Evaluation::run_map(plan::Index index) {
   for (std::size_t i = 0; context_.faults != nullptr && i < alignment->rivals.size(); ++i) {
     const Rivals& rivals = alignment->rivals[i];
     if (rivals.of_one_side && clash(*alignment, rivals, has_value))
-      fault("more than one row of the \"one\" side has a value in one place of a match");
+      fault("more than one row of the \"one\" side has a value in one place of a match",
+            "match by more labels, or aggregate that side: sum by (…) (…)");
   }
   return out;
 }
@@ -374,8 +386,8 @@ Column Evaluation::group(plan::Index index) {
           return all_of(grouping->rows, Evidence::no_data);
         const double wanted = parameter.value[0];
         if (node.aggregate == plan::Aggregate::quantile) return quantile_of(wanted, input, *grouping);
-        if (context_.faults != nullptr && !(std::fabs(wanted) <= 0x1p63))
-          context_.faults->push_back(fmt::format("{} is no number of rows", shortest(wanted)));
+        if (!(std::fabs(wanted) <= 0x1p63))
+          fault(fmt::format("{} is no number of rows", shortest(wanted)), "write a whole number");
         return top(node.aggregate == plan::Aggregate::bottomk, wanted, input, *grouping);
       }
       return aggregate(node.aggregate, input, *grouping, context_.semantics);

@@ -147,6 +147,12 @@ class ShapeRunner {
 struct EvalCache;
 std::shared_ptr<EvalCache> make_eval_cache();
 
+// Where in the plan, what, and a way out.
+struct Fault {
+  plan::Index node = plan::none;
+  std::string what, hint;
+};
+
 // The columns of one instant, worked out when they are asked for, each once.
 class Evaluation {
  public:
@@ -170,7 +176,7 @@ class Evaluation {
     std::shared_ptr<const std::map<plan::Index, Column>> given = nullptr;
     // Where not null, what Prometheus would refuse to answer is told here, and not only by rows that are
     // `invalid`: labels that several rows have, matches that are not unique, parameters out of range.
-    std::vector<std::string>* faults = nullptr;
+    std::vector<Fault>* faults = nullptr;
   };
   explicit Evaluation(Context context);
   // Valid as long as the evaluation.
@@ -195,11 +201,13 @@ class Evaluation {
     std::string refusal;                              // what to say of it where the function is called
   };
   Args read_args(const plan::Node& node, std::size_t first, RangeFn fn);
-  void fault(std::string what) {
-    if (context_.faults != nullptr) context_.faults->push_back(std::move(what));
+  void fault(std::string what, std::string hint) {
+    if (context_.faults != nullptr)
+      context_.faults->push_back({working_on_, std::move(what), std::move(hint)});
   }
 
   Context context_;
+  plan::Index working_on_ = plan::none;
   // Columns live as long as the evaluation, and go all at once.
   std::pmr::monotonic_buffer_resource memory_;
   std::pmr::map<plan::Index, Column> memo_{&memory_};

@@ -25,7 +25,7 @@ std::vector<RangeSeries> range_values(const store::SeriesStore& store, plan::Ind
       for (std::size_t row = 0; row < column.size(); ++row) {
         if (!column.has_sample(row)) continue;
         if (++samples_found > Limits{}.subquery_samples) {
-          if (context.faults != nullptr) context.faults->push_back(too_many_samples());
+          if (context.faults != nullptr) context.faults->push_back({root, too_many_samples(), fewer_samples});
           return {};
         }
         RangeSeries& to = found[(*column.rows)[row]];

@@ -102,7 +102,7 @@ Column Evaluation::relabel(plan::Index index) {
       for (const Labels& row : *out.rows) rows.push_back(joined(how, row));
     } else {
       const Result<LabelRegex> regex = LabelRegex::compile(how.regex);
-      if (!regex) fault(regex.error().message);
+      if (!regex) fault(regex.error().message, regex.error().hint);
       for (const Labels& row : *out.rows) {
         const auto text = regex ? regex->rewrite(row.get(how.from[0]), how.with) : std::nullopt;
         rows.push_back(text ? row.with(how.to, *text) : row);

@@ -9,10 +9,7 @@
 namespace signalbox::eval {
 
 std::string too_many_samples() {
-  return fmt::format(
-      "a subquery has more than {} samples (subquery_samples): ask for a shorter range, a longer step or "
-      "fewer series",
-      Limits{}.subquery_samples);
+  return fmt::format("a subquery has more than {} samples (subquery_samples)", Limits{}.subquery_samples);
 }
 
 Column Evaluation::subquery(plan::Index index) {
@@ -35,7 +32,7 @@ Column Evaluation::subquery(plan::Index index) {
     const Column& column = evaluation.column(node.inputs[0]);
     history.add(at, column);
     if (!history.is_full()) continue;
-    fault(too_many_samples());
+    fault(too_many_samples(), fewer_samples);
     history.clear();
     Column none;
     none.rows = column.rows;
@@ -61,7 +58,7 @@ Column Evaluation::subquery(plan::Index index) {
                                                      : bad ? args.evidence
                                                            : Evidence::no_data));
   }
-  if (refused) fault(args.refusal);
+  if (refused) fault(args.refusal, "");
   for (std::size_t row = 0; row < window.place.size() && !bad; ++row) {
     const store::Histograms* all = history.histograms(window.place[row]);
     if (all == nullptr) continue;

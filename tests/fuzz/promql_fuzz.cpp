@@ -42,7 +42,7 @@ bool is_quick(const plan::Plan& plan) {
 eval::Column evaluated(const plan::Plan& plan, plan::Index root, Semantics semantics) {
   eval::StoreProvider leaves(samples());
   eval::ShapeRunner shapes(plan, eval::Tier::interpreter, nullptr, nullptr);
-  std::vector<std::string> faults;
+  std::vector<eval::Fault> faults;
   eval::Evaluation::Context context;
   context.plan = &plan;
   context.leaves = &leaves;

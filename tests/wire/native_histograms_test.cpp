@@ -273,11 +273,11 @@ Answer ours(const store::SeriesStore& store, const std::string& expression, std:
   context.leaves = &leaves;
   context.shapes = &shapes;
   context.at = Instant{at};
-  std::vector<std::string> faults;
+  std::vector<eval::Fault> faults;
   context.faults = &faults;
   eval::Evaluation evaluation(context);
   const eval::Column& column = evaluation.column(query.root);
-  EXPECT_TRUE(faults.empty()) << expression << ": " << faults.front();
+  EXPECT_TRUE(faults.empty()) << expression << ": " << faults.front().what;
   for (std::size_t row = 0; row < column.size(); ++row) {
     if (!column.has_sample(row)) continue;
     Point& point = out[(*column.rows)[row]];

@@ -638,7 +638,7 @@ Answer ours(const store::SeriesStore& store, const std::string& expression, std:
   if (query.root == plan::none) return {{}, "string", {}, query.literal};
   eval::StoreProvider leaves(store);
   eval::ShapeRunner shapes(*query.plan, eval::Tier::interpreter, nullptr, nullptr);
-  std::vector<std::string> faults;
+  std::vector<eval::Fault> faults;
   eval::Evaluation::Context context;
   context.plan = &*query.plan;
   context.leaves = &leaves;
@@ -651,12 +651,12 @@ Answer ours(const store::SeriesStore& store, const std::string& expression, std:
     for (const eval::RangeSeries& one : eval::range_values(store, query.root, context))
       for (std::size_t i = 0; i < one.samples.size(); ++i)
         out.rows.emplace_back(at_time(one.labels, one.samples.times[i]), one.samples.values[i]);
-    if (!faults.empty()) return {faults.front(), {}, {}, {}};
+    if (!faults.empty()) return {faults.front().what, {}, {}, {}};
     return out;
   }
   eval::Evaluation evaluation(context);
   const eval::Column& column = evaluation.column(query.root);
-  if (!faults.empty()) return {faults.front(), {}, {}, {}};
+  if (!faults.empty()) return {faults.front().what, {}, {}, {}};
   Answer out;
   out.type = query.plan->nodes[query.root].scalar ? "scalar" : "vector";
   for (std::size_t row = 0; row < column.size(); ++row)
