@@ -49,9 +49,12 @@ Column Evaluation::subquery(plan::Index index) {
   out.rows = window.rows;
   for (const std::size_t place : window.place) {
     const store::SamplesView numbers = history.numbers(place, first, end);
-    const auto value =
-        bad ? std::nullopt
-            : store::window_value(numbers, query.range_fn, end, length, context_.semantics, args.args);
+    std::optional<double> value;
+    if (numbers.size() > 0 &&
+        (query.range_fn == RangeFn::min_over_time || query.range_fn == RangeFn::max_over_time))
+      value = history.extreme(place, query.range_fn == RangeFn::max_over_time, first, end);
+    else if (!bad)
+      value = store::window_value(numbers, query.range_fn, end, length, context_.semantics, args.args);
     if (numbers.size() > 0 && !args.refusal.empty()) refused = true;
     out.value.push_back(value.value_or(0.0));
     out.evidence.push_back(static_cast<std::uint8_t>(value ? Evidence::value

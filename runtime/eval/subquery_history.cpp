@@ -29,7 +29,7 @@ void SubqueryHistory::add(Instant at, const Column& column) {
     run.place.reserve(column.rows->size());
     for (const Labels& labels : *column.rows) {
       const auto [entry, fresh] = places_.try_emplace(labels, series_.size());
-      if (fresh) series_.push_back({labels, {}, {}});
+      if (fresh) series_.push_back({labels, {}, {}, 0, {}});
       run.place.push_back(entry->second);
     }
     runs_.push_back(std::move(run));
@@ -61,6 +61,7 @@ void SubqueryHistory::forget_before(Instant first, Duration worthwhile) {
     samples.times.erase(samples.times.begin(), kept);
     samples.values.erase(samples.values.begin(), samples.values.begin() + before);
     series.histograms.forget_before(first.ms);
+    series.forgotten += static_cast<std::uint64_t>(before);
     samples_ -= static_cast<std::size_t>(before) + histograms - series.histograms.size();
   }
   if (gone) drop_unused();
@@ -121,13 +122,36 @@ const SubqueryHistory::Window& SubqueryHistory::window(Instant first, Instant en
   return window_;
 }
 
+SubqueryHistory::Range SubqueryHistory::range(const Series& series, Instant first, Instant end) const {
+  const std::vector<std::int64_t>& times = series.samples.times;
+  const auto from = std::lower_bound(times.begin(), times.end(), first.ms) - times.begin();
+  const auto to = std::upper_bound(times.begin(), times.end(), end.ms) - times.begin();
+  return {static_cast<std::size_t>(from), static_cast<std::size_t>(std::max(from, to))};
+}
+
 store::SamplesView SubqueryHistory::numbers(std::size_t place, Instant first, Instant end) const {
   const store::Samples& all = series_[place].samples;
-  const auto from = std::lower_bound(all.times.begin(), all.times.end(), first.ms) - all.times.begin();
-  const auto to = std::upper_bound(all.times.begin(), all.times.end(), end.ms) - all.times.begin();
-  const auto begin = static_cast<std::size_t>(from),
-             length = static_cast<std::size_t>(std::max<std::ptrdiff_t>(to - from, 0));
-  return {std::span(all.times).subspan(begin, length), std::span(all.values).subspan(begin, length)};
+  const Range in = range(series_[place], first, end);
+  return {std::span(all.times).subspan(in.first, in.end - in.first),
+          std::span(all.values).subspan(in.first, in.end - in.first)};
+}
+
+double SubqueryHistory::extreme(std::size_t place, bool greatest, Instant first, Instant end) {
+  Series& series = series_[place];
+  const Range in = range(series, first, end);
+  const std::uint64_t from = series.forgotten + in.first, to = series.forgotten + in.end;
+  if (!series.extremes) series.extremes.emplace(Series::Extremes{store::ExtremeQueue(greatest), from, from});
+  Series::Extremes& known = *series.extremes;
+  if (from < known.first || to < known.next) {
+    known.queue.clear();
+    known.next = from;
+  }
+  known.first = from;
+  for (known.next = std::max(known.next, from); known.next < to; ++known.next)
+    known.queue.add(known.next,
+                    series.samples.values[static_cast<std::size_t>(known.next - series.forgotten)]);
+  known.queue.leave_before(from);
+  return known.queue.best();
 }
 
 const store::Histograms* SubqueryHistory::histograms(std::size_t place) const {

@@ -9,6 +9,7 @@
 
 #include "runtime/eval/evaluate.hpp"
 #include "runtime/store/cursor.hpp"
+#include "runtime/store/extreme_queue.hpp"
 #include "runtime/store/histograms.hpp"
 
 namespace signalbox::eval {
@@ -37,6 +38,9 @@ class SubqueryHistory {
   };
   const Window& window(Instant first, Instant end, bool keep_names);
   store::SamplesView numbers(std::size_t place, Instant first, Instant end) const;
+  // The least or the greatest of these numbers, of which there are some. Asked for one of both alone, and
+  // forward in time, it costs what comes new.
+  double extreme(std::size_t place, bool greatest, Instant first, Instant end);
   const store::Histograms* histograms(std::size_t place) const;  // of all instants; null: none
 
  private:
@@ -49,7 +53,17 @@ class SubqueryHistory {
     Labels labels;
     store::Samples samples;
     store::Histograms histograms;
+    std::uint64_t forgotten = 0;  // samples before these
+    struct Extremes {
+      store::ExtremeQueue queue;
+      std::uint64_t first = 0, next = 0;  // what was asked about last begins there, and ends before `next`
+    };
+    std::optional<Extremes> extremes;
   };
+  struct Range {
+    std::size_t first, end;
+  };
+  Range range(const Series& series, Instant first, Instant end) const;
   void drop_unused();
 
   std::deque<Run> runs_;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "runtime/store/extrapolate.hpp"
+#include "runtime/store/extreme_queue.hpp"
 
 namespace signalbox::store {
 
@@ -205,27 +206,13 @@ void MovingWindows::add_resets(std::size_t from, std::size_t to, double* change)
   }
 }
 
-// A queue of candidates, best first: each sample enters and leaves once.
 void MovingWindows::extremes(bool most, std::size_t n, double* value) const {
-  Places queue;
-  std::size_t head = 0;
+  ExtremeQueue queue(most);
   std::uint32_t next = first_[0];
-  // Of equals the first one stays: −0 and 0 are equal.
-  const auto better = [&](double a, double b) { return std::isnan(b) || (most ? a > b : a < b); };
   for (std::size_t i = 0; i < n; ++i) {
-    if (next < first_[i]) next = first_[i];
-    for (; next < last_[i]; ++next) {
-      const double v = samples_.values[next];
-      if (std::isnan(v) && queue.size() > head && !std::isnan(samples_.values[queue.back()])) {
-        // NaN counts only where nothing else is: it stands last and gives way to every number.
-        queue.push_back(next);
-        continue;
-      }
-      while (queue.size() > head && better(v, samples_.values[queue.back()])) queue.pop_back();
-      queue.push_back(next);
-    }
-    while (head < queue.size() && queue[head] < first_[i]) ++head;
-    if (head < queue.size()) value[i] = samples_.values[queue[head]];
+    for (next = std::max(next, first_[i]); next < last_[i]; ++next) queue.add(next, samples_.values[next]);
+    queue.leave_before(first_[i]);
+    if (!queue.empty()) value[i] = queue.best();
   }
 }
 

@@ -6,6 +6,8 @@
 #include <map>
 #include <random>
 
+#include "runtime/store/window.hpp"
+
 namespace signalbox::eval {
 namespace {
 
@@ -116,6 +118,13 @@ TEST(SubqueryHistory, KeptIsWhatIsMadeAnew) {
                   want.numbers[row].times);
         ASSERT_EQ(std::vector<double>(numbers.values.begin(), numbers.values.end()),
                   want.numbers[row].values);
+        if (numbers.size() == 0) continue;
+        const bool greatest = seed % 3 == 0;
+        const auto extreme =
+            store::window_value(numbers, greatest ? RangeFn::max_over_time : RangeFn::min_over_time,
+                                Instant{end}, Duration{length}, Semantics::prometheus3, {});
+        ASSERT_EQ(history.extreme(got.place[row], greatest, Instant{first}, Instant{end}), extreme)
+            << seed << " " << move;
       }
     }
   }
