@@ -82,11 +82,11 @@ std::string why_nothing(const plan::Plan& plan, const store::SeriesStore& store)
   return {};
 }
 
-// `@` and negative offsets look outside the instants that are asked about.
-void look_elsewhere(const plan::Plan& plan, HistoryRequest& request) {
+// `@` and negative offsets look outside the instants that are asked about. `named`: whether `@` counts here.
+void look_elsewhere(const plan::Plan& plan, bool named, HistoryRequest& request) {
   const auto reach = [&](const plan::Window& window) {
     if (!request.from || !request.to) return;
-    if (window.at) {
+    if (window.at && named) {
       request.from = std::min(*request.from, *window.at);
       request.to = std::max(*request.to, *window.at);
     }
@@ -174,7 +174,8 @@ int run_eval(const EvalOptions& options) {
   request.from = range ? options.from : at;
   if (request.from) request.from = *request.from - warm_up;
   request.to = range ? options.to : at;
-  look_elsewhere(plan, request);
+  // A server is asked for what each selector looks at, which may be far away.
+  look_elsewhere(plan, !is_url(options.data) || range, request);
   // Under other semantics than the server's own, only its samples are of use.
   if (range && !options.semantics && warm_up.ms == 0) request.step = options.step;
   const Result<History> history = options.data.empty()

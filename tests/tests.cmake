@@ -100,6 +100,7 @@ signalbox_test(property/store_crash_test.cpp sb_journal sb_test_support)
 
 signalbox_test(unit/evaluate_test.cpp sb_eval)
 signalbox_test(unit/hold_test.cpp sb_eval)
+signalbox_test(unit/leaf_spans_test.cpp sb_lower)
 signalbox_test(property/panel_equality_test.cpp sb_lower sb_eval)
 signalbox_test(property/kleene_property_test.cpp sb_eval)
 signalbox_test(unit/plan_test.cpp sb_plan)

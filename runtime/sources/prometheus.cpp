@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "runtime/plan/leaf_spans.hpp"
 #include "runtime/promql/leaf_text.hpp"
 
 namespace signalbox::sources {
@@ -13,7 +14,7 @@ namespace {
 
 // What one request asks for of one selector is halved where it is too much, and not below this.
 constexpr Duration smallest_piece = minutes(5);
-// How much more of `up` is read, so that the latest scrapes are followed by another.
+// How much more of `up` is read.
 constexpr Duration up_ahead = minutes(5);
 
 std::string regex_quoted(std::string_view text) {
@@ -75,12 +76,41 @@ Result<Semantics> PrometheusHistory::semantics_by(const Result<std::string>& ver
   return version.error();
 }
 
+namespace {
+
+// Whether anything is asked about at an instant that is named.
+bool looks_elsewhere(const plan::Plan& plan) {
+  return std::any_of(plan.leaves.begin(), plan.leaves.end(),
+                     [](const plan::Leaf& leaf) { return leaf.window.at.has_value(); }) ||
+         std::any_of(plan.nodes.begin(), plan.nodes.end(),
+                     [](const plan::Node& node) { return node.subquery.window.at.has_value(); });
+}
+
+// Those that meet become one.
+std::vector<plan::Span> merged(std::vector<plan::Span> spans) {
+  std::sort(spans.begin(), spans.end(),
+            [](const plan::Span& a, const plan::Span& b) { return a.from < b.from; });
+  std::vector<plan::Span> out;
+  for (const plan::Span& span : spans) {
+    if (!out.empty() && span.from <= out.back().to)
+      out.back().to = std::max(out.back().to, span.to);
+    else
+      out.push_back(span);
+  }
+  return out;
+}
+
+}  // namespace
+
 struct PrometheusHistory::Load {
-  std::vector<std::vector<Matcher>> selectors;
+  struct Part {  // what is asked for of one selector
+    std::vector<Matcher> selector;
+    Instant begin, to;
+  };
+  std::vector<Part> parts;  // of one selector in the order of time
   bool up_asked = false;
-  Instant begin, to;
   Instant complete_to;
-  std::size_t selector = 0;
+  std::size_t part = 0;
   Instant at;  // where the next piece begins
   Duration piece;
   std::map<Labels, LoadedSeries> series;
@@ -89,15 +119,23 @@ struct PrometheusHistory::Load {
   std::function<void(double)> progress;
   std::function<void(Result<PrometheusReport>)> done;
 
-  // The `up` of the jobs that there are samples of, in one selector.
-  std::optional<std::vector<Matcher>> up() const {
+  // The `up` of the jobs that there are samples of, in one selector, wherever something was asked for and a
+  // little further, so that the latest scrapes are followed by another.
+  std::vector<Part> up() const {
     std::set<std::string> jobs;
     for (const auto& [labels, s] : series)
       if (!labels.get("job").empty() && !labels.get("instance").empty())
         jobs.insert(regex_quoted(labels.get("job")));
-    if (jobs.empty()) return std::nullopt;
-    return std::vector<Matcher>{{std::string(metric_name_label), MatchOp::equal, "up"},
-                                {"job", MatchOp::regex, fmt::format("{}", fmt::join(jobs, "|"))}};
+    if (jobs.empty()) return {};
+    std::vector<plan::Span> spans;
+    for (const Part& one : parts) spans.push_back({one.begin, one.to + up_ahead});
+    std::vector<Part> out;
+    for (const plan::Span& span : merged(std::move(spans)))
+      out.push_back({{{std::string(metric_name_label), MatchOp::equal, "up"},
+                      {"job", MatchOp::regex, fmt::format("{}", fmt::join(jobs, "|"))}},
+                     span.from,
+                     span.to});
+    return out;
   }
   void take(RawSamples::Answer&& answer) {
     report.passed_over += answer.passed_over;
@@ -114,14 +152,37 @@ struct PrometheusHistory::Load {
 void PrometheusHistory::read(const plan::Plan& plan, Instant begin, Instant to, store::SeriesStore& store,
                              std::function<void(double)> progress,
                              std::function<void(Result<PrometheusReport>)> done) {
+  Spans spans;
+  for (const plan::Leaf& leaf : plan.leaves) spans[leaf.matchers] = {{begin, to}};
+  read_spans(spans, to, store, std::move(progress), std::move(done));
+}
+
+void PrometheusHistory::load(const plan::Plan& plan, Instant from, Instant to, store::SeriesStore& store,
+                             std::function<void(double)> progress,
+                             std::function<void(Result<PrometheusReport>)> done) {
+  // As a rule all of it: a series that was read from later on than others would look as if born then.
+  if (!looks_elsewhere(plan))
+    return read(plan, from - plan::longest_window(plan) - plan.lookback, to, store, std::move(progress),
+                std::move(done));
+  Spans spans;
+  const std::vector<std::optional<plan::Span>> of_leaf = plan::leaf_spans(plan, from, to);
+  Instant last = to;
+  for (std::size_t i = 0; i < of_leaf.size(); ++i) {
+    if (!of_leaf[i]) continue;
+    spans[plan.leaves[i].matchers].push_back(*of_leaf[i]);
+    last = std::max(last, of_leaf[i]->to);
+  }
+  read_spans(spans, last, store, std::move(progress), std::move(done));
+}
+
+void PrometheusHistory::read_spans(const Spans& spans, Instant to, store::SeriesStore& store,
+                                   std::function<void(double)> progress,
+                                   std::function<void(Result<PrometheusReport>)> done) {
   auto load = std::make_shared<Load>();
-  std::set<std::vector<Matcher>> selectors;
-  for (const plan::Leaf& leaf : plan.leaves) selectors.insert(leaf.matchers);
-  load->selectors.assign(selectors.begin(), selectors.end());
-  load->begin = begin;
-  load->to = to;
+  for (const auto& [selector, of_it] : spans)
+    for (const plan::Span& span : merged(of_it)) load->parts.push_back({selector, span.from, span.to});
   load->complete_to = to;
-  load->at = load->begin;
+  if (!load->parts.empty()) load->at = load->parts[0].begin;
   load->piece = samples_->stretch();
   load->store = &store;
   load->progress = std::move(progress);
@@ -135,46 +196,38 @@ void PrometheusHistory::read(const plan::Plan& plan, Instant begin, Instant to, 
   });
 }
 
-void PrometheusHistory::load(const plan::Plan& plan, Instant from, Instant to, store::SeriesStore& store,
-                             std::function<void(double)> progress,
-                             std::function<void(Result<PrometheusReport>)> done) {
-  read(plan, from - plan::longest_window(plan) - plan.lookback, to, store, std::move(progress),
-       std::move(done));
-}
-
 void PrometheusHistory::next(const std::shared_ptr<Load>& load) {
-  if (load->at >= load->to) {
-    ++load->selector;
-    load->at = load->begin;
+  if (load->part < load->parts.size() && load->at >= load->parts[load->part].to) {
     load->piece = samples_->stretch();
+    if (++load->part < load->parts.size()) load->at = load->parts[load->part].begin;
   }
-  if (load->selector >= load->selectors.size()) {
-    const auto up = load->up_asked ? std::nullopt : load->up();
+  if (load->part >= load->parts.size()) {
+    const std::vector<Load::Part> up = load->up_asked ? std::vector<Load::Part>{} : load->up();
     load->up_asked = true;
-    if (!up) return finish(load);
-    load->selectors.push_back(*up);
-    load->to = load->to + up_ahead;
+    if (up.empty()) return finish(load);
+    load->at = up[0].begin;
+    load->parts.insert(load->parts.end(), up.begin(), up.end());
   }
-  const Instant end = std::min(load->at + load->piece, load->to);
-  samples_->read(load->selectors[load->selector], load->at, end,
-                 [this, load, end](Result<RawSamples::Answer> answer) {
-                   if (!answer) {
-                     if (answer.error().code != ErrorCode::limit_exceeded || load->piece <= smallest_piece)
-                       return load->done(answer.error());
-                     load->piece.ms = std::max(smallest_piece.ms, load->piece.ms / 2);
-                     return next(load);
-                   }
-                   load->take(*std::move(answer));
-                   load->at = end;
-                   if (load->progress) {
-                     const double of_selector =
-                         static_cast<double>((end - load->begin).ms) /
-                         static_cast<double>(std::max<std::int64_t>(1, (load->to - load->begin).ms));
-                     load->progress((static_cast<double>(load->selector) + of_selector) /
-                                    static_cast<double>(load->selectors.size() + (load->up_asked ? 0 : 1)));
-                   }
-                   next(load);
-                 });
+  const Load::Part& part = load->parts[load->part];
+  const Instant end = std::min(load->at + load->piece, part.to);
+  samples_->read(part.selector, load->at, end, [this, load, end](Result<RawSamples::Answer> answer) {
+    if (!answer) {
+      if (answer.error().code != ErrorCode::limit_exceeded || load->piece <= smallest_piece)
+        return load->done(answer.error());
+      load->piece.ms = std::max(smallest_piece.ms, load->piece.ms / 2);
+      return next(load);
+    }
+    load->take(*std::move(answer));
+    load->at = end;
+    if (load->progress) {
+      const Load::Part& here = load->parts[load->part];
+      const double of_part = static_cast<double>((end - here.begin).ms) /
+                             static_cast<double>(std::max<std::int64_t>(1, (here.to - here.begin).ms));
+      load->progress((static_cast<double>(load->part) + of_part) /
+                     static_cast<double>(load->parts.size() + (load->up_asked ? 0 : 1)));
+    }
+    next(load);
+  });
 }
 
 void PrometheusHistory::finish(const std::shared_ptr<Load>& load) {

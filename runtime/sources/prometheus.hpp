@@ -2,12 +2,14 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "runtime/base/host.hpp"
 #include "runtime/formats/prometheus_json.hpp"
+#include "runtime/plan/leaf_spans.hpp"
 #include "runtime/plan/plan.hpp"
 #include "runtime/sources/raw_samples.hpp"
 
@@ -74,6 +76,9 @@ class PrometheusHistory {
 
  private:
   struct Load;
+  using Spans = std::map<std::vector<Matcher>, std::vector<plan::Span>>;  // by selector
+  void read_spans(const Spans& spans, Instant to, store::SeriesStore& store,
+                  std::function<void(double)> progress, std::function<void(Result<PrometheusReport>)> done);
   void next(const std::shared_ptr<Load>& load);
   void finish(const std::shared_ptr<Load>& load);
 

@@ -4,10 +4,30 @@
 #include <cassert>
 #include <cmath>
 
+#include "runtime/base/vectors.hpp"
 #include "runtime/store/extrapolate.hpp"
 #include "runtime/store/extreme_queue.hpp"
 
 namespace signalbox::store {
+
+namespace {
+
+// Whether all of `n` windows [first, last) have `needs` samples.
+SIGNALBOX_VECTORS bool have_enough(const std::uint32_t* first, const std::uint32_t* last, std::uint32_t needs,
+                                   std::size_t n, WindowState* state) {
+  static_assert(static_cast<int>(WindowState::value) == 0 && static_cast<int>(WindowState::too_few) == 1);
+  static_assert(sizeof(WindowState) == 1);
+  unsigned short_of = 0;
+  SIGNALBOX_NO_ALIASES
+  for (std::size_t i = 0; i < n; ++i) {
+    const unsigned lacks = last[i] < first[i] + needs ? 1 : 0;
+    short_of |= lacks;
+    state[i] = static_cast<WindowState>(lacks);
+  }
+  return short_of == 0;
+}
+
+}  // namespace
 
 void MovingWindows::load(Cursor& series, Instant from, Duration step, std::size_t count, Duration reach) {
   from_ = from;
@@ -386,14 +406,7 @@ MovingWindows::Seen MovingWindows::one_by_one(const Range& range, std::size_t fi
   make_tables();
   windows(range.length, range.offset, range.semantics, first, n);
   const auto needs = static_cast<std::uint32_t>(range_fn_needs(range.fn));
-  unsigned short_of = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    const unsigned lacks = last_[i] < first_[i] + needs ? 1 : 0;
-    short_of |= lacks;
-    state[i] = static_cast<WindowState>(lacks);
-  }
-  static_assert(static_cast<int>(WindowState::value) == 0 && static_cast<int>(WindowState::too_few) == 1);
-  const bool all = short_of == 0;
+  const bool all = have_enough(first_.data, last_.data, needs, n, state);
   if (!all) {
     for (std::size_t i = 0; i < n; ++i) {
       if (state[i] == WindowState::value) continue;
