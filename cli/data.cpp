@@ -53,10 +53,12 @@ Result<History> load_files(const std::string& location, const std::string& cache
   std::error_code failed;
   if (fs::is_directory(location, failed)) {
     for (const fs::directory_entry& entry : fs::directory_iterator(location, failed))
-      if (entry.is_regular_file(failed)) files.push_back(entry.path().string());
+      if (entry.is_regular_file(failed) && !entry.path().filename().string().starts_with('.'))
+        files.push_back(entry.path().string());
     std::sort(files.begin(), files.end());
     if (files.empty())
-      return Error{ErrorCode::not_found, fmt::format("{}: there is no file in it", location)};
+      return Error{ErrorCode::not_found, fmt::format("{}: there is no file in it", location),
+                   "name a file of recorded text, a folder of them, or a Prometheus' data directory"};
   } else {
     files.push_back(location);
   }
