@@ -142,7 +142,7 @@ Processor Engine::Parts::processor() const {
   const auto has = [&](const char* feature) {
     return std::find(features.begin(), features.end(), feature) != features.end();
   };
-  return {has("+fma"), has("+avx512bw") && has("+avx512vl") ? 16u : 0u};
+  return {has("+fma"), has("+avx512bw") && has("+avx512vl") ? 16u : has("+avx2") ? 8u : 0u};
 }
 
 llvm::Error Engine::Parts::optimise(llvm::Module& module) {
