@@ -12,6 +12,12 @@ using plan::Index;
 constexpr Instant always{std::numeric_limits<std::int64_t>::max()};
 constexpr Instant never{std::numeric_limits<std::int64_t>::min()};
 
+// Whether an instance that is not watched finds a place at the next tick, since another has left it.
+bool has_room_for_unwatched(const State& state, const std::string& declaration, std::size_t instances,
+                            std::uint32_t most) {
+  return instances < most && state.unwatched.count(declaration) != 0;
+}
+
 Instant settled_until(const plan::Policy& policy, const PolicyState& p, Instant at) {
   if (p.episode && (!is_outcome(p.episode->state) || policy.anchor == plan::none)) return never;
   if (p.unknown_ticks == 0) return always;
@@ -25,8 +31,9 @@ Instant settled_until(const plan::Policy& policy, const PolicyState& p, Instant 
 Instant settled_until(const plan::Plan& plan, const State& state, Index index) {
   const plan::Slo& slo = plan.slos[index];
   Instant until = always;
+  std::size_t instances = 0;
   for (auto at = state.slos.lower_bound({slo.name, Labels{}});
-       at != state.slos.end() && at->first.first == slo.name; ++at) {
+       at != state.slos.end() && at->first.first == slo.name; ++at, ++instances) {
     const SloState& s = at->second;
     const auto restless = [](const RowState& r) { return r.clipped || (r.active && !r.told); };
     if (std::any_of(s.rows.begin(), s.rows.end(), restless)) return never;
@@ -34,7 +41,7 @@ Instant settled_until(const plan::Plan& plan, const State& state, Index index) {
     if (!s.missing_told) return never;
     if (!slo.per.empty()) until = std::min(until, *s.missing_since + slo.period);  // then it is forgotten
   }
-  return until;
+  return has_room_for_unwatched(state, slo.name, instances, slo.max_instances) ? never : until;
 }
 
 Instant policies_settled_until(const plan::Plan& plan, const State& state, Instant at) {
@@ -50,10 +57,13 @@ Instant policies_settled_until(const plan::Plan& plan, const State& state, Insta
   for (const auto& [name, target] : state.targets)
     for (const auto& [anchor, outcome] : target.episodes)
       until = std::min(until, outcome + spans_kept(plan) + milliseconds(1));
-  for (const plan::Policy& policy : plan.policies)
+  for (const plan::Policy& policy : plan.policies) {
+    std::size_t instances = 0;
     for (auto p = state.policies.lower_bound({policy.name, Labels{}});
-         p != state.policies.end() && p->first.first == policy.name; ++p)
+         p != state.policies.end() && p->first.first == policy.name; ++p, ++instances)
       until = std::min(until, settled_until(policy, p->second, at));
+    if (has_room_for_unwatched(state, policy.name, instances, policy.max_instances)) return never;
+  }
   return until;
 }
 
