@@ -159,9 +159,8 @@ Column StoreProvider::read(const LeafQuery& query) {
     }
     if (!out.histogram.empty()) out.histogram.emplace_back();
     if (tick) {
-      const auto kept =
-          std::find_if(moving_.begin(), moving_.end(), [&](const Moving& m) { return m.id == id; });
-      if (kept != moving_.end() && kept->has(*tick, 1)) {
+      Moving* const kept = windows_at(id, *tick);
+      if (kept != nullptr) {
         const Signal signal = moving_value(kept->windows, query, *tick - kept->first);
         out.value.push_back(signal.value);
         out.evidence.push_back(static_cast<std::uint8_t>(signal.evidence));
@@ -270,7 +269,13 @@ void StoreProvider::expect_panels(Instant from, Duration step, std::size_t ticks
   grid_ = {from, step, reach, ticks};
   stretch_ = ticks;
   for (Moving& m : moving_) m.id = none;  // their memory is used again
+  moving_places_.clear();
   round_ += 1;
+}
+
+StoreProvider::Moving* StoreProvider::moving_of(store::SeriesId id) {
+  const std::uint32_t place = id < moving_places_.size() ? moving_places_[id] : 0;
+  return place == 0 ? nullptr : &moving_[place - 1];
 }
 
 void StoreProvider::next_panels() {
@@ -281,29 +286,30 @@ void StoreProvider::next_panels() {
 // Null where the series of this round do not fit even if as few as `ticks` instants of each are kept: keeping
 // the latest would keep none until it is asked about again, and all would be read for each panel.
 StoreProvider::Moving* StoreProvider::room_for(store::SeriesId id, std::size_t ticks) {
-  const auto known =
-      std::find_if(moving_.begin(), moving_.end(), [&](const Moving& m) { return m.id == id; });
-  if (known == moving_.end()) {
+  Moving* const known = moving_of(id);
+  if (known == nullptr) {
     const auto oldest = std::min_element(moving_.begin(), moving_.end(),
                                          [](const Moving& a, const Moving& b) { return a.used < b.used; });
     if (oldest != moving_.end() && oldest->round != round_) return &*oldest;
   }
-  std::size_t held = 0;
-  for (const Moving& m : moving_) held += m.windows.bytes();
-  if (held < kept_bytes_) return known != moving_.end() ? &*known : &moving_.emplace_back();
-  if (stretch_ <= ticks) return known != moving_.end() ? &*known : nullptr;
+  if (held_ < kept_bytes_) return known != nullptr ? known : &moving_.emplace_back();
+  if (stretch_ <= ticks) return known;
   stretch_ = std::max(ticks, stretch_ / shorter);
   moving_.clear();
+  moving_places_.clear();
+  held_ = 0;
   return &moving_.emplace_back();
 }
 
 StoreProvider::Stretch StoreProvider::windows_of(store::SeriesId id, const PanelQuery& query) {
   const auto first = static_cast<std::size_t>((query.from - grid_.from).ms / grid_.step.ms);
-  const auto known = std::find_if(moving_.begin(), moving_.end(),
-                                  [&](const Moving& m) { return m.id == id && m.has(first, query.ticks); });
-  const bool there = known != moving_.end();
+  Moving* kept = moving_of(id);
+  const bool there = kept != nullptr && kept->has(first, query.ticks);
   const Duration reach = reach_of(*query.leaf, query.lookback);
-  Moving* const kept = reach > grid_.reach ? nullptr : there ? &*known : room_for(id, query.ticks);
+  if (reach > grid_.reach)
+    kept = nullptr;
+  else if (!there)
+    kept = room_for(id, query.ticks);
   series_.open(id);
   if (kept == nullptr) {
     passing_.load(series_, query.from, grid_.step, query.ticks, reach);
@@ -311,14 +317,42 @@ StoreProvider::Stretch StoreProvider::windows_of(store::SeriesId id, const Panel
   }
   kept->used = ++uses_;
   kept->round = round_;
-  if (!there) {
-    kept->id = id;
-    kept->first = stretch_ < grid_.ticks ? first : 0;
-    kept->end = std::min(grid_.ticks, kept->first + std::max(stretch_, query.ticks));
-    kept->windows.load(series_, grid_.from + grid_.step * static_cast<std::int64_t>(kept->first), grid_.step,
-                       kept->end - kept->first, grid_.reach);
-  }
+  if (!there) load(*kept, id, first, query.ticks);
   return {kept->windows, first - kept->first};
+}
+
+// From `first` on, `ticks` instants or as many as are kept at a time.
+void StoreProvider::load(Moving& into, store::SeriesId id, std::size_t first, std::size_t ticks) {
+  if (into.id != none) moving_places_[into.id] = 0;
+  if (moving_places_.size() <= id)
+    moving_places_.resize(std::max<std::size_t>(store_.series_count(), id + 1), 0);
+  moving_places_[id] = static_cast<std::uint32_t>(&into - moving_.data()) + 1;
+  into.id = id;
+  into.used = ++uses_;
+  into.round = round_;
+  into.first = stretch_ < grid_.ticks ? first : 0;
+  into.end = std::min(grid_.ticks, into.first + std::max(stretch_, ticks));
+  held_ -= into.windows.bytes();
+  into.windows.load(series_, grid_.from + grid_.step * static_cast<std::int64_t>(into.first), grid_.step,
+                    into.end - into.first, grid_.reach);
+  held_ += into.windows.bytes();
+}
+
+// Null where a look at the samples themselves costs less. A series that is looked at over and over at single
+// instants, as where decisions are made, gets windows when the looks have cost about as much as they do.
+StoreProvider::Moving* StoreProvider::windows_at(store::SeriesId id, std::size_t tick) {
+  constexpr std::uint16_t worthwhile = 64;
+  constexpr std::size_t least_ticks = 64;
+  Moving* kept = moving_of(id);
+  if (kept != nullptr && kept->has(tick, 1)) return kept;
+  if (looked_up_.size() <= id) looked_up_.resize(std::max<std::size_t>(store_.series_count(), id + 1), 0);
+  if (++looked_up_[id] < worthwhile) return nullptr;
+  looked_up_[id] = 0;
+  kept = room_for(id, least_ticks);
+  if (kept == nullptr) return nullptr;
+  series_.open(id);
+  load(*kept, id, tick, std::min(least_ticks, grid_.ticks - tick));
+  return kept;
 }
 
 std::size_t StoreProvider::selector(const plan::Leaf& leaf) {

@@ -69,7 +69,10 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
   };
   Stretch windows_of(store::SeriesId id, const PanelQuery& query);
   struct Moving;
+  Moving* moving_of(store::SeriesId id);
   Moving* room_for(store::SeriesId id, std::size_t ticks);
+  Moving* windows_at(store::SeriesId id, std::size_t tick);
+  void load(Moving& into, store::SeriesId id, std::size_t first, std::size_t ticks);
   std::optional<std::size_t> kept_tick(const LeafQuery& query) const;
   Signal moving_value(store::MovingWindows& windows, const LeafQuery& query, std::size_t tick);
   Panel::Row coverage(store::MovingWindows& windows, const plan::Window& window, std::size_t first,
@@ -97,9 +100,12 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
     bool has(std::size_t from, std::size_t ticks) const { return first <= from && from + ticks <= end; }
     store::MovingWindows windows;
   };
-  std::vector<Moving> moving_;    // of the series last asked about
-  store::MovingWindows passing_;  // of one that there is no room to keep, over one panel
-  std::size_t stretch_ = 0;       // so many instants of a series are kept at a time
+  std::vector<Moving> moving_;                // of the series last asked about
+  std::vector<std::uint32_t> moving_places_;  // by series: its place there, and one; 0 where it has none
+  std::size_t held_ = 0;                      // bytes of them
+  std::vector<std::uint16_t> looked_up_;      // by series: how often without windows that were kept
+  store::MovingWindows passing_;              // of one that there is no room to keep, over one panel
+  std::size_t stretch_ = 0;                   // so many instants of a series are kept at a time
   std::uint64_t uses_ = 0, round_ = 0;
   std::vector<store::WindowState> states_;
 };
