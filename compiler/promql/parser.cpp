@@ -74,7 +74,7 @@ class Parser {
   ExprPtr run() {
     if (now().kind == Token::Kind::end) fail(now(), "there is no expression");
     ExprPtr out = binary(0);
-    if (now().kind != Token::Kind::end) fail(now(), fmt::format("`{}` is unexpected here", shown(now())));
+    if (now().kind != Token::Kind::end) fail(now(), fmt::format("{} is unexpected here", shown(now())));
     return out;
   }
 
@@ -102,7 +102,9 @@ class Parser {
   void expect(std::string_view sign, std::string_view why) {
     if (!take_sign(sign)) fail(now(), fmt::format("`{}` is missing {}", sign, why));
   }
-  static std::string shown(const Token& t) { return t.kind == Token::Kind::end ? "the end" : t.text; }
+  static std::string shown(const Token& t) {
+    return t.kind == Token::Kind::end ? "the end" : "`" + t.text + "`";
+  }
   [[noreturn]] static void fail(std::size_t begin, std::size_t end, std::string message,
                                 std::string hint = {}) {
     throw Failure{{begin, std::max(end, begin), std::move(message), std::move(hint)}};
@@ -194,18 +196,18 @@ class Parser {
     const bool with_modifiers = e.on || !e.labels.empty() || e.group != Expr::Group::none;
     for (const ExprPtr& side : e.args)
       if (side->sort != Sort::scalar && side->sort != Sort::vector)
-        fail(*side, fmt::format("`{}` works on numbers and instant vectors, and this is {}", shown(sign),
+        fail(*side, fmt::format("{} works on numbers and instant vectors, and this is {}", shown(sign),
                                 describe(side->sort)));
     const bool scalars = e.args[0]->sort == Sort::scalar && e.args[1]->sort == Sort::scalar;
     const bool mixed = !scalars && (e.args[0]->sort == Sort::scalar || e.args[1]->sort == Sort::scalar);
     if (is_set_op(e.op) && (scalars || mixed))
-      fail(sign, fmt::format("`{}` works on instant vectors only", shown(sign)),
+      fail(sign, fmt::format("{} works on instant vectors only", shown(sign)),
            "write vector(…) around a number");
     if ((scalars || mixed) && with_modifiers)
       fail(sign, "only two instant vectors are matched by labels",
            "leave out `on`, `ignoring` and the group");
     if (scalars && is_comparison(e.op) && !e.returns_bool)
-      fail(sign, "a comparison of two numbers needs `bool`", fmt::format("write {} bool", shown(sign)));
+      fail(sign, "a comparison of two numbers needs `bool`", fmt::format("write {} bool", sign.text));
     e.sort = scalars ? Sort::scalar : Sort::vector;
   }
 
@@ -264,7 +266,7 @@ class Parser {
 
   Duration duration() {
     if (now().kind != Token::Kind::duration)
-      fail(now(), fmt::format("a duration is missing, and `{}` is none", shown(now())), "as 5m or 1h30m");
+      fail(now(), fmt::format("a duration is missing, and {} is none", shown(now())), "as 5m or 1h30m");
     if (now().duration > plan::longest_duration) fail(now(), "this is longer than a thousand years");
     return tokens_[at_++].duration;
   }
@@ -409,7 +411,7 @@ class Parser {
       while (!at_sign("}")) {
         matcher(*e, named);
         if (!take_sign(",") && !at_sign("}"))
-          fail(now(), fmt::format("`{}` is no `,` and no `}}`", shown(now())));
+          fail(now(), fmt::format("{} is no `,` and no `}}`", shown(now())));
       }
       ++at_;
     }
@@ -439,7 +441,7 @@ class Parser {
   void matcher(Expr& e, bool& named) {
     const Token& name = now();
     if (name.kind != Token::Kind::word && name.kind != Token::Kind::text)
-      fail(name, fmt::format("a label is missing, and `{}` is none", shown(name)));
+      fail(name, fmt::format("a label is missing, and {} is none", shown(name)));
     ++at_;
     Matcher m{name.text, MatchOp::equal, {}};
     const bool names = name.kind == Token::Kind::text && (at_sign(",") || at_sign("}"));
@@ -475,13 +477,12 @@ class Parser {
     std::vector<std::string> out;
     while (!at_sign(")")) {
       if (now().kind != Token::Kind::word && now().kind != Token::Kind::text)
-        fail(now(), fmt::format("a label is missing, and `{}` is none", shown(now())));
+        fail(now(), fmt::format("a label is missing, and {} is none", shown(now())));
       if (now().kind == Token::Kind::word && !is_label_name(now().text))
         fail(now(), fmt::format("`{}` is not a label's name", now().text));
       out.push_back(now().text);
       ++at_;
-      if (!take_sign(",") && !at_sign(")"))
-        fail(now(), fmt::format("`{}` is no `,` and no `)`", shown(now())));
+      if (!take_sign(",") && !at_sign(")")) fail(now(), fmt::format("{} is no `,` and no `)`", shown(now())));
     }
     ++at_;
     return out;
@@ -495,7 +496,7 @@ class Parser {
       if (take_sign(",")) {
         if (at_sign(")")) fail(now(), "an argument is missing after the comma");
       } else if (!at_sign(")")) {
-        fail(now(), fmt::format("`{}` is no `,` and no `)`", shown(now())));
+        fail(now(), fmt::format("{} is no `,` and no `)`", shown(now())));
       }
     }
     ++at_;

@@ -184,7 +184,8 @@ std::optional<Fault> unanswerable(const promql_text::Expr& e) {
   if (e.at)
     return Fault{&e, "`@` is one instant, and a program is evaluated at every tick",
                  "`signalbox eval --promql` takes it"};
-  if (e.offset.ms < 0) return Fault{&e, "a negative offset looks into the future", "leave the minus out"};
+  if (e.offset.ms < 0)
+    return Fault{&e, "a negative offset looks into the future", "ask for it with eval --promql"};
   for (const auto& arg : e.args)
     if (auto fault = unanswerable(*arg)) return fault;
   return std::nullopt;

@@ -380,6 +380,14 @@ TypedPtr Typer::slo_member(const Expr& e, std::uint32_t slo) {
         return fail(Code::bad_argument, e.span, "exhaustion is worked out over a plain window",
                     "write exhaustion(1h)");
     }
+    using Kind = syntax::Indicator::Kind;
+    const bool slices =
+        std::any_of(decl.indicator.begin(), decl.indicator.end(), [](const syntax::Indicator& indicator) {
+          return indicator.kind == Kind::bad_slices || indicator.kind == Kind::good_slices;
+        });
+    if (slices && t->window.kind != plan::WindowKind::trailing)
+      return fail(Code::not_yet, e.args[0]->span, "slices are not counted from an event on yet",
+                  "write a plain window, as burn(5m), or ask for the condition of the slices itself");
   }
   return t;
 }

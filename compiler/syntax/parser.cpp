@@ -279,7 +279,7 @@ bool Parsed::check_tokens(const SourceSet& sources, const Limits& limits, Diagno
         break;
       case SloLexer::AT_SIGN:
         fault(Code::not_yet, "`@` is not supported yet",
-              "use `offset`, or give the time on the command line");
+              "use `offset`, give the time on the command line, or ask PromQL: eval --promql");
         break;
       default:
         break;

@@ -126,8 +126,7 @@ class Decider {
   void retire_if_spent(const plan::Policy& policy, const Labels& instance);
   void decide_policy(plan::Index index, const Labels& instance, double truth, plan::Evidence evidence,
                      const Evaluate& evaluate);
-  bool reason_gone(plan::Index index, PolicyState& p, bool known, bool holds,
-                   eval::Evaluation& evaluation) const;
+  bool reason_gone(plan::Index index, const PolicyState& p, eval::Evaluation& evaluation) const;
   void propose(plan::Index index, PolicyState& p, Instant anchor_or_tick, eval::Evaluation& evaluation);
   std::string refusal(plan::Index index, const PolicyState& p) const;
   bool acts_on(const std::string& policy, plan::Index target) const;

@@ -37,11 +37,21 @@ bool lacks_data(Evidence e) {
 
 constexpr const char* held_by_switch = "the kill switch is on";
 
-// How long a condition must hold, for the default end of an unanchored episode.
-Duration hold_time(const plan::Plan& plan, Index node) {
+// For how long a condition must have been false for an episode without an anchor and without `until` to end.
+// One tick of a false condition is not enough where it is held: a pause of the process or a flapping signal
+// would make two episodes of one.
+Duration clearing_time(const plan::Plan& plan, Index node) {
   const plan::Node& n = plan.nodes[node];
-  if (n.kind != plan::NodeKind::hold) return {};
-  return n.hold.kind == plan::Hold::Kind::time ? n.hold.time : plan.tick * n.hold.count;
+  if (n.kind != plan::NodeKind::hold) return plan.tick;
+  return n.hold.kind == plan::Hold::Kind::time ? std::max(n.hold.time, plan.tick) : plan.tick * n.hold.count;
+}
+
+// What has to be false so long. After one false tick what is held is false for its hold's length already, so
+// that it is what lies below; what was true at so many of the last ticks is not.
+Index clearing_condition(const plan::Plan& plan, Index node) {
+  const plan::Node& n = plan.nodes[node];
+  const bool of = n.kind == plan::NodeKind::hold && n.hold.kind == plan::Hold::Kind::of;
+  return of ? node : below_hold(plan, node);
 }
 
 }  // namespace
@@ -168,17 +178,20 @@ void Decider::decide_policy(Index index, const Labels& instance, double value, E
   else if (p.episode && p.episode->state == EpisodeState::verifying && before)
     verify(index, p, *before, evaluate);
 
-  // From when the condition ceases to hold, whatever the action is doing meanwhile.
-  if (p.episode && known && policy.anchor == plan::none)
-    p.clear_for = holds ? Duration{} : p.clear_for + plan_.tick;
   eval::Evaluation& evaluation = evaluate("", std::nullopt, nullptr, plan::none);
+  const RowValue inner = row_of(evaluation.column(below_hold(plan_, policy.when)), instance);
+  // From when the condition ceases to be true, whatever the action is doing meanwhile; and an episode that is
+  // to end stays so.
+  const RowValue clears = row_of(evaluation.column(clearing_condition(plan_, policy.when)), instance);
+  if (p.episode && policy.anchor == plan::none && clears.evidence == Evidence::value &&
+      p.clear_for < clearing_time(plan_, policy.when))
+    p.clear_for = clears.value != 0.0 ? Duration{} : p.clear_for + plan_.tick;
   std::optional<Instant> anchor;
   if (policy.anchor != plan::none) anchor = out_.state.targets[plan_.targets[policy.anchor].name].deploy;
   const bool waits = p.episode && p.episode->state == EpisodeState::refused;
   if (waits && holds) {
     propose(index, p, p.episode->anchor.value_or(p.episode->started), evaluation);
-  } else if (p.episode && (waits || is_outcome(p.episode->state)) &&
-             reason_gone(index, p, known, holds, evaluation)) {
+  } else if (p.episode && (waits || is_outcome(p.episode->state)) && reason_gone(index, p, evaluation)) {
     if (waits) end(index, p, EpisodeState::lapsed, "there is no reason to act any more");
     if (policy.anchor == plan::none) p.episode.reset();
     p.clear_for = {};
@@ -191,7 +204,6 @@ void Decider::decide_policy(Index index, const Labels& instance, double value, E
       propose(index, p, *anchor, evaluation);
     }
   }
-  const RowValue inner = row_of(evaluation.column(below_hold(plan_, policy.when)), instance);
   const bool on_its_way =
       inner.evidence == Evidence::value && inner.value != 0.0 && refusal(index, p).empty() &&
       !(p.episode && is_outcome(p.episode->state) && p.episode->anchor == anchor && anchor);
@@ -200,10 +212,8 @@ void Decider::decide_policy(Index index, const Labels& instance, double value, E
   pending_[{index, instance}] = on_its_way || acting;
 }
 
-// Whether an episode that does not act is over. One tick of a false condition is not enough: a pause of the
-// process or a flapping signal would make two episodes of one.
-bool Decider::reason_gone(Index index, PolicyState& p, bool known, bool holds,
-                          eval::Evaluation& evaluation) const {
+// Whether an episode that does not act is over.
+bool Decider::reason_gone(Index index, const PolicyState& p, eval::Evaluation& evaluation) const {
   const plan::Policy& policy = plan_.policies[index];
   if (policy.anchor != plan::none)
     return !is_outcome(p.episode->state) && now_ > *p.episode->anchor + policy.bound;
@@ -211,7 +221,7 @@ bool Decider::reason_gone(Index index, PolicyState& p, bool known, bool holds,
     const RowValue until = row_of(evaluation.column(policy.until), p.instance);
     return until.evidence == Evidence::value && until.value != 0.0;
   }
-  return known && !holds && p.clear_for >= hold_time(plan_, policy.when);
+  return p.clear_for >= clearing_time(plan_, policy.when);
 }
 
 void Decider::decide_again(const std::string& policy, const Labels& instance, const Evaluate& evaluate) {
