@@ -322,7 +322,8 @@ int main(int argc, char** argv) {
   } catch (const std::system_error&) {
     // fmt throws it when a write fails.
   } catch (const std::bad_alloc&) {
-    std::fputs("signalbox: there is not enough memory for this\n  help: ask for less at a time\n", stderr);
+    std::fputs("signalbox: there is not enough memory for this\n      help: ask for less at a time\n",
+               stderr);
     return signalbox::cli::exit_program;
   }
   std::fputs("signalbox: the output could not be written\n", stderr);

@@ -67,6 +67,8 @@ ChangeFinder::ChangeFinder(const plan::Plan& plan, eval::StoreProvider& leaves, 
   for (Index slo = 0; slo < plan.slos.size(); ++slo) read(roots_of_slo(slo));
   for (Index policy = 0; policy < plan.policies.size(); ++policy)
     read(roots_of_policy(policy).value_or(std::vector<Root>{}));
+  for (const plan::Target& target : plan.targets)
+    if (target.deployed != plan::none) read({Root{target.deployed}});
   leaves.expect_panels(ticks.from, plan.tick, ticks.count, reach);
 }
 

@@ -74,7 +74,8 @@ class Agenda {
         from_(from),
         next_(changes_.size(), 0),
         unchanged_(changes_.size(), true),
-        unsettled_(changes_.size(), false) {
+        unsettled_(changes_.size(), false),
+        timed_(changes_.size(), Instant{std::numeric_limits<std::int64_t>::min()}) {
     for (Index one = 0; one < changes_.size(); ++one) {
       if (changes_[one].every_tick)
         ++restless_;
@@ -112,7 +113,8 @@ class Agenda {
       const bool unsettled = until <= at + plan_.tick;
       restless_ += (unsettled ? 1 : 0) - (unsettled_[one] ? 1 : 0);
       unsettled_[one] = unsettled;
-      if (unsettled || until.ms == std::numeric_limits<std::int64_t>::max()) continue;
+      if (unsettled || until.ms == std::numeric_limits<std::int64_t>::max() || until == timed_[one]) continue;
+      timed_[one] = until;
       push({static_cast<std::size_t>(((until - from_).ms + plan_.tick.ms - 1) / plan_.tick.ms), one, false});
     }
   }
@@ -138,6 +140,7 @@ class Agenda {
   Instant from_;
   std::vector<std::size_t> next_;  // of each one's changes
   std::vector<bool> unchanged_, unsettled_;
+  std::vector<Instant> timed_;  // when each one's time runs out that was put on the agenda last
   std::vector<Due> due_;
   std::int64_t restless_ = 0;
 };
