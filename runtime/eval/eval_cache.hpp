@@ -10,7 +10,9 @@
 
 #include "runtime/eval/aggregate.hpp"
 #include "runtime/eval/align.hpp"
+#include "runtime/eval/conjuncts.hpp"
 #include "runtime/eval/evaluate.hpp"
+#include "runtime/eval/memo.hpp"
 #include "runtime/eval/subquery_history.hpp"
 
 namespace signalbox::eval {
@@ -37,6 +39,18 @@ struct RowIndex {
   std::unordered_map<Labels, std::uint32_t, LabelsHash> place;
 };
 
+// A condition of several conjuncts, and how it met its inputs when all of them were last worked out: good as
+// long as the leaves below it have the rows that they had then.
+struct Conjunction {
+  std::vector<Conjunct> parts;
+  std::vector<plan::Index> leaves;  // nodes below it
+  std::size_t refuter = 0;          // the part that was false last: it is likely to be so again
+  std::uint64_t tried = 0;          // the evaluation, or the run of a panel, in which no part was
+  std::shared_ptr<const Alignment> alignment;
+  std::vector<Rows> rows;  // by leaf, as an evaluation found them
+  Instant from, until;     // when the leaves have the rows that a panel found
+};
+
 struct EvalCache {
   struct Aligned {
     std::vector<Rows> inputs;
@@ -54,6 +68,11 @@ struct EvalCache {
   std::map<plan::Index, SubqueryHistory> subqueries;             // by node: what its input was
   std::map<const void*, RowIndex> row_indexes;                   // by the rows' address, which they hold
   std::size_t row_indexes_to_sweep = 16;
+  // By node; without parts where it is none. Of evaluations or of panels: one cache is not for both.
+  std::unordered_map<plan::Index, Conjunction> conjunctions;
+  std::vector<bool> panel_nodes;                   // panel_nodes(), on first need
+  std::uint64_t evaluations = 0;                   // so far
+  std::vector<std::unique_ptr<Memo>> spare_memos;  // of evaluations that have ended
   std::vector<bool> anchored;  // by node: depends on anchors, which move; filled on first need
 };
 
@@ -63,6 +82,12 @@ std::shared_ptr<const Alignment> aligned(const plan::Plan& plan, EvalCache& cach
                                          const std::vector<Rows>& rows, Semantics semantics);
 std::shared_ptr<const Grouping> grouped(const plan::Plan& plan, EvalCache& cache, plan::Index node,
                                         const Rows& input);
+
+// Null where `map` is not a condition of several conjuncts, or may not be left half worked out: where a hold
+// is below it, which counts instants.
+Conjunction* conjunction_of(const plan::Plan& plan, EvalCache& cache, plan::Index map);
+// Whether a condition's cells are all known to be false.
+bool all_false(const double* value, const std::uint8_t* evidence, std::size_t n);
 
 // What to say where Limits::subquery_samples are exceeded.
 std::string too_many_samples();

@@ -8,7 +8,9 @@
 #include <unordered_set>
 
 #include "runtime/eval/eval_cache.hpp"
+#include "runtime/eval/gather.hpp"
 #include "runtime/eval/leaf_window.hpp"
+#include "runtime/eval/memo.hpp"
 #include "runtime/eval/native_histogram.hpp"
 #include "runtime/eval/ops.hpp"
 #include "runtime/eval/rank.hpp"
@@ -40,29 +42,6 @@ Column all_of(Rows rows, Evidence evidence) {
 void canonicalise(Column& column) {
   for (double& value : column.value)
     if (std::isnan(value)) value = std::numeric_limits<double>::quiet_NaN();
-}
-
-// Gathers one input of a map; keeps what it gathered alive.
-struct Gathered {
-  std::vector<double> value;
-  std::vector<std::uint8_t> evidence;
-};
-ColumnView gather(const Column& input, const Alignment::Source& source, Evidence absent, Gathered& into) {
-  if (source.direct) return {input.value.data(), input.evidence.data(), 1};
-  if (source.broadcast) {
-    if (input.size() > 0) return {input.value.data(), input.evidence.data(), 0};
-    into.value = {0.0};
-    into.evidence = {static_cast<std::uint8_t>(absent)};
-    return {into.value.data(), into.evidence.data(), 0};
-  }
-  into.value.reserve(source.pick.size());
-  into.evidence.reserve(source.pick.size());
-  for (const std::uint32_t row : source.pick) {
-    const bool here = row != Alignment::absent;
-    into.value.push_back(here ? input.value[row] : 0.0);
-    into.evidence.push_back(here ? input.evidence[row] : static_cast<std::uint8_t>(absent));
-  }
-  return {into.value.data(), into.evidence.data(), 1};
 }
 
 // Labels that more than one row with a value has: Prometheus answers no such thing.
@@ -151,7 +130,23 @@ bool depends_on_anchors(const plan::Plan& plan, EvalCache& cache, plan::Index no
 
 Evaluation::Evaluation(Context context) : context_(std::move(context)) {
   if (!context_.cache) context_.cache = make_eval_cache();
-  if (context_.given) memo_.insert(context_.given->begin(), context_.given->end());
+  std::vector<std::unique_ptr<Memo>>& spare = context_.cache->spare_memos;
+  if (spare.empty()) {
+    memo_ = std::make_unique<Memo>();
+  } else {
+    memo_ = std::move(spare.back());
+    spare.pop_back();
+  }
+  memo_->begin(context_.plan->nodes.size());
+  number_ = ++context_.cache->evaluations;
+  if (context_.given)
+    for (const auto& [node, column] : *context_.given)
+      if (node < context_.plan->nodes.size()) memo_->add(node, column);
+}
+
+Evaluation::~Evaluation() {
+  memo_->clear();
+  context_.cache->spare_memos.push_back(std::move(memo_));
 }
 
 // Inputs first, without recursion: a plan may be deeper than the stack.
@@ -159,16 +154,20 @@ const Column& Evaluation::column(plan::Index wanted) {
   std::vector<plan::Index> open{wanted};
   while (!open.empty()) {
     const plan::Index node = open.back();
-    if (memo_.count(node) != 0) {
+    if (memo_->has(node)) {
       open.pop_back();
       continue;
     }
     const std::size_t before = open.size();
     const Node& n = context_.plan->nodes[node];
+    if (n.kind == NodeKind::map && refute(node)) {
+      open.pop_back();
+      continue;
+    }
     // What slices and subqueries look at is asked for at other instants, never at this one.
     const bool elsewhere = n.kind == NodeKind::slices || n.kind == NodeKind::subquery;
     for (std::size_t i = elsewhere ? 1 : 0; i < n.inputs.size(); ++i)
-      if (memo_.count(n.inputs[i]) == 0) open.push_back(n.inputs[i]);
+      if (!memo_->has(n.inputs[i])) open.push_back(n.inputs[i]);
     if (open.size() != before) continue;
     open.pop_back();
     working_on_ = node;
@@ -177,9 +176,9 @@ const Column& Evaluation::column(plan::Index wanted) {
     if (context_.faults != nullptr)
       if (const auto twins = twins_of(computed))
         fault(fmt::format("more than one row has the labels {}", to_string(*twins)), told_apart);
-    memo_.emplace(node, std::move(computed));
+    memo_->add(node, std::move(computed));
   }
-  return memo_.at(wanted);
+  return memo_->at(wanted);
 }
 
 Column Evaluation::compute(plan::Index index) {
@@ -200,7 +199,7 @@ Column Evaluation::compute(plan::Index index) {
     case NodeKind::quantile:
       return group(index);
     case NodeKind::absent:
-      return absent_column(node, memo_.at(node.inputs[0]));
+      return absent_column(node, memo_->at(node.inputs[0]));
     case NodeKind::hold:
       return hold(index);
     case NodeKind::slices:
@@ -208,17 +207,17 @@ Column Evaluation::compute(plan::Index index) {
     case NodeKind::set:
       return set(index);
     case NodeKind::to_scalar:
-      return scalar(only_value(memo_.at(node.inputs[0])));
+      return scalar(only_value(memo_->at(node.inputs[0])));
     case NodeKind::sort:
-      return sorted(memo_.at(node.inputs[0]), node.descending);
+      return sorted(memo_->at(node.inputs[0]), node.descending);
     case NodeKind::relabel:
       return relabel(index);
     case NodeKind::subquery:
       return subquery(index);
     case NodeKind::histogram: {
       std::vector<const Column*> args;
-      for (std::size_t i = 0; i + 1 < node.inputs.size(); ++i) args.push_back(&memo_.at(node.inputs[i]));
-      return of_histograms(static_cast<plan::HistogramFn>(node.index), args, memo_.at(node.inputs.back()),
+      for (std::size_t i = 0; i + 1 < node.inputs.size(); ++i) args.push_back(&memo_->at(node.inputs[i]));
+      return of_histograms(static_cast<plan::HistogramFn>(node.index), args, memo_->at(node.inputs.back()),
                            context_.semantics);
     }
   }
@@ -229,7 +228,7 @@ Evaluation::Args Evaluation::read_args(const Node& node, std::size_t first, Rang
   Args out;
   out.args.now = context_.at;
   for (std::size_t i = first; i < node.inputs.size(); ++i) {
-    const Column& column = memo_.at(node.inputs[i]);
+    const Column& column = memo_->at(node.inputs[i]);
     if (column.size() != 1 || column.evidence[0] != 0) {
       out.evidence = Evidence::no_data;
       return out;
@@ -262,23 +261,33 @@ Column Evaluation::read_leaf(const Node& node) {
   return all_of(context_.leaves->known(leaf, context_.at), window.instead);
 }
 
+// A leaf below a condition that was refuted may not have been read.
+Rows Evaluation::rows_of_leaf(plan::Index node) {
+  if (memo_->has(node)) return memo_->at(node).rows;
+  const plan::Leaf& leaf = context_.plan->leaves[context_.plan->nodes[node].index];
+  return context_.leaves->known(leaf, resolve(leaf, context_).query.at);
+}
+
 Column Evaluation::run_map(plan::Index index) {
   const Node& node = context_.plan->nodes[index];
   std::vector<const Column*> inputs;
   std::vector<Rows> rows;
   for (const plan::Index input : node.inputs) {
-    inputs.push_back(&memo_.at(input));
+    inputs.push_back(&memo_->at(input));
     rows.push_back(inputs.back()->rows);
   }
   const std::shared_ptr<const Alignment> alignment =
       aligned(*context_.plan, *context_.cache, index, rows, context_.semantics);
+  if (Conjunction* const kept = conjunction_of(*context_.plan, *context_.cache, index)) {
+    kept->alignment = alignment;
+    kept->rows.clear();
+    for (const plan::Index leaf : kept->leaves) kept->rows.push_back(rows_of_leaf(leaf));
+  }
 
   std::vector<Gathered> gathered(inputs.size());
   std::vector<ColumnView> views(inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const bool is_scalar = context_.plan->nodes[node.inputs[i]].scalar;
-    views[i] = gather(*inputs[i], alignment->sources[i], is_scalar ? Evidence::no_data : node.matching.absent,
-                      gathered[i]);
+    views[i] = gather(*inputs[i], alignment->sources[i], absence(*context_.plan, node, i), gathered[i]);
   }
   const double nothing = 0.0;
   const auto absent = static_cast<std::uint8_t>(node.matching.absent);
@@ -371,7 +380,7 @@ Column quantify_satisfied(const Column& condition, const std::vector<Labels>& sa
 
 Column Evaluation::group(plan::Index index) {
   const Node& node = context_.plan->nodes[index];
-  const Column& input = memo_.at(node.inputs[node.kind == NodeKind::quantile ? 1 : 0]);
+  const Column& input = memo_->at(node.inputs[node.kind == NodeKind::quantile ? 1 : 0]);
   const bool quantified = node.kind == NodeKind::any || node.kind == NodeKind::all;
   // Of nothing, nothing is known: neither "none of them" nor "all of them".
   if (quantified && input.size() == 0) return is_bare(node) ? all_of(one_row(), Evidence::no_data) : Column{};
@@ -381,7 +390,7 @@ Column Evaluation::group(plan::Index index) {
     case NodeKind::aggregate:
       if (node.aggregate == plan::Aggregate::count_values) return count_values(node, input);
       if (plan::takes_parameter(node.aggregate)) {
-        const Column& parameter = memo_.at(node.inputs[1]);
+        const Column& parameter = memo_->at(node.inputs[1]);
         if (parameter.size() != 1 || parameter.evidence[0] != 0)
           return all_of(grouping->rows, Evidence::no_data);
         const double wanted = parameter.value[0];
@@ -394,7 +403,7 @@ Column Evaluation::group(plan::Index index) {
     case NodeKind::count_true:
       return count_true(input, *grouping);
     case NodeKind::quantile:
-      return quantiles(memo_.at(node.inputs[0]), input, *grouping, context_.semantics);
+      return quantiles(memo_->at(node.inputs[0]), input, *grouping, context_.semantics);
     default:
       if (node.kind == NodeKind::all && context_.satisfied != nullptr && node.inputs[0] == context_.family)
         return quantify_satisfied(input, *context_.satisfied, *grouping);
@@ -420,7 +429,7 @@ Column absent_column(const Node& node, const Column& input) {
 
 Column Evaluation::hold(plan::Index index) {
   const Node& node = context_.plan->nodes[index];
-  Column out = memo_.at(node.inputs[0]);
+  Column out = memo_->at(node.inputs[0]);
   if (context_.holds == nullptr) return out;
   const Duration step = context_.plan->tick;
   HoldTable& holds = *context_.holds;

@@ -5,7 +5,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <memory_resource>
 #include <optional>
 #include <string>
 #include <utility>
@@ -147,6 +146,10 @@ class ShapeRunner {
 struct EvalCache;
 std::shared_ptr<EvalCache> make_eval_cache();
 
+class Memo;
+struct Alignment;
+struct Conjunct;
+
 // Where in the plan, what, and a way out.
 struct Fault {
   plan::Index node = plan::none;
@@ -179,6 +182,9 @@ class Evaluation {
     std::vector<Fault>* faults = nullptr;
   };
   explicit Evaluation(Context context);
+  ~Evaluation();
+  Evaluation(const Evaluation&) = delete;
+  Evaluation& operator=(const Evaluation&) = delete;
   // Valid as long as the evaluation.
   const Column& column(plan::Index node);
   const Context& context() const { return context_; }
@@ -187,6 +193,11 @@ class Evaluation {
   Column compute(plan::Index node);
   Column read_leaf(const plan::Node& node);
   Column run_map(plan::Index node);
+  Rows rows_of_leaf(plan::Index node);
+  // Whether a conjunct of the condition is known to be false in all rows: so is the condition, and what only
+  // the others look at is left alone.
+  bool refute(plan::Index map);
+  bool is_false(const plan::Node& map, const Conjunct& part, const Alignment& alignment);
   Column group(plan::Index node);
   Column hold(plan::Index node);
   Column slices(plan::Index node);
@@ -208,9 +219,9 @@ class Evaluation {
 
   Context context_;
   plan::Index working_on_ = plan::none;
-  // Columns live as long as the evaluation, and go all at once.
-  std::pmr::monotonic_buffer_resource memory_;
-  std::pmr::map<plan::Index, Column> memo_{&memory_};
+  std::unique_ptr<Memo> memo_;
+  std::uint64_t number_ = 0;  // of those with this cache
+  int refuting_ = 0;          // how deep in parts of conditions
 };
 
 }  // namespace signalbox::eval

@@ -78,10 +78,41 @@ constexpr Apply applies[] = {
 #undef OP
 };
 
+// One row after the other: for so few that making room for stretches would cost more than the rows.
+constexpr std::size_t few = 8;
+
+void interpret_few(const plan::Shape& shape, const double* params, const ColumnView* inputs,
+                   double* out_value, std::uint8_t* out_evidence, std::size_t rows) {
+  constexpr std::size_t usual = 64;
+  Signal here[usual];
+  std::vector<Signal> beyond(shape.code.size() > usual ? shape.code.size() : 0);
+  Signal* const signals = beyond.empty() ? here : beyond.data();
+  for (std::size_t row = 0; row < rows; ++row) {
+    Signal result;
+    for (std::size_t i = 0; i < shape.code.size(); ++i) {
+      const plan::ShapeInstr& in = shape.code[i];
+      if (in.op == ShapeOp::param) {
+        result = {params[in.index], Evidence::value};
+      } else if (in.op == ShapeOp::input) {
+        const ColumnView& column = inputs[in.index];
+        const auto evidence = static_cast<Evidence>(column.evidence[row * column.step]);
+        result = {evidence == Evidence::value ? column.value[row * column.step] : 0.0, evidence};
+      } else {
+        result = apply_op(in.op, signals[in.a], signals[in.b], signals[in.c]);
+      }
+      signals[i] = result;
+    }
+    if (!shape.is_condition()) result = canonical(result);
+    out_value[row] = result.value;
+    out_evidence[row] = static_cast<std::uint8_t>(result.evidence);
+  }
+}
+
 }  // namespace
 
 void interpret(const plan::Shape& shape, const double* params, const ColumnView* inputs, double* out_value,
                std::uint8_t* out_evidence, std::size_t rows) {
+  if (rows < few) return interpret_few(shape, params, inputs, out_value, out_evidence, rows);
   const std::size_t size = shape.code.size(), wide = std::min(stretch, rows);
   const auto values = std::make_unique_for_overwrite<double[]>(size * wide);
   const auto evidences = std::make_unique_for_overwrite<std::uint8_t[]>(size * wide);

@@ -6,6 +6,7 @@
 
 #include "runtime/eval/aggregate.hpp"
 #include "runtime/eval/eval_cache.hpp"
+#include "runtime/eval/gather.hpp"
 #include "runtime/eval/ops.hpp"
 
 namespace signalbox::eval {
@@ -107,16 +108,18 @@ const Panel& PanelEvaluation::panel(plan::Index wanted) {
       open.pop_back();
       continue;
     }
-    const std::size_t before = open.size();
-    for (const plan::Index input : context_.plan->nodes[node].inputs)
-      if (!done(input)) open.push_back(input);
-    if (open.size() != before) continue;
-    open.pop_back();
     Slot& slot = slots_[node];
     slot.panel.ticks = ticks_;
     slot.panel.steady = false;
     slot.panel.row.clear();
-    compute(node, slot.panel);
+    if (!refute(node, slot.panel)) {
+      const std::size_t before = open.size();
+      for (const plan::Index input : context_.plan->nodes[node].inputs)
+        if (!done(input)) open.push_back(input);
+      if (open.size() != before) continue;
+      compute(node, slot.panel);
+    }
+    open.pop_back();
     slot.run = run_;
   }
   return slots_[wanted].panel;
@@ -191,6 +194,22 @@ void PanelEvaluation::read_leaf(plan::Index leaf, Panel& out) {
   context_.leaves->read_panel(query, memory_, out);
 }
 
+ColumnView PanelEvaluation::view_of_none(const Node& map, std::size_t input) const {
+  static constexpr double nothing = 0.0;
+  static constexpr std::uint8_t evidences[] = {0, 1, 2, 3, 4, 5, 6};
+  static_assert(std::size(evidences) == plan::evidence_count);
+  return {&nothing, &evidences[static_cast<std::size_t>(absence(*context_.plan, map, input))], 0};
+}
+
+ColumnView PanelEvaluation::view(const Node& map, const Alignment& alignment, std::size_t input,
+                                 std::size_t row) const {
+  const Alignment::Source& source = alignment.sources[input];
+  const Panel& in = slots_[map.inputs[input]].panel;
+  const std::size_t from = source.broadcast ? 0 : source.direct ? row : source.pick[row];
+  if (from == Alignment::absent || from >= in.row.size()) return view_of_none(map, input);
+  return {in.row[from].value, in.row[from].evidence, in.steady ? 0u : 1u};
+}
+
 void PanelEvaluation::run_map(plan::Index index, Panel& out) {
   const Node& node = context_.plan->nodes[index];
   inputs_.clear();
@@ -201,23 +220,11 @@ void PanelEvaluation::run_map(plan::Index index, Panel& out) {
   }
   const std::shared_ptr<const Alignment> alignment =
       aligned(*context_.plan, *context_.cache, index, rows_, context_.semantics);
-  const double nothing = 0.0;
-  const auto no_data = static_cast<std::uint8_t>(Evidence::no_data);
-  const auto absent = static_cast<std::uint8_t>(node.matching.absent);
+  remember(index, alignment);
   out.rows = alignment->rows;
   views_.resize(inputs_.size());
   for (std::size_t row = 0; row < alignment->rows->size(); ++row) {
-    for (std::size_t i = 0; i < inputs_.size(); ++i) {
-      const Alignment::Source& source = alignment->sources[i];
-      const Panel& in = *inputs_[i];
-      const std::size_t from = source.broadcast ? 0 : source.direct ? row : source.pick[row];
-      if (from == Alignment::absent || from >= in.row.size()) {
-        const bool scalar = context_.plan->nodes[node.inputs[i]].scalar;
-        views_[i] = {&nothing, scalar ? &no_data : &absent, 0};
-      } else {
-        views_[i] = {in.row[from].value, in.row[from].evidence, in.steady ? 0u : 1u};
-      }
-    }
+    for (std::size_t i = 0; i < inputs_.size(); ++i) views_[i] = view(node, *alignment, i, row);
     double* value = memory_.values();
     std::uint8_t* evidence = memory_.evidence();
     context_.shapes->run(node.index, node.params.data(), views_.data(), value, evidence, ticks_);
@@ -237,8 +244,7 @@ void PanelEvaluation::run_map(plan::Index index, Panel& out) {
         const bool broadcast = alignment->sources[i].broadcast;
         const Panel& in = *inputs_[i];
         if (broadcast ? in.row.empty() : pick[i] == Alignment::absent) {
-          const bool scalar = context_.plan->nodes[node.inputs[i]].scalar;
-          views_[i] = {&nothing, scalar ? &no_data : &absent, 0};
+          views_[i] = view_of_none(node, i);
           continue;
         }
         const Panel::Row& from = in.row[broadcast ? 0 : pick[i]];

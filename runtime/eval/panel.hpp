@@ -9,6 +9,10 @@
 
 namespace signalbox::eval {
 
+struct Alignment;
+struct Conjunct;
+struct Conjunction;
+
 // Where panels lie: pieces for one row's ticks each, used again from run to run. A page touched for the first
 // time costs more than what is computed in it.
 class PanelMemory {
@@ -117,6 +121,17 @@ class PanelEvaluation {
   void steady_scalar(double value, Panel& out);
   void read_leaf(plan::Index leaf, Panel& out);
   void run_map(plan::Index node, Panel& out);
+  // What an input gives to a row of the map; what it gives where it has no such row.
+  ColumnView view(const plan::Node& map, const Alignment& alignment, std::size_t input,
+                  std::size_t row) const;
+  ColumnView view_of_none(const plan::Node& map, std::size_t input) const;
+  void remember(plan::Index map, const std::shared_ptr<const Alignment>& alignment);
+  // Whether a conjunct is known to be false for all rows at all ticks; then only what it looks at has been
+  // worked out.
+  bool refute(plan::Index map, Panel& out);
+  bool is_false(const plan::Node& map, const Conjunct& part, const Alignment& alignment, double* value,
+                std::uint8_t* evidence);
+  Conjunction* conjunction(plan::Index map);
   void group(plan::Index node, Panel& out);
   template <class At>
   void each_tick(At at, Panel& out);
@@ -126,6 +141,7 @@ class PanelEvaluation {
   std::size_t ticks_ = 0;
   std::uint64_t run_ = 0;
   std::vector<Slot> slots_;  // by node
+  int refuting_ = 0;         // how deep in parts of conditions
   PanelMemory memory_;
   std::vector<std::size_t> selectors_;  // by leaf, plus one; 0 before the first need
   std::vector<const Panel*> inputs_;

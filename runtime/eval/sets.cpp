@@ -48,8 +48,8 @@ std::vector<bool> taken(const Column& column, const std::vector<std::uint32_t>& 
 
 Column Evaluation::set(plan::Index index) {
   const plan::Node& node = context_.plan->nodes[index];
-  const Column& first = memo_.at(node.inputs[0]);
-  const Column& second = memo_.at(node.inputs[1]);
+  const Column& first = memo_->at(node.inputs[0]);
+  const Column& second = memo_->at(node.inputs[1]);
   SetPlaces& met = context_.cache->sets[index];
   if (met.first != first.rows || met.second != second.rows)
     met = places_of(node.matching, first.rows, second.rows);
@@ -93,7 +93,7 @@ Labels joined(const plan::Relabel& how, const Labels& labels) {
 Column Evaluation::relabel(plan::Index index) {
   const plan::Node& node = context_.plan->nodes[index];
   const plan::Relabel& how = node.relabel;
-  Column out = memo_.at(node.inputs[0]);
+  Column out = memo_->at(node.inputs[0]);
   auto& [from, to] = context_.cache->relabelled[index];
   if (from != out.rows) {
     std::vector<Labels> rows;

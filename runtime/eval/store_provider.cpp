@@ -104,10 +104,12 @@ void StoreProvider::select(Selection& into) const {
   std::sort(into.births.begin(), into.births.end());
 }
 
-std::size_t StoreProvider::selection_of(const std::vector<Matcher>& matchers) {
-  const auto [entry, fresh] = numbers_.try_emplace(matchers, selections_.size());
-  if (fresh) selections_.emplace_back().matchers = matchers;
-  return entry->second;
+std::size_t StoreProvider::selection_of(const plan::Leaf& leaf) {
+  const auto known = found_.find(&leaf);
+  if (known != found_.end() && selections_[known->second].matchers == leaf.matchers) return known->second;
+  const auto [entry, fresh] = numbers_.try_emplace(leaf.matchers, selections_.size());
+  if (fresh) selections_.emplace_back().matchers = leaf.matchers;
+  return found_[&leaf] = entry->second;
 }
 
 const StoreProvider::Known& StoreProvider::known_at(std::size_t selector, Instant at) {
@@ -137,12 +139,12 @@ const StoreProvider::Known& StoreProvider::known_at(std::size_t selector, Instan
 }
 
 Rows StoreProvider::known(const plan::Leaf& leaf, Instant at) {
-  const Known& known = known_at(selection_of(leaf.matchers), at);
+  const Known& known = known_at(selection_of(leaf), at);
   return keeps_name(leaf) ? known.named : known.unnamed;
 }
 
 Column StoreProvider::read(const LeafQuery& query) {
-  const Known& known = known_at(selection_of(query.leaf->matchers), query.at);
+  const Known& known = known_at(selection_of(*query.leaf), query.at);
   Column out;
   out.rows = keeps_name(*query.leaf) ? known.named : known.unnamed;
   out.value.reserve(known.ids.size());
@@ -317,12 +319,13 @@ StoreProvider::Stretch StoreProvider::windows_of(store::SeriesId id, const Panel
   }
   kept->used = ++uses_;
   kept->round = round_;
-  if (!there) load(*kept, id, first, query.ticks);
+  if (!there) load(*kept, id, first, query.ticks, stretch_);
   return {kept->windows, first - kept->first};
 }
 
-// From `first` on, `ticks` instants or as many as are kept at a time.
-void StoreProvider::load(Moving& into, store::SeriesId id, std::size_t first, std::size_t ticks) {
+// From `first` on, `ticks` instants or, where it is more, `stretch` of them.
+void StoreProvider::load(Moving& into, store::SeriesId id, std::size_t first, std::size_t ticks,
+                         std::size_t stretch) {
   if (into.id != none) moving_places_[into.id] = 0;
   if (moving_places_.size() <= id)
     moving_places_.resize(std::max<std::size_t>(store_.series_count(), id + 1), 0);
@@ -330,8 +333,8 @@ void StoreProvider::load(Moving& into, store::SeriesId id, std::size_t first, st
   into.id = id;
   into.used = ++uses_;
   into.round = round_;
-  into.first = stretch_ < grid_.ticks ? first : 0;
-  into.end = std::min(grid_.ticks, into.first + std::max(stretch_, ticks));
+  into.first = stretch < grid_.ticks ? first : 0;
+  into.end = std::min(grid_.ticks, into.first + std::max(stretch, ticks));
   held_ -= into.windows.bytes();
   into.windows.load(series_, grid_.from + grid_.step * static_cast<std::int64_t>(into.first), grid_.step,
                     into.end - into.first, grid_.reach);
@@ -343,6 +346,8 @@ void StoreProvider::load(Moving& into, store::SeriesId id, std::size_t first, st
 StoreProvider::Moving* StoreProvider::windows_at(store::SeriesId id, std::size_t tick) {
   constexpr std::uint16_t worthwhile = 64;
   constexpr std::size_t least_ticks = 64;
+  // Decisions cluster: what lies far from this one may never be looked at.
+  constexpr std::size_t likely_ticks = 1024;
   Moving* kept = moving_of(id);
   if (kept != nullptr && kept->has(tick, 1)) return kept;
   if (looked_up_.size() <= id) looked_up_.resize(std::max<std::size_t>(store_.series_count(), id + 1), 0);
@@ -351,12 +356,12 @@ StoreProvider::Moving* StoreProvider::windows_at(store::SeriesId id, std::size_t
   kept = room_for(id, least_ticks);
   if (kept == nullptr) return nullptr;
   series_.open(id);
-  load(*kept, id, tick, std::min(least_ticks, grid_.ticks - tick));
+  load(*kept, id, tick, std::min(least_ticks, grid_.ticks - tick), std::min(stretch_, likely_ticks));
   return kept;
 }
 
 std::size_t StoreProvider::selector(const plan::Leaf& leaf) {
-  return selection_of(leaf.matchers);
+  return selection_of(leaf);
 }
 
 void StoreProvider::read_panel(const PanelQuery& query, PanelMemory& memory, Panel& out) {

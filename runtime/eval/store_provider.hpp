@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "runtime/eval/panel.hpp"
@@ -56,7 +57,7 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
     std::vector<Instant> births;         // the same, in rising time: how many are known at an instant
     std::map<std::size_t, Known> known;  // by that number, which says which ones
   };
-  std::size_t selection_of(const std::vector<Matcher>& matchers);
+  std::size_t selection_of(const plan::Leaf& leaf);
   const Known& known_at(std::size_t selector, Instant at);
   void select(Selection& into) const;
 
@@ -72,7 +73,7 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
   Moving* moving_of(store::SeriesId id);
   Moving* room_for(store::SeriesId id, std::size_t ticks);
   Moving* windows_at(store::SeriesId id, std::size_t tick);
-  void load(Moving& into, store::SeriesId id, std::size_t first, std::size_t ticks);
+  void load(Moving& into, store::SeriesId id, std::size_t first, std::size_t ticks, std::size_t stretch);
   std::optional<std::size_t> kept_tick(const LeafQuery& query) const;
   Signal moving_value(store::MovingWindows& windows, const LeafQuery& query, std::size_t tick);
   Panel::Row coverage(store::MovingWindows& windows, const plan::Window& window, std::size_t first,
@@ -84,6 +85,8 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
   std::size_t series_count_ = 0;
   std::map<std::vector<Matcher>, std::size_t> numbers_;
   std::deque<Selection> selections_;  // by number
+  // What a leaf at that address was found to be; another may stand there since.
+  std::unordered_map<const plan::Leaf*, std::size_t> found_;
   store::Cursor series_;
   store::Samples samples_;
 

@@ -73,6 +73,10 @@ class TsdbHistory {
     formats::tsdb::IndexSeries entry_;
     std::optional<std::size_t> damaged_;
     std::size_t histogram_bytes_ = 0;  // in this read
+    // The samples of this read: whether they rise as they come, and whether markers are among them. Looked at
+    // while they are near.
+    void note(const store::Samples& samples, std::size_t first);
+    bool in_order_ = true, markers_ = false;
   };
 
  private:

@@ -4,6 +4,8 @@
 #include <cassert>
 #include <cmath>
 
+#include "runtime/base/vectors.hpp"
+
 namespace signalbox::store {
 void Cursor::open(SeriesId id) {
   series_ = store_.held(id);
@@ -124,12 +126,12 @@ SamplesView Cursor::view(Instant first, Instant last, Samples& room) {
 namespace {
 
 // Most samples only rise: so many are looked at together.
-constexpr std::uint64_t many = 64;
+constexpr std::uint64_t many = 256;
 // Whether these are numbers, none of them below the one before it.
-bool only_rise(double before, const double* values) {
-  bool odd = !(values[0] >= before);
-  for (std::uint64_t i = 1; i < many; ++i) odd |= !(values[i] >= values[i - 1]);
-  return !odd;
+SIGNALBOX_VECTORS bool only_rise(double before, const double* values) {
+  std::uint64_t odd = values[0] >= before ? 0 : 1;
+  for (std::uint64_t i = 1; i < many; ++i) odd |= values[i] >= values[i - 1] ? 0 : 1;
+  return odd == 0;
 }
 
 }  // namespace

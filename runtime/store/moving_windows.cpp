@@ -27,6 +27,46 @@ SIGNALBOX_VECTORS bool have_enough(const std::uint32_t* first, const std::uint32
   return short_of == 0;
 }
 
+// The places of `counts` that do not have one more than the place before. Where samples come as often as
+// instants few have not: looking at many at a time is cheaper.
+SIGNALBOX_VECTORS void find_jumps(const std::vector<std::uint32_t>& counts, std::vector<std::uint32_t>& out) {
+  out.clear();
+  constexpr std::size_t many = 64;
+  for (std::size_t i = 1; i < counts.size(); i += many) {
+    const std::size_t end = std::min(counts.size(), i + many);
+    const std::uint32_t* const at = counts.data();
+    std::uint32_t any = 0;
+    for (std::size_t k = i; k < end; ++k) any |= at[k] - at[k - 1] - 1;
+    for (std::size_t k = i; any != 0 && k < end; ++k)
+      if (at[k] != at[k - 1] + 1) out.push_back(static_cast<std::uint32_t>(k));
+  }
+}
+
+// Where instants lie to samples: the first comes `ahead` milliseconds before the time that the samples' are
+// counted from, or after it; `size` of them, every `step`.
+struct Ahead {
+  double ahead, step, size;
+};
+
+// For each sample the first instant that is later, and the first that is not earlier; `size` where there is
+// none. Whole numbers below 2^53: the floor of their rounded quotient is that of the quotient.
+SIGNALBOX_VECTORS void find_instants(const double* ms, std::size_t n, const Ahead& grid, std::int32_t* later,
+                                     std::int32_t* not_earlier) {
+  const double ahead = grid.ahead, step = grid.step, size = grid.size;
+  SIGNALBOX_NO_ALIASES
+  for (std::size_t i = 0; i < n; ++i) {
+    const double since = ms[i] + ahead;
+    const double steps = std::floor(since / step);
+    double next = steps + 1;
+    next = next < 0 ? 0 : next;
+    double at = next - (steps * step == since && since >= 0 ? 1 : 0);
+    next = next < size ? next : size;
+    at = at < size ? at : size;
+    later[i] = static_cast<std::int32_t>(next);
+    not_earlier[i] = static_cast<std::int32_t>(at);
+  }
+}
+
 }  // namespace
 
 void MovingWindows::load(Cursor& series, Instant from, Duration step, std::size_t count, Duration reach) {
@@ -125,42 +165,39 @@ MovingWindows::Alike MovingWindows::alike(Duration length, Duration offset, Sema
 }
 
 void MovingWindows::make_tables() {
-  if (tables_ || stride_ > 0) return;
+  // So many instants are looked for one after the other, as where no table is made at all.
+  constexpr std::size_t most_places = std::size_t{1} << 28;
+  if (tables_ || stride_ > 0 || grid_before_ + count_ >= most_places) return;
   tables_ = true;
   ms_.resize(samples_.size());
   for (std::size_t i = 0; i < samples_.size(); ++i)
     ms_[i] = static_cast<double>(samples_.times[i] - samples_from_.ms);
   const std::size_t size = grid_before_ + count_;
-  up_to_.assign(size, 0);
-  before_.assign(size, 0);
   // Each sample counts from the first instant that is later than it on, and, of those up to an instant, from
-  // the first that is not earlier. A whole number below 2^53 that is divided by another has the floor that
-  // its rounded quotient has.
-  const std::int64_t begin = (from_ - step_ * static_cast<std::int64_t>(grid_before_)).ms;
-  const std::int64_t step = step_.ms;
-  std::uint32_t* const before = before_.data();
-  std::uint32_t* const up_to = up_to_.data();
-  for (const std::int64_t time : samples_.times) {
-    const std::int64_t since = std::max(time - begin, std::int64_t{-1});
-    const auto steps = static_cast<std::int64_t>(static_cast<double>(since) / static_cast<double>(step));
-    const std::size_t later = since < 0 ? 0 : static_cast<std::size_t>(steps) + 1;
-    const std::size_t exactly = since >= 0 && steps * step == since ? 1 : 0;
-    if (later < size) ++before[later];
-    if (later - exactly < size) ++up_to[later - exactly];
-  }
-  const auto add_up = [size](Places& counts, Places& jumps) {
-    jumps.resize(size);
-    std::size_t found = 0;
-    std::uint32_t sum = size > 0 ? counts[0] : 0;
-    for (std::size_t k = 1; k < size; ++k) {
-      jumps[found] = static_cast<std::uint32_t>(k);
-      found += counts[k] != 1 ? 1 : 0;
-      counts[k] = sum += counts[k];
-    }
-    jumps.resize(found);
+  // the first that is not earlier.
+  const Instant begin = from_ - step_ * static_cast<std::int64_t>(grid_before_);
+  const Ahead ahead{static_cast<double>((samples_from_ - begin).ms), static_cast<double>(step_.ms),
+                    static_cast<double>(size)};
+  up_to_.resize(size);
+  before_.resize(size);
+  std::size_t before = 0, up_to = 0;  // instants whose counts are known
+  const auto count = [](Places& counts, std::size_t& known, std::size_t until, std::size_t samples) {
+    while (known < until) counts[known++] = static_cast<std::uint32_t>(samples);
   };
-  add_up(before_, before_jumps_);
-  add_up(up_to_, up_to_jumps_);
+  constexpr std::size_t many = 256;
+  std::int32_t later[many], not_earlier[many];
+  for (std::size_t i = 0; i < ms_.size(); i += many) {
+    const std::size_t n = std::min(many, ms_.size() - i);
+    find_instants(ms_.data() + i, n, ahead, later, not_earlier);
+    for (std::size_t k = 0; k < n; ++k) {
+      count(before_, before, static_cast<std::size_t>(later[k]), i + k);
+      count(up_to_, up_to, static_cast<std::size_t>(not_earlier[k]), i + k);
+    }
+  }
+  count(before_, before, size, ms_.size());
+  count(up_to_, up_to, size, ms_.size());
+  find_jumps(before_, before_jumps_);
+  find_jumps(up_to_, up_to_jumps_);
 }
 
 std::size_t MovingWindows::Counts::run_end(std::size_t i, std::size_t n) const {
@@ -195,7 +232,7 @@ MovingWindows::Counts MovingWindows::count_until(Duration shift, bool closed, st
   const auto all = static_cast<std::uint32_t>(samples_.size());
   std::int64_t at = (from_ + step_ * static_cast<std::int64_t>(first) - shift).ms;
   const std::int64_t edge = closed ? 1 : 0;
-  auto place = static_cast<std::uint32_t>(std::lower_bound(times, times + all, at + edge) - times);
+  std::uint32_t place = count_before(Instant{at}, closed);
   for (std::size_t i = 0; i < n; ++i, at += step_.ms) {
     while (place < all && times[place] < at + edge) ++place;
     out[i] = place;
@@ -313,7 +350,7 @@ void MovingWindows::in_runs(Duration length, Duration offset, Semantics semantic
                             std::size_t n, std::uint32_t needs, Together together,
                             OneByOne one_by_one) const {
   constexpr std::size_t worthwhile = 8;
-  if (stride_ == 0) return one_by_one(std::size_t{0}, n);
+  if (stride_ == 0 || n < worthwhile) return one_by_one(std::size_t{0}, n);
   const auto alike_from = [&](std::size_t i) {
     Alike windows = alike(length, offset, semantics, first + i, n - i);
     if (windows.last < windows.first + needs) windows.instants = 1;

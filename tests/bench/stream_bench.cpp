@@ -87,11 +87,14 @@ double decode_all(const bench::Chunks& chunks, unsigned threads) {
     std::vector<std::int64_t> times(tsdb::most_chunk_samples);
     std::vector<double> values(tsdb::most_chunk_samples);
     constexpr std::size_t many = 256;
+    double sum = 0;
     for (std::size_t from = next.fetch_add(many); from < chunks.data.size(); from = next.fetch_add(many))
       for (std::size_t i = from; i < std::min(from + many, chunks.data.size()); ++i) {
         tsdb::decode_xor(chunks.data[i], times.data(), values.data());
-        for (std::size_t k = 0; k < tsdb::chunk_samples(chunks.data[i]); ++k) sums[self] += values[k];
+        const std::size_t count = tsdb::chunk_samples(chunks.data[i]);
+        for (std::size_t k = 0; k < count; ++k) sum += values[k];
       }
+    sums[self] = sum;
   };
   std::vector<std::thread> others;
   for (unsigned i = 1; i < threads; ++i) others.emplace_back(work, i);

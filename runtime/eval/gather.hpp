@@ -1,0 +1,41 @@
+// An input of a map, row by row of the result.
+#pragma once
+
+#include "runtime/eval/align.hpp"
+#include "runtime/eval/evaluate.hpp"
+
+namespace signalbox::eval {
+
+using plan::Evidence;
+
+// What a row that an input does not have stands for.
+inline Evidence absence(const plan::Plan& plan, const plan::Node& map, std::size_t input) {
+  return plan.nodes[map.inputs[input]].scalar ? Evidence::no_data : map.matching.absent;
+}
+
+// Keeps alive what was gathered.
+struct Gathered {
+  std::vector<double> value;
+  std::vector<std::uint8_t> evidence;
+};
+
+inline ColumnView gather(const Column& input, const Alignment::Source& source, Evidence absent,
+                         Gathered& into) {
+  if (source.direct) return {input.value.data(), input.evidence.data(), 1};
+  if (source.broadcast) {
+    if (input.size() > 0) return {input.value.data(), input.evidence.data(), 0};
+    into.value = {0.0};
+    into.evidence = {static_cast<std::uint8_t>(absent)};
+    return {into.value.data(), into.evidence.data(), 0};
+  }
+  into.value.reserve(source.pick.size());
+  into.evidence.reserve(source.pick.size());
+  for (const std::uint32_t row : source.pick) {
+    const bool here = row != Alignment::absent;
+    into.value.push_back(here ? input.value[row] : 0.0);
+    into.evidence.push_back(here ? input.evidence[row] : static_cast<std::uint8_t>(absent));
+  }
+  return {into.value.data(), into.evidence.data(), 1};
+}
+
+}  // namespace signalbox::eval
