@@ -81,8 +81,9 @@ struct RowValue {
 RowValue row_of(const eval::Column& column, const Labels& labels);
 // Where `labels` stand among the rows. Many rows are indexed once for all ticks.
 std::optional<std::size_t> place_of(const eval::Column& column, const Labels& labels, eval::EvalCache& cache);
-// row_of with such an index.
-RowValue row_of(const eval::Column& column, const Labels& labels, eval::EvalCache& cache);
+// row_of with such an index. `next`: where they are likely to stand; afterwards, where the labels after them
+// are, for those who go through labels in order.
+RowValue row_of(const eval::Column& column, const Labels& labels, eval::EvalCache& cache, std::size_t& next);
 
 struct Record;
 
@@ -154,12 +155,16 @@ class Decider {
   // slos.cpp
   void decide_slo(plan::Index index, const Evaluate& evaluate);
   void watch_instances(const plan::Slo& slo, const eval::Column& universe, eval::EvalCache& cache);
+  struct Read {
+    const eval::Column& column;
+    std::size_t next = 0;  // the row of the instance that comes next, as a rule
+  };
   struct Columns {  // what an SLO reads at this tick
-    const eval::Column& universe;
-    std::vector<const eval::Column*> conditions;  // by row
+    Read universe;
+    std::vector<Read> conditions;  // by row
     eval::EvalCache& cache;
   };
-  bool decide_instance(plan::Index index, SloState& s, const Columns& columns, const Evaluate& evaluate);
+  bool decide_instance(plan::Index index, SloState& s, Columns& columns, const Evaluate& evaluate);
   RowValue row_now(plan::Index index, SloState& s, std::size_t row, RowValue now, const Evaluate& evaluate);
   void decide_row(plan::Index index, SloState& s, std::size_t row, RowValue now, const Evaluate& evaluate);
   void tell_row(plan::Index index, SloState& s, std::size_t row, const RowState& before,

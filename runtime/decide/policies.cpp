@@ -89,10 +89,12 @@ std::optional<std::size_t> place_of(const eval::Column& column, const Labels& la
   return at->second;
 }
 
-RowValue row_of(const eval::Column& column, const Labels& labels, eval::EvalCache& cache) {
+RowValue row_of(const eval::Column& column, const Labels& labels, eval::EvalCache& cache, std::size_t& next) {
   if (column.size() <= few_rows) return row_of(column, labels);
-  const auto row = place_of(column, labels, cache);
+  std::optional<std::size_t> row = next;
+  if (next >= column.size() || (*column.rows)[next] != labels) row = place_of(column, labels, cache);
   if (!row) return {};
+  next = *row + 1;
   return {column.value[*row], static_cast<Evidence>(column.evidence[*row])};
 }
 

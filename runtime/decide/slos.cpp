@@ -84,9 +84,9 @@ void Decider::watch_instances(const plan::Slo& slo, const eval::Column& universe
 void Decider::decide_slo(Index index, const Evaluate& evaluate) {
   const plan::Slo& slo = plan_.slos[index];
   eval::Evaluation& evaluation = evaluate("", std::nullopt, nullptr, plan::none);
-  Columns columns{evaluation.column(slo.universe), {}, *evaluation.context().cache};
-  watch_instances(slo, columns.universe, columns.cache);
-  for (const plan::BurnRow& row : slo.rows) columns.conditions.push_back(&evaluation.column(row.condition));
+  Columns columns{{evaluation.column(slo.universe)}, {}, *evaluation.context().cache};
+  watch_instances(slo, columns.universe.column, columns.cache);
+  for (const plan::BurnRow& row : slo.rows) columns.conditions.push_back({evaluation.column(row.condition)});
   auto& slos = out_.state.slos;
   std::vector<RowState> rows;
   for (auto at = slos.lower_bound({slo.name, Labels{}}); at != slos.end() && at->first.first == slo.name;) {
@@ -103,15 +103,16 @@ void Decider::decide_slo(Index index, const Evaluate& evaluate) {
 }
 
 // Says whether the instance is still to be remembered.
-bool Decider::decide_instance(Index index, SloState& s, const Columns& columns, const Evaluate& evaluate) {
+bool Decider::decide_instance(Index index, SloState& s, Columns& columns, const Evaluate& evaluate) {
   const plan::Slo& slo = plan_.slos[index];
   const Labels& labels = s.instance;
+  const auto read = [&](Read& from) { return row_of(from.column, labels, columns.cache, from.next); };
   s.rows.resize(slo.rows.size());
   // What was there and is gone is missing, not healthy.
-  const RowValue alive = row_of(columns.universe, labels, columns.cache);
+  const RowValue alive = read(columns.universe);
   Evidence worst = alive.evidence;
   for (std::size_t r = 0; r < slo.rows.size(); ++r) {
-    RowValue v = row_now(index, s, r, row_of(*columns.conditions[r], labels, columns.cache), evaluate);
+    RowValue v = row_now(index, s, r, read(columns.conditions[r]), evaluate);
     // A window of slices does not know why its slices are unknown, nor whether there is data now; their
     // condition does.
     if (slo.slices && lacks_data(v.evidence) && alive.evidence == Evidence::no_traffic) v = alive;

@@ -175,7 +175,7 @@ class Evaluation {
     const std::vector<Labels>* satisfied = nullptr;
     plan::Index family = plan::none;
     const HoldTable* holds_before = nullptr;  // as they were when the tick began, for records
-    // Columns that are given instead of worked out: those of a record.
+    // Columns that are given instead of worked out: those of a record, or what a replay has seen before.
     std::shared_ptr<const std::map<plan::Index, Column>> given = nullptr;
     // Where not null, what Prometheus would refuse to answer is told here, and not only by rows that are
     // `invalid`: labels that several rows have, matches that are not unique, parameters out of range.

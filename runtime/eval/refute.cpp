@@ -71,7 +71,7 @@ bool Evaluation::is_false(const Node& map, const Conjunct& part, const Alignment
 
 bool Evaluation::refute(Index map) {
   // Where faults are told, all of them are.
-  if (refuting_ >= deepest || context_.faults != nullptr || context_.given) return false;
+  if (refuting_ >= deepest || context_.faults != nullptr) return false;
   Conjunction* const kept = conjunction_of(*context_.plan, *context_.cache, map);
   if (kept == nullptr || kept->tried == number_ || !kept->alignment || kept->leaves.empty() ||
       kept->alignment->rows->empty() || !kept->alignment->contests.empty())

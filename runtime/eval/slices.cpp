@@ -85,6 +85,7 @@ Column Evaluation::slices(plan::Index index) {
 
   Context inner = context_;
   inner.holds = nullptr;
+  inner.given = nullptr;  // it is of this instant
   for (Instant end = grid_floor(after, length, {}) + length; end <= context_.at; end = end + length) {
     if (slices.count(end) != 0) continue;
     inner.at = end;

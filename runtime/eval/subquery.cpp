@@ -26,6 +26,7 @@ Column Evaluation::subquery(plan::Index index) {
 
   Context inner = context_;
   inner.holds = nullptr;
+  inner.given = nullptr;  // it is of this instant
   for (Instant at = history.next(first, query.step); at <= end; at = at + query.step) {
     inner.at = at;
     Evaluation evaluation(inner);

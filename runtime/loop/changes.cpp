@@ -30,6 +30,14 @@ void mark_cells(const T* cells, std::size_t ticks, std::vector<std::uint8_t>& ch
   }
 }
 
+// Whether a row is true at a tick and was not at the one before.
+bool becomes_true(const eval::Panel& panel, std::size_t tick) {
+  return std::any_of(panel.row.begin(), panel.row.end(), [&](const eval::Panel::Row& row) {
+    const std::size_t cell = panel.steady ? 0 : tick;
+    return row.value[cell] != 0 && (cell == 0 || row.value[cell - 1] == 0);
+  });
+}
+
 // Marks the ticks of a block at which a row is not as it was a tick earlier.
 void mark(const eval::Panel& panel, bool with_values, Shown& shown, std::vector<std::uint8_t>& changed) {
   if (shown.rows != panel.rows) {
@@ -51,10 +59,11 @@ void mark(const eval::Panel& panel, bool with_values, Shown& shown, std::vector<
 }  // namespace
 
 ChangeFinder::ChangeFinder(const plan::Plan& plan, eval::StoreProvider& leaves, eval::ShapeRunner& shapes,
-                           Semantics semantics, ReplayTicks ticks)
+                           Semantics semantics, ReplayTicks ticks, Room& room)
     : plan_(plan),
       leaves_(leaves),
       ticks_(ticks),
+      room_(room),
       able_(eval::panel_nodes(plan)),
       panels_({&plan, &leaves, &shapes, semantics, eval::make_eval_cache()}) {
   Duration reach;
@@ -72,15 +81,19 @@ ChangeFinder::ChangeFinder(const plan::Plan& plan, eval::StoreProvider& leaves, 
   leaves.expect_panels(ticks.from, plan.tick, ticks.count, reach);
 }
 
-void Changes::add(const Changes& other) {
+void Changes::add(Changes&& other) {
   every_tick = every_tick || other.every_tick;
   const auto middle = static_cast<std::ptrdiff_t>(ticks.size());
   ticks.insert(ticks.end(), other.ticks.begin(), other.ticks.end());
   std::inplace_merge(ticks.begin(), ticks.begin() + middle, ticks.end());
   ticks.erase(std::unique(ticks.begin(), ticks.end()), ticks.end());
+  const auto shown_before = static_cast<std::ptrdiff_t>(shown.size());
+  std::move(other.shown.begin(), other.shown.end(), std::back_inserter(shown));
+  std::inplace_merge(shown.begin(), shown.begin() + shown_before, shown.end(),
+                     [](const Shown& a, const Shown& b) { return a.tick < b.tick; });
 }
 
-std::vector<Index> ChangeFinder::leaves_below(const std::vector<Root>& roots) const {
+std::vector<Index> ChangeFinder::leaf_nodes_below(const std::vector<Root>& roots) const {
   std::set<Index> seen;
   std::vector<Index> open;
   for (const Root& root : roots) open.push_back(root.node);
@@ -90,9 +103,15 @@ std::vector<Index> ChangeFinder::leaves_below(const std::vector<Root>& roots) co
     open.pop_back();
     if (!seen.insert(at).second) continue;
     const plan::Node& node = plan_.nodes[at];
-    if (node.kind == plan::NodeKind::leaf) out.push_back(node.index);
+    if (node.kind == plan::NodeKind::leaf) out.push_back(at);
     open.insert(open.end(), node.inputs.begin(), node.inputs.end());
   }
+  return out;
+}
+
+std::vector<Index> ChangeFinder::leaves_below(const std::vector<Root>& roots) const {
+  std::vector<Index> out = leaf_nodes_below(roots);
+  for (Index& one : out) one = plan_.nodes[one].index;
   return out;
 }
 
@@ -140,7 +159,7 @@ bool ChangeFinder::add_parts(Index at, std::set<Index>& visited, std::vector<Roo
 
 std::optional<Changes> ChangeFinder::of_policy(Index index, const GoOn& go_on) {
   const auto roots = roots_of_policy(index);
-  if (!roots) return Changes{{}, true};
+  if (!roots) return Changes{{}, true, {}};
   return find(*roots, go_on);
 }
 
@@ -165,8 +184,21 @@ std::optional<Changes> ChangeFinder::of_target(Index index, const GoOn& go_on) {
   };
   std::optional<Changes> out = find({{deployed}}, go_on, note);
   std::sort(believed.ticks.begin(), believed.ticks.end());
-  if (out) out->add(believed);
+  if (out) out->add(std::move(believed));
   return out;
+}
+
+void ChangeFinder::show(std::uint32_t tick, Index node, const eval::Panel& panel, std::size_t at,
+                        Changes& out) {
+  for (auto one = out.shown.rbegin(); one != out.shown.rend() && one->tick == tick; ++one)
+    if (one->node == node) return;
+  const auto bytes = static_cast<std::int64_t>(
+      sizeof(Changes::Shown) + panel.row.size() * (sizeof(double) + sizeof(std::uint8_t)) + 32);
+  if (room_.fetch_sub(bytes, std::memory_order_relaxed) < bytes) {
+    room_.fetch_add(bytes, std::memory_order_relaxed);
+    return;
+  }
+  out.shown.push_back({tick, node, panel.at(at)});
 }
 
 std::optional<Changes> ChangeFinder::find(const std::vector<Root>& roots, const GoOn& go_on,
@@ -180,8 +212,10 @@ std::optional<Changes> ChangeFinder::find(const std::vector<Root>& roots, const 
       std::any_of(leaves.begin(), leaves.end(), [&](Index leaf) { return panels_.finds_histograms(leaf); });
   if (out.every_tick) return out;
   std::vector<Shown> shown(roots.size());
+  std::vector<Looked> looked(roots.size());
+  for (std::size_t r = 0; r < roots.size(); ++r)
+    if (roots[r].with_values) looked[r].leaves = leaf_nodes_below({roots[r]});
   leaves_.next_panels();
-  std::vector<std::uint8_t> changed;
   for (std::size_t first = 0; first < ticks_.count;) {
     if (!go_on(static_cast<double>(first) / static_cast<double>(ticks_.count))) return std::nullopt;
     const Instant from = ticks_.at(plan_, first);
@@ -191,14 +225,27 @@ std::optional<Changes> ChangeFinder::find(const std::vector<Root>& roots, const 
       if (until < ticks_.at(plan_, first + n))
         n = static_cast<std::size_t>(((until - from).ms + plan_.tick.ms - 1) / plan_.tick.ms);
     }
-    changed.assign(n, 0);
     panels_.begin(from, n);
-    for (std::size_t r = 0; r < roots.size(); ++r)
-      mark(panels_.panel(roots[r].node), roots[r].with_values, shown[r], changed);
+    for (std::size_t r = 0; r < roots.size(); ++r) {
+      looked[r].changed.assign(n, first == 0 ? 1 : 0);
+      if (first == 0) std::fill(looked[r].changed.begin() + 1, looked[r].changed.end(), 0);
+      mark(panels_.panel(roots[r].node), roots[r].with_values, shown[r], looked[r].changed);
+    }
     if (seen) seen(panels_.panel(roots[0].node), first);
-    if (first == 0) changed[0] = 1;
-    for (std::size_t t = 0; t < n; ++t)
-      if (changed[t] != 0) out.ticks.push_back(static_cast<std::uint32_t>(first + t));
+    for (std::size_t t = 0; t < n; ++t) {
+      const auto tick = static_cast<std::uint32_t>(first + t);
+      if (std::none_of(looked.begin(), looked.end(), [&](const Looked& one) { return one.changed[t] != 0; }))
+        continue;
+      out.ticks.push_back(tick);
+      for (std::size_t r = 0; r < roots.size(); ++r) {
+        const eval::Panel& panel = panels_.panel(roots[r].node);
+        show(tick, roots[r].node, panel, t, out);
+        // Whoever is told of it is told the numbers.
+        if (looked[r].changed[t] == 0 || !roots[r].with_values || !becomes_true(panel, t)) continue;
+        for (const Index leaf : looked[r].leaves)
+          if (const eval::Panel* below = panels_.worked_out(leaf)) show(tick, leaf, *below, t, out);
+      }
+    }
     first += n;
   }
   return out;

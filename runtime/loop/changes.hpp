@@ -3,6 +3,7 @@
 // (decide::settled_until, decide::policies_settled_until, Engine::holds_settled).
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <set>
@@ -24,14 +25,25 @@ struct ReplayTicks {
 struct Changes {
   std::vector<std::uint32_t> ticks;  // rising; the first tick is always one
   bool every_tick = false;           // it cannot be read in panels: slices, raw increments, subqueries
-  void add(const Changes& other);    // becomes the changes of both
+  // What was looked at for changes, as it is at those ticks, and below it what makes a condition true there:
+  // by rising tick, as far as there is room.
+  struct Shown {
+    std::uint32_t tick;
+    plan::Index node;
+    eval::Column column;
+  };
+  std::vector<Shown> shown;
+  void add(Changes&& other);  // becomes the changes of both
 };
+
+// Bytes for what changes show, which several finders share.
+using Room = std::atomic<std::int64_t>;
 
 class ChangeFinder {
  public:
   // One for each thread: `leaves` and `shapes` are used by nobody else meanwhile.
   ChangeFinder(const plan::Plan& plan, eval::StoreProvider& leaves, eval::ShapeRunner& shapes,
-               Semantics semantics, ReplayTicks ticks);
+               Semantics semantics, ReplayTicks ticks, Room& room);
   // `go_on` hears of the share done, now and then; when it answers false nothing comes of it.
   using GoOn = std::function<bool(double)>;
   // The evidence of its universe, and the truth and evidence of its rows, of every instance.
@@ -47,17 +59,26 @@ class ChangeFinder {
     plan::Index node;
     bool with_values = true;  // or its evidence alone
   };
+  // A root at a run of ticks.
+  struct Looked {
+    std::vector<plan::Index> leaves;  // nodes below it
+    std::vector<std::uint8_t> changed;
+  };
   using Seen = std::function<void(const eval::Panel& first_root, std::size_t first_tick)>;
   std::optional<Changes> find(const std::vector<Root>& roots, const GoOn& go_on, const Seen& seen = {});
   std::vector<Root> roots_of_slo(plan::Index slo) const;
   // Nothing where it has to be looked at at every tick.
   std::optional<std::vector<Root>> roots_of_policy(plan::Index policy) const;
   bool add_parts(plan::Index node, std::set<plan::Index>& visited, std::vector<Root>& roots) const;
+  void show(std::uint32_t tick, plan::Index node, const eval::Panel& panel, std::size_t at, Changes& out);
+  std::vector<plan::Index> leaf_nodes_below(const std::vector<Root>& roots) const;
+  // Their places in plan.leaves.
   std::vector<plan::Index> leaves_below(const std::vector<Root>& roots) const;
 
   const plan::Plan& plan_;
   eval::StoreProvider& leaves_;
   ReplayTicks ticks_;
+  Room& room_;
   std::vector<bool> able_;
   eval::PanelEvaluation panels_;
 };

@@ -180,6 +180,8 @@ void Engine::decide_tick(Instant at, std::vector<std::optional<std::string>> ver
   context.semantics = semantics_;
   context.at = at;
   context.cache = cache_;
+  const Foreseen foreseen = options_.foreseen ? options_.foreseen() : Foreseen{};
+  context.given = foreseen.columns;
   {
     eval::Evaluation targets(context);
     decider.observe_targets([&](Index node) -> std::optional<double> {
@@ -200,12 +202,13 @@ void Engine::decide_tick(Instant at, std::vector<std::optional<std::string>> ver
     c.anchors.done = since;
     c.satisfied = satisfied;
     c.family = family;
+    if (satisfied != nullptr) c.given = nullptr;  // there an `all` is about the satisfied rows
     evaluations.emplace_back(std::piecewise_construct, std::forward_as_tuple(key),
                              std::forward_as_tuple(std::move(c)));
     return evaluations.back().second;
   };
   decider.decide_policies(evaluate);
-  decider.decide_slos(evaluate, options_.unchanged ? options_.unchanged() : nullptr);
+  decider.decide_slos(evaluate, foreseen.unchanged);
   observer_.tick_done(at, evaluate("", std::nullopt, nullptr, plan::none), decider.state());
   commit(std::move(decider).take(), std::move(done));
 }
@@ -221,7 +224,7 @@ bool Engine::holds_settled() const {
 
 // Ticks that were passed over, since nothing was different at them, count for what is held.
 void Engine::pass_over_ticks(Instant last, Instant at) {
-  if (!options_.unchanged || status_.ticks == 0 || at - last <= plan_.tick) return;
+  if (!options_.foreseen || status_.ticks == 0 || at - last <= plan_.tick) return;
   const auto passed = static_cast<std::uint64_t>((at - last).ms / plan_.tick.ms - 1);
   for (auto& [key, cell] : holds_)
     if (key.scope.empty() && cell.last_tick == last)

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -21,6 +22,13 @@
 
 namespace signalbox::loop {
 
+// What a replay knows of a tick beforehand.
+struct Foreseen {
+  const std::vector<bool>* unchanged = nullptr;  // by SLO: reads what it read at the tick before
+  // What nodes show, whatever deploys and holds are; null: nothing is known.
+  std::shared_ptr<const std::map<plan::Index, eval::Column>> columns;
+};
+
 struct EngineOptions {
   Limits limits;
   eval::Tier tier = eval::Tier::automatic;
@@ -28,9 +36,8 @@ struct EngineOptions {
   Semantics semantics = Semantics::prometheus3;  // where neither the program nor its sources say
   plan::Mode mode_ceiling = plan::Mode::act;
   std::string kill_switch;  // a path: while the file exists, nothing is done; "" has none
-  // Which SLOs read at this tick what they read at the one before; asked once a tick. Null, or what is not
-  // said: any may have changed.
-  std::function<const std::vector<bool>*()> unchanged;
+  // Asked once a tick. Null: everything is looked at.
+  std::function<Foreseen()> foreseen;
   bool assumed = false;  // replay
   // Seeds the versions of targets that have never been asked (replay and tests).
   std::function<std::vector<std::string>(plan::Index target)> initial_versions;

@@ -14,6 +14,9 @@ namespace {
 
 using plan::Index;
 
+// For what SLOs and policies show where they change, which need not be worked out again to decide.
+constexpr std::int64_t shown_bytes = 64 << 20;
+
 // By SLO, and last of all policies and targets together. Nothing when it was interrupted. It is `share` of
 // the replay.
 std::optional<std::vector<Changes>> find_changes(const plan::Plan& plan, const store::SeriesStore& store,
@@ -32,13 +35,14 @@ std::optional<std::vector<Changes>> find_changes(const plan::Plan& plan, const s
   add(&ChangeFinder::of_policy, plan.policies.size());
   add(&ChangeFinder::of_target, plan.targets.size());
   std::vector<Changes> out(jobs.size());
+  Room room(shown_bytes);
   std::atomic<std::size_t> next = 0, finished = 0;
   std::atomic<bool> stop = false;
   const auto work = [&](bool first) {
     std::optional<eval::StoreProvider> another;
     eval::StoreProvider& leaves = first ? own : another.emplace(store);
     eval::ShapeRunner shapes(plan, options.engine.tier, options.engine.load_compiler, [](const Error&) {});
-    ChangeFinder finder(plan, leaves, shapes, semantics, {options.from, options.ticks});
+    ChangeFinder finder(plan, leaves, shapes, semantics, {options.from, options.ticks}, room);
     for (std::size_t job = next++; job < out.size() && !stop; job = next++) {
       std::optional<Changes> found = (finder.*jobs[job].find)(jobs[job].index, [&](double part) {
         if (!first) return !stop;  // only one thread talks
@@ -58,7 +62,7 @@ std::optional<std::vector<Changes>> find_changes(const plan::Plan& plan, const s
   for (std::thread& thread : threads) thread.join();
   if (stop) return std::nullopt;
   Changes policies;
-  for (std::size_t job = plan.slos.size(); job < out.size(); ++job) policies.add(out[job]);
+  for (std::size_t job = plan.slos.size(); job < out.size(); ++job) policies.add(std::move(out[job]));
   out.resize(plan.slos.size());
   out.push_back(std::move(policies));
   return out;
@@ -73,6 +77,7 @@ class Agenda {
         changes_(std::move(changes)),
         from_(from),
         next_(changes_.size(), 0),
+        shown_(changes_.size(), 0),
         unchanged_(changes_.size(), true),
         unsettled_(changes_.size(), false),
         timed_(changes_.size(), Instant{std::numeric_limits<std::int64_t>::min()}) {
@@ -88,18 +93,20 @@ class Agenda {
     if (restless_ > 0) return tick;
     return due_.empty() ? end : std::clamp<std::size_t>(due_.front().tick, tick, end);
   }
-  // By SLO.
-  const std::vector<bool>& unchanged_at(std::size_t tick) {
+  Foreseen at(std::size_t tick) {
     for (Index one = 0; one < changes_.size(); ++one)
       unchanged_[one] = !changes_[one].every_tick && !unsettled_[one];
+    auto columns = std::make_shared<std::map<Index, eval::Column>>();
     while (!due_.empty() && due_.front().tick <= tick) {
       std::pop_heap(due_.begin(), due_.end(), later);
       const Due due = due_.back();
       due_.pop_back();
       unchanged_[due.one] = false;
-      if (due.change) push_next_change(due.one);
+      if (!due.change) continue;
+      push_next_change(due.one);
+      take_shown(due.one, tick, *columns);
     }
-    return unchanged_;
+    return {&unchanged_, columns->empty() ? nullptr : std::move(columns)};
   }
   // After the tick: who goes on being looked at though nothing changes, and who is looked at again in time.
   void decided(const Engine& engine, Instant at) {
@@ -130,6 +137,13 @@ class Agenda {
     due_.push_back(due);
     std::push_heap(due_.begin(), due_.end(), later);
   }
+  void take_shown(Index one, std::size_t tick, std::map<Index, eval::Column>& into) {
+    std::vector<Changes::Shown>& shown = changes_[one].shown;
+    for (std::size_t& at = shown_[one]; at < shown.size() && shown[at].tick <= tick; ++at) {
+      if (shown[at].tick == tick) into.insert_or_assign(shown[at].node, std::move(shown[at].column));
+      shown[at].column = {};
+    }
+  }
   void push_next_change(Index one) {
     const auto& ticks = changes_[one].ticks;
     if (next_[one] < ticks.size()) push({ticks[next_[one]++], one, true});
@@ -138,7 +152,7 @@ class Agenda {
   const plan::Plan& plan_;
   std::vector<Changes> changes_;
   Instant from_;
-  std::vector<std::size_t> next_;  // of each one's changes
+  std::vector<std::size_t> next_, shown_;  // of each one's changes, and of what they show
   std::vector<bool> unchanged_, unsettled_;
   std::vector<Instant> timed_;  // when each one's time runs out that was put on the agenda last
   std::vector<Due> due_;
@@ -171,7 +185,7 @@ ReplayResult replay(const plan::Plan& plan, const store::SeriesStore& store, Eng
   options.engine.assumed = true;
   options.engine.semantics = semantics;
   std::size_t tick = 0;
-  if (agenda) options.engine.unchanged = [&] { return &agenda->unchanged_at(tick); };
+  if (agenda) options.engine.foreseen = [&] { return agenda->at(tick); };
   Engine engine(plan, host.host, leaves, world, observer, options.engine);
   engine.start([](Result<void>) {});
   const std::size_t last = options.ticks - 1, often = std::max<std::size_t>(1, options.ticks / 100);
