@@ -131,7 +131,6 @@ class Decider {
   void propose(plan::Index index, PolicyState& p, Instant anchor_or_tick, eval::Evaluation& evaluation);
   std::string refusal(plan::Index index, const PolicyState& p) const;
   bool acts_on(const std::string& policy, plan::Index target) const;
-  Duration counted_for(plan::Index target) const;
   bool executing_on(plan::Index target) const;
   bool write_intent(plan::Index index, PolicyState& p, std::string& why);
   void carry_on(plan::Index index, PolicyState& p);
@@ -182,12 +181,13 @@ class Decider {
 
 // The outermost condition below holds: what is "pending" while a hold counts.
 plan::Index below_hold(const plan::Plan& plan, plan::Index node);
-// Up to when (exclusively) deciding an SLO again on the same measurements changes nothing: all that there is
-// to tell is told, and no time that counts runs out.
-Instant settled_until(const plan::Plan& plan, const State& state, plan::Index slo);
-// The same of all policies and of what targets show, as they are after the tick `at`. Whether holds are
-// settled is another question.
+// Up to when (exclusively) deciding an SLO again on the same measurements after the tick `at` changes
+// nothing: all that there is to tell is told, and no time that counts runs out.
+Instant settled_until(const plan::Plan& plan, const State& state, plan::Index slo, Instant at);
+// The same of all policies and of what targets show. Whether holds are settled is another question.
 Instant policies_settled_until(const plan::Plan& plan, const State& state, Instant at);
+// How long effects on a target are counted: as long as any policy on it counts.
+Duration counted_for(const plan::Plan& plan, plan::Index target);
 // How long a span of an episode counts that windows `before` leave out: longer than any of them looks back.
 Duration spans_kept(const plan::Plan& plan);
 

@@ -168,7 +168,8 @@ void Decider::decide_policy(Index index, const Labels& instance, double value, E
   const plan::Policy& policy = plan_.policies[index];
   PolicyState& p = out_.state.policies[{policy.name, instance}];
   p.instance = instance;
-  std::erase_if(p.effects, [&, kept = counted_for(policy.target)](Instant t) { return now_ - t > kept; });
+  std::erase_if(p.effects,
+                [&, kept = counted_for(plan_, policy.target)](Instant t) { return now_ - t > kept; });
   const bool known = evidence == Evidence::value;
   const bool holds = known && value != 0.0;
   std::optional<State> before;  // for the record of what a verify decides
@@ -265,10 +266,9 @@ bool Decider::acts_on(const std::string& policy, Index target) const {
                      [&](const plan::Policy& p) { return p.name == policy && p.target == target; });
 }
 
-// How long effects on a target are counted: as long as any policy on it counts.
-Duration Decider::counted_for(Index target) const {
+Duration counted_for(const plan::Plan& plan, Index target) {
   Duration longest;
-  for (const plan::Policy& p : plan_.policies)
+  for (const plan::Policy& p : plan.policies)
     if (p.target == target) longest = std::max(longest, p.limit_per);
   return longest;
 }

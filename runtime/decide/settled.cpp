@@ -18,28 +18,33 @@ bool has_room_for_unwatched(const State& state, const std::string& declaration, 
   return instances < most && state.unwatched.count(declaration) != 0;
 }
 
-Instant settled_until(const plan::Policy& policy, const PolicyState& p, Instant at) {
+// `counted`: how long an effect counts for the limit.
+Instant settled_until(const plan::Policy& policy, const PolicyState& p, Duration counted, Instant at) {
   if (p.episode && (!is_outcome(p.episode->state) || policy.anchor == plan::none)) return never;
   if (p.unknown_ticks == 0) return always;
   if (p.unknown_ticks <= unknown_until_missing) return never;
-  // An instance that is gone is forgotten once it need not wait any more.
-  return p.cooldown_until && at < *p.cooldown_until ? *p.cooldown_until : always;
+  // An instance that is gone is forgotten once it need not wait any more and nothing of it counts.
+  Instant until = p.cooldown_until.value_or(never);
+  for (const Instant effect : p.effects) until = std::max(until, effect + counted + milliseconds(1));
+  return at < until ? until : always;
 }
 
 }  // namespace
 
-Instant settled_until(const plan::Plan& plan, const State& state, Index index) {
+Instant settled_until(const plan::Plan& plan, const State& state, Index index, Instant at) {
   const plan::Slo& slo = plan.slos[index];
   Instant until = always;
   std::size_t instances = 0;
-  for (auto at = state.slos.lower_bound({slo.name, Labels{}});
-       at != state.slos.end() && at->first.first == slo.name; ++at, ++instances) {
-    const SloState& s = at->second;
+  for (auto one = state.slos.lower_bound({slo.name, Labels{}});
+       one != state.slos.end() && one->first.first == slo.name; ++one, ++instances) {
+    const SloState& s = one->second;
     const auto restless = [](const RowState& r) { return r.clipped || (r.active && !r.told); };
     if (std::any_of(s.rows.begin(), s.rows.end(), restless)) return never;
     if (!s.missing_since) continue;
     if (!s.missing_told) return never;
-    if (!slo.per.empty()) until = std::min(until, *s.missing_since + slo.period);  // then it is forgotten
+    // Then it is forgotten, or is not since its whole still has data: that would change.
+    const Instant forgotten = *s.missing_since + slo.period;
+    if (!slo.per.empty() && forgotten > at) until = std::min(until, forgotten);
   }
   return has_room_for_unwatched(state, slo.name, instances, slo.max_instances) ? never : until;
 }
@@ -61,7 +66,7 @@ Instant policies_settled_until(const plan::Plan& plan, const State& state, Insta
     std::size_t instances = 0;
     for (auto p = state.policies.lower_bound({policy.name, Labels{}});
          p != state.policies.end() && p->first.first == policy.name; ++p, ++instances)
-      until = std::min(until, settled_until(policy, p->second, at));
+      until = std::min(until, settled_until(policy, p->second, counted_for(plan, policy.target), at));
     if (has_room_for_unwatched(state, policy.name, instances, policy.max_instances)) return never;
   }
   return until;

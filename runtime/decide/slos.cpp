@@ -34,7 +34,8 @@ std::string row_id(const plan::Slo& slo, const Labels& instance, std::size_t row
 
 void Decider::decide_slos(const Evaluate& evaluate, const std::vector<bool>* unchanged) {
   for (Index i = 0; i < plan_.slos.size(); ++i)
-    if (unchanged == nullptr || !(*unchanged)[i] || settled_until(plan_, out_.state, i) <= now_)
+    if (unchanged == nullptr || !(*unchanged)[i] ||
+        settled_until(plan_, out_.state, i, now_ - plan_.tick) <= now_)
       decide_slo(i, evaluate);
 }
 
@@ -132,7 +133,7 @@ bool Decider::decide_instance(Index index, SloState& s, Columns& columns, const 
     return true;
   }
   if (!s.missing_since) s.missing_since = now_;
-  if (!slo.per.empty() && now_ - *s.missing_since >= slo.period) {
+  if (!slo.per.empty() && lacks_data(alive.evidence) && now_ - *s.missing_since >= slo.period) {
     say("retired", slo.name, labels, "", "",
         fmt::format("{} has had no data for its whole period of {}: it is forgotten", slo.name,
                     to_string(slo.period)));

@@ -44,8 +44,10 @@ struct RowIndex {
 struct Conjunction {
   std::vector<Conjunct> parts;
   std::vector<plan::Index> leaves;  // nodes below it
-  std::size_t refuter = 0;          // the part that was false last: it is likely to be so again
-  std::uint64_t tried = 0;          // the evaluation, or the run of a panel, in which no part was
+  // A quantile of native histograms has rows for those that there are at the instant.
+  bool rows_follow_leaves = true;
+  std::size_t refuter = 0;  // the part that was false last: it is likely to be so again
+  std::uint64_t tried = 0;  // the evaluation, or the run of a panel, in which no part was
   std::shared_ptr<const Alignment> alignment;
   std::vector<Rows> rows;  // by leaf, as an evaluation found them
   Instant from, until;     // when the leaves have the rows that a panel found

@@ -47,6 +47,7 @@ Conjunction* conjunction_of(const plan::Plan& plan, EvalCache& cache, Index map)
     if (!seen.insert(below).second) continue;
     const Node& n = plan.nodes[below];
     if (n.kind == NodeKind::leaf) out.leaves.push_back(below);
+    if (n.kind == NodeKind::quantile) out.rows_follow_leaves = false;
     open.insert(open.end(), n.inputs.begin(), n.inputs.end());
   }
   return &out;
@@ -73,8 +74,8 @@ bool Evaluation::refute(Index map) {
   // Where faults are told, all of them are.
   if (refuting_ >= deepest || context_.faults != nullptr) return false;
   Conjunction* const kept = conjunction_of(*context_.plan, *context_.cache, map);
-  if (kept == nullptr || kept->tried == number_ || !kept->alignment || kept->leaves.empty() ||
-      kept->alignment->rows->empty() || !kept->alignment->contests.empty())
+  if (kept == nullptr || !kept->rows_follow_leaves || kept->tried == number_ || !kept->alignment ||
+      kept->leaves.empty() || kept->alignment->rows->empty() || !kept->alignment->contests.empty())
     return false;
   kept->tried = number_;
   for (std::size_t i = 0; i < kept->leaves.size(); ++i)
@@ -106,8 +107,8 @@ Conjunction* PanelEvaluation::conjunction(Index map) {
              : nullptr;
 }
 
-// Within a run the rows of a panel are the same at all ticks, whatever their values: they follow from the
-// leaves' rows, and so does how they meet.
+// Within a run the rows of a panel are the same at all ticks, whatever their values, and panels have no
+// native histograms: the rows follow from the leaves' rows, and so does how they meet.
 void PanelEvaluation::remember(Index map, const std::shared_ptr<const Alignment>& alignment) {
   Conjunction* const kept = conjunction(map);
   if (kept == nullptr) return;

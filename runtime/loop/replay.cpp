@@ -113,7 +113,7 @@ class Agenda {
     const Index policies = static_cast<Index>(plan_.slos.size());
     for (Index one = 0; one <= policies; ++one) {
       if (changes_[one].every_tick || (one != policies && unchanged_[one])) continue;
-      const Instant until = one != policies ? decide::settled_until(plan_, engine.state(), one)
+      const Instant until = one != policies ? decide::settled_until(plan_, engine.state(), one, at)
                             : engine.holds_settled()
                                 ? decide::policies_settled_until(plan_, engine.state(), at)
                                 : at;

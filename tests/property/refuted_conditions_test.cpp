@@ -32,6 +32,21 @@ class Counting final : public LeafProvider {
   LeafProvider& inner_;
 };
 
+void add_histograms(store::SeriesStore& store, const char* region, int from, int to, bool slow) {
+  const auto id = *store.series(Labels({{"__name__", "nh"}, {"region", region}}));
+  for (int i = from; i < to; ++i) {
+    NativeHistogram h;
+    h.count = 10.0 * (i + 1);
+    h.sum = 1;
+    if (slow)
+      h.positive = {{4, h.count}};
+    else
+      h.zero_count = h.count;
+    ASSERT_TRUE(store.append_histogram(id, start + seconds(15) * i,
+                                       std::make_shared<const NativeHistogram>(std::move(h))));
+  }
+}
+
 // Levels of a few hosts, which rise now and then, end, come back and are born late.
 std::unique_ptr<store::SeriesStore> random_store(std::uint64_t seed, bool histograms) {
   std::mt19937_64 rng(seed);
@@ -137,6 +152,42 @@ TEST(RefutedConditions, AreWhatTheyAreWhenAllIsLookedAt) {
           EXPECT_LT(parts.reads, whole.reads * 2 / 3);
         }
       }
+}
+
+// Its rows are those that have a histogram at the instant: what was known of the rows before says nothing.
+TEST(RefutedConditions, AQuantileOfNativeHistogramsIsAlwaysLookedAt) {
+  for (const int end : {20, 200}) {
+    store::SeriesStore store{Limits{}};
+    add_histograms(store, "eu", 0, end, false);
+    add_histograms(store, "us", 0, 20, false);
+    if (end == 200) add_histograms(store, "us", 80, 200, true);
+    lower::CompiledQuery query = lower::compile_query(
+        "histogram_quantile(0.9, sum by (region) (rate(nh[5m]))) > 5 and time() > 0s", {});
+    ASSERT_TRUE(query.plan) << source::render_text(query.diagnostics, query.sources);
+    StoreProvider leaves(store);
+    ShapeRunner shapes(*query.plan, Tier::interpreter, {}, {});
+    const auto whole_cache = make_eval_cache(), parts_cache = make_eval_cache();
+    int slow = 0;
+    for (int tick = 0; tick < 200; ++tick) {
+      std::vector<Fault> faults;
+      Evaluation::Context context;
+      context.plan = &*query.plan;
+      context.leaves = &leaves;
+      context.shapes = &shapes;
+      context.semantics = Semantics::prometheus3;
+      context.at = start + seconds(15) * tick;
+      context.cache = whole_cache;
+      context.faults = &faults;
+      Evaluation all(context);
+      const Column& expected = all.column(query.root);
+      context.cache = parts_cache;
+      context.faults = nullptr;
+      Evaluation some(context);
+      expect_equal(some.column(query.root), expected, tick);
+      for (const double value : expected.value) slow += value != 0 ? 1 : 0;
+    }
+    EXPECT_EQ(slow > 0, end == 200);
+  }
 }
 
 TEST(RefutedConditions, HoldsBelowThemCountEveryTick) {

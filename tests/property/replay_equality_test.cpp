@@ -319,6 +319,75 @@ policy watch on door per (region) max 1 {
   EXPECT_NE(every.text.find("page web {region=\"b\"}"), std::string::npos) << every.text;
 }
 
+// What every tick and only the ticks that matter make of it.
+std::string told_alike(const std::string& program, const store::SeriesStore& store, std::size_t count) {
+  const lower::Compiled compiled = lower::compile({{"p.slo", program}}, {});
+  EXPECT_TRUE(compiled.plan) << source::render_text(compiled.diagnostics, compiled.sources);
+  if (!compiled.plan) return "";
+  ReplayOptions options;
+  options.from = start;
+  options.ticks = count;
+  const Instant last = start + compiled.plan->tick * static_cast<std::int64_t>(count - 1);
+  Story every(*compiled.plan, last), some(*compiled.plan, last);
+  replay(*compiled.plan, store, some, options);
+  options.every_tick = true;
+  replay(*compiled.plan, store, every, options);
+  EXPECT_EQ(some.text, every.text);
+  return every.text;
+}
+
+// An instance whose bad events are more than all is missing, for what it counts is no burn; but its whole has
+// data, and it is not forgotten, to be missed anew a tick later.
+TEST(Replay, AnInstanceWhoseWholeHasDataIsNotForgotten) {
+  store::SeriesStore store{Limits{}};
+  for (const char* name : {"bad_total", "req_total"}) {
+    const auto id = *store.series(Labels({{"__name__", name}, {"region", "ap"}}));
+    for (int i = 0; i < 600; ++i)
+      ASSERT_TRUE(store.append(id, start + seconds(15) * i, (name[0] == 'b' ? 200.0 : 100.0) * i));
+  }
+  const std::string text = told_alike(R"(
+tick 15s
+source s is scrape { url "http://127.0.0.1:1/metrics" every 15s timeout 5s semantics 3 }
+receiver oncall is webhook { url "http://127.0.0.1:1/hook" }
+slo web per (region) max 2 {
+  indicator bad bad_total of req_total  objective 98% over 30m
+  burn { page 2 over 6m & 45s }  missing keep for 1m then page  page oncall
+})",
+                                      store, 800);
+  const std::size_t first = text.find("missing web");
+  ASSERT_NE(first, std::string::npos) << text;
+  EXPECT_EQ(text.find("missing web", first + 1), std::string::npos) << text;
+  EXPECT_NE(text.find("retired web"), std::string::npos) << "its series end\n" << text;
+}
+
+// An instance whose rows are gone is forgotten when its effects no longer count, and whoever waits for its
+// place gets it then.
+TEST(Replay, AnInstanceIsForgottenWhenItsEffectsNoLongerCount) {
+  store::SeriesStore store{Limits{}};
+  for (const char* host : {"a", "b"}) {
+    const auto id = *store.series(Labels({{"__name__", "load"}, {"region", "eu"}, {"host", host}}));
+    for (int i = 0; i < 1300; ++i) {
+      const bool both = i >= 100 && i < 120, one = i >= 120 && i < 200 && host[0] == 'a';
+      ASSERT_TRUE(store.append(id, start + seconds(15) * i, i >= 400 ? 200.0 : both || one ? 100.0 : 7.0));
+    }
+  }
+  const std::string text = told_alike(R"SLO(
+tick 15s
+source s is scrape { url "http://127.0.0.1:1/metrics" every 15s timeout 5s semantics 3 }
+receiver oncall is webhook { url "http://127.0.0.1:1/hook" }
+metric load is gauge with (region, host)
+target t is http { action act is idempotent { POST "http://127.0.0.1:1/t" } }
+policy p on t per (region, v) max 1 {
+  when promql("count_values by (region) ('v', load > 50)") > 1
+  do act
+  verify max(load) < 60 after 45s within 10m else page oncall
+  limit 100 per 2h  cooldown 1h  missing do nothing
+})SLO",
+                                      store, 1300);
+  EXPECT_NE(text.find("retired"), std::string::npos) << text;
+  EXPECT_NE(text.find("v=\"200\""), std::string::npos) << text;
+}
+
 TEST(Replay, EndsWhereItIsInterrupted) {
   const lower::Compiled compiled = lower::compile({{"p.slo", deferring(slos, "")}}, {});
   ASSERT_TRUE(compiled.plan) << source::render_text(compiled.diagnostics, compiled.sources);
