@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "runtime/base/vectors.hpp"
 #include "runtime/eval/native_histogram.hpp"
 #include "runtime/eval/ops.hpp"
 
@@ -17,16 +18,10 @@ constexpr std::size_t kept_row_sets = 16;
 // By how much fewer instants of each series are kept where all of their series do not fit.
 constexpr std::size_t shorter = 4;
 
-// NaNs become the one that columns carry. Most stretches have none: looking at many at a time is cheaper.
-void make_nans_one(double* value, std::size_t count) {
-  constexpr std::size_t many = 64;
-  for (std::size_t t = 0; t < count; t += many) {
-    const std::size_t end = std::min(count, t + many);
-    unsigned any = 0;
-    for (std::size_t k = t; k < end; ++k) any |= value[k] != value[k] ? 1u : 0u;
-    for (std::size_t k = t; any != 0 && k < end; ++k)
-      if (std::isnan(value[k])) value[k] = std::numeric_limits<double>::quiet_NaN();
-  }
+// NaNs become the one that columns carry.
+SIGNALBOX_VECTORS void make_nans_one(double* value, std::size_t count) {
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  for (std::size_t t = 0; t < count; ++t) value[t] = value[t] != value[t] ? nan : value[t];
 }
 
 // As read() says it of the same states.

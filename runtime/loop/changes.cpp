@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "runtime/base/vectors.hpp"
+
 namespace signalbox::loop {
 namespace {
 
@@ -17,17 +19,33 @@ struct Shown {
   eval::Column last;
 };
 
-// Marks the ticks at which cells are not as they were a tick earlier. Most are: looking at many at a time is
-// cheaper.
+// The first cell from `t` on that is not the one before it, or `ticks`. Most are: looking at many at a time
+// is cheaper.
+SIGNALBOX_VECTORS std::size_t next_change(const double* cells, std::size_t t, std::size_t ticks) {
+  constexpr std::size_t many = 64;
+  for (; t + many <= ticks; t += many) {
+    std::uint64_t any = 0;
+    for (std::size_t k = t; k < t + many; ++k) any |= cells[k] != cells[k - 1] ? 1 : 0;
+    if (any != 0) break;
+  }
+  while (t < ticks && cells[t] == cells[t - 1]) ++t;
+  return t;
+}
+SIGNALBOX_VECTORS std::size_t next_change(const std::uint8_t* cells, std::size_t t, std::size_t ticks) {
+  constexpr std::size_t many = 64;
+  for (; t + many <= ticks; t += many) {
+    std::uint8_t any = 0;
+    for (std::size_t k = t; k < t + many; ++k) any |= cells[k] ^ cells[k - 1];
+    if (any != 0) break;
+  }
+  while (t < ticks && cells[t] == cells[t - 1]) ++t;
+  return t;
+}
+
 template <class T>
 void mark_cells(const T* cells, std::size_t ticks, std::vector<std::uint8_t>& changed) {
-  constexpr std::size_t many = 64;
-  for (std::size_t t = 1; t < ticks; t += many) {
-    const std::size_t end = std::min(ticks, t + many);
-    bool any = false;
-    for (std::size_t k = t; k < end; ++k) any |= cells[k] != cells[k - 1];
-    for (std::size_t k = t; any && k < end; ++k) changed[k] |= cells[k] != cells[k - 1] ? 1 : 0;
-  }
+  for (std::size_t t = next_change(cells, 1, ticks); t < ticks; t = next_change(cells, t + 1, ticks))
+    changed[t] = 1;
 }
 
 // Whether a row is true at a tick and was not at the one before.
@@ -213,6 +231,7 @@ std::optional<Changes> ChangeFinder::find(const std::vector<Root>& roots, const 
   if (out.every_tick) return out;
   std::vector<Shown> shown(roots.size());
   std::vector<Looked> looked(roots.size());
+  std::vector<std::uint8_t> changed;  // of any
   for (std::size_t r = 0; r < roots.size(); ++r)
     if (roots[r].with_values) looked[r].leaves = leaf_nodes_below({roots[r]});
   leaves_.next_panels();
@@ -226,16 +245,18 @@ std::optional<Changes> ChangeFinder::find(const std::vector<Root>& roots, const 
         n = static_cast<std::size_t>(((until - from).ms + plan_.tick.ms - 1) / plan_.tick.ms);
     }
     panels_.begin(from, n);
+    changed.assign(n, 0);
     for (std::size_t r = 0; r < roots.size(); ++r) {
-      looked[r].changed.assign(n, first == 0 ? 1 : 0);
-      if (first == 0) std::fill(looked[r].changed.begin() + 1, looked[r].changed.end(), 0);
+      looked[r].changed.assign(n, 0);
+      if (first == 0) looked[r].changed[0] = 1;
       mark(panels_.panel(roots[r].node), roots[r].with_values, shown[r], looked[r].changed);
+      for (std::size_t t = 0; t < n; ++t) changed[t] |= looked[r].changed[t];
     }
+    if (first == 0) changed[0] = 1;
     if (seen) seen(panels_.panel(roots[0].node), first);
     for (std::size_t t = 0; t < n; ++t) {
+      if (changed[t] == 0) continue;
       const auto tick = static_cast<std::uint32_t>(first + t);
-      if (std::none_of(looked.begin(), looked.end(), [&](const Looked& one) { return one.changed[t] != 0; }))
-        continue;
       out.ticks.push_back(tick);
       for (std::size_t r = 0; r < roots.size(); ++r) {
         const eval::Panel& panel = panels_.panel(roots[r].node);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <numeric>
 
 #include "runtime/base/vectors.hpp"
 #include "runtime/store/extrapolate.hpp"
@@ -48,23 +49,32 @@ struct Ahead {
   double ahead, step, size;
 };
 
-// For each sample the first instant that is later, and the first that is not earlier; `size` where there is
-// none. Whole numbers below 2^53: the floor of their rounded quotient is that of the quotient.
-SIGNALBOX_VECTORS void find_instants(const double* ms, std::size_t n, const Ahead& grid, std::int32_t* later,
-                                     std::int32_t* not_earlier) {
+// For each sample the first instant that is later; `size` where there is none. Says whether one of them lies
+// at an instant, and marks those. Whole numbers below 2^53: the floor of their rounded quotient is that of
+// the quotient.
+SIGNALBOX_VECTORS bool find_instants(const double* ms, std::size_t n, const Ahead& grid, std::int32_t* later,
+                                     std::uint64_t* exact) {
   const double ahead = grid.ahead, step = grid.step, size = grid.size;
+  std::uint64_t any = 0;
   SIGNALBOX_NO_ALIASES
   for (std::size_t i = 0; i < n; ++i) {
     const double since = ms[i] + ahead;
     const double steps = std::floor(since / step);
+    const std::uint64_t hit = steps * step == since && steps < size ? 1 : 0;
     double next = steps + 1;
     next = next < 0 ? 0 : next;
-    double at = next - (steps * step == since && since >= 0 ? 1 : 0);
-    next = next < size ? next : size;
-    at = at < size ? at : size;
-    later[i] = static_cast<std::int32_t>(next);
-    not_earlier[i] = static_cast<std::int32_t>(at);
+    later[i] = static_cast<std::int32_t>(next < size ? next : size);
+    exact[i] = hit;
+    any |= hit;
   }
+  return any != 0;
+}
+
+// Whether each is one more than the one before.
+SIGNALBOX_VECTORS bool follow(const std::int32_t* numbers, std::size_t n) {
+  std::int32_t odd = 0;
+  for (std::size_t i = 1; i < n; ++i) odd |= numbers[i] - numbers[i - 1] - 1;
+  return odd == 0;
 }
 
 }  // namespace
@@ -173,29 +183,36 @@ void MovingWindows::make_tables() {
   for (std::size_t i = 0; i < samples_.size(); ++i)
     ms_[i] = static_cast<double>(samples_.times[i] - samples_from_.ms);
   const std::size_t size = grid_before_ + count_;
-  // Each sample counts from the first instant that is later than it on, and, of those up to an instant, from
-  // the first that is not earlier.
+  // A sample lies before the first instant that is later and all after it; one at an instant lies up to that.
   const Instant begin = from_ - step_ * static_cast<std::int64_t>(grid_before_);
   const Ahead ahead{static_cast<double>((samples_from_ - begin).ms), static_cast<double>(step_.ms),
                     static_cast<double>(size)};
-  up_to_.resize(size);
   before_.resize(size);
-  std::size_t before = 0, up_to = 0;  // instants whose counts are known
-  const auto count = [](Places& counts, std::size_t& known, std::size_t until, std::size_t samples) {
-    while (known < until) counts[known++] = static_cast<std::uint32_t>(samples);
-  };
+  std::size_t known = 0;  // so many instants' counts
+  Places hits;            // instants at which a sample lies
   constexpr std::size_t many = 256;
-  std::int32_t later[many], not_earlier[many];
+  std::int32_t later[many];
+  std::uint64_t exact[many];
   for (std::size_t i = 0; i < ms_.size(); i += many) {
     const std::size_t n = std::min(many, ms_.size() - i);
-    find_instants(ms_.data() + i, n, ahead, later, not_earlier);
-    for (std::size_t k = 0; k < n; ++k) {
-      count(before_, before, static_cast<std::size_t>(later[k]), i + k);
-      count(up_to_, up_to, static_cast<std::size_t>(not_earlier[k]), i + k);
-    }
+    const bool any = find_instants(ms_.data() + i, n, ahead, later, exact);
+    for (std::size_t k = 0; any && k < n; ++k)
+      if (exact[k] != 0 && later[k] > 0) hits.push_back(static_cast<std::uint32_t>(later[k] - 1));
+    const bool steady = follow(later, n);
+    for (std::size_t k = 0; k < (steady ? 1 : n); ++k)
+      for (const auto until = static_cast<std::size_t>(later[k]); known < until; ++known)
+        before_[known] = static_cast<std::uint32_t>(i + k);
+    if (!steady) continue;
+    std::iota(before_.begin() + static_cast<std::ptrdiff_t>(known),
+              before_.begin() + static_cast<std::ptrdiff_t>(known + n - 1),
+              static_cast<std::uint32_t>(i + 1));
+    known += n - 1;
   }
-  count(before_, before, size, ms_.size());
-  count(up_to_, up_to, size, ms_.size());
+  std::fill(before_.begin() + static_cast<std::ptrdiff_t>(known), before_.end(),
+            static_cast<std::uint32_t>(ms_.size()));
+  up_to_ = before_;
+  for (const std::uint32_t hit : hits)
+    if (hit < size) up_to_[hit] += 1;
   find_jumps(before_, before_jumps_);
   find_jumps(up_to_, up_to_jumps_);
 }
@@ -547,31 +564,36 @@ MovingWindows::Seen MovingWindows::latest(Duration lookback, Duration offset, Se
         return true;
       },
       [&](std::size_t i, std::size_t count) {
-        latest_one_by_one(lookback, offset, semantics, first + i, count, value + i, state + i);
-        seen = {std::all_of(state + i, state + i + count,
-                            [](WindowState s) { return s == WindowState::value; }) &&
-                    seen.all,
-                true};
+        const Seen here =
+            latest_one_by_one(lookback, offset, semantics, first + i, count, value + i, state + i);
+        seen = {seen.all && here.all, seen.nan || here.nan};
       });
   return seen;
 }
 
-void MovingWindows::latest_one_by_one(Duration lookback, Duration offset, Semantics semantics,
-                                      std::size_t first, std::size_t n, double* value, WindowState* state) {
+MovingWindows::Seen MovingWindows::latest_one_by_one(Duration lookback, Duration offset, Semantics semantics,
+                                                     std::size_t first, std::size_t n, double* value,
+                                                     WindowState* state) {
+  Seen seen;
   make_tables();
   last_ = count_until(offset, true, first, n, last_places_);
   for (std::size_t i = 0; i < n; ++i) {
     const Instant at = from_ + step_ * static_cast<std::int64_t>(first + i) - offset;
     state[i] = WindowState::stale;
     value[i] = 0.0;
-    if (last_[i] == 0) continue;
     const std::uint32_t place = last_[i] - 1;
-    const Duration age{at.ms - samples_.times[place]};
-    const bool too_old = semantics == Semantics::prometheus2 ? age > lookback : age >= lookback;
-    if (too_old || (!ends_.empty() && ended_after(place, at))) continue;
-    state[i] = WindowState::value;
-    value[i] = samples_.values[place];
+    if (last_[i] > 0) {
+      const Duration age{at.ms - samples_.times[place]};
+      const bool too_old = semantics == Semantics::prometheus2 ? age > lookback : age >= lookback;
+      if (!too_old && (ends_.empty() || !ended_after(place, at))) {
+        state[i] = WindowState::value;
+        value[i] = samples_.values[place];
+      }
+    }
+    seen.all = seen.all && state[i] == WindowState::value;
+    seen.nan = seen.nan || value[i] != value[i];
   }
+  return seen;
 }
 
 void MovingWindows::reach(Duration length, Duration offset, std::size_t first, std::size_t n, double* value,

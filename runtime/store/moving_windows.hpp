@@ -65,7 +65,7 @@ class MovingWindows {
                std::uint32_t needs, Together together, OneByOne one_by_one) const;
   Seen extrapolated(const Range& range, std::size_t first, std::size_t n, double* value, WindowState* state);
   bool extrapolated_alike(const Range& range, const Alike& windows, double* value, bool& nan) const;
-  void latest_one_by_one(Duration lookback, Duration offset, Semantics semantics, std::size_t first,
+  Seen latest_one_by_one(Duration lookback, Duration offset, Semantics semantics, std::size_t first,
                          std::size_t n, double* value, WindowState* state);
   Seen one_by_one(const Range& range, std::size_t first, std::size_t n, double* value, WindowState* state);
   void make_tables();
