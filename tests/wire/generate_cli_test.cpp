@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
+#include <filesystem>
+
 #include "tests/wire/process.hpp"
 
 namespace signalbox::wire {
@@ -53,6 +56,32 @@ TEST(GenerateCli, GoesToStandardOutputAndIsTheSameThere) {
   ASSERT_EQ(generate({"--seed", "3", "--duration", "1h", "--incidents", "none", "--out", file}).code, 0);
   EXPECT_EQ(piped.out, read_file(file));
   EXPECT_TRUE(piped.out.ends_with("\n# EOF\n"));
+}
+
+// Whoever finds the name finds all of it: an interrupted trace leaves what was there before.
+TEST(GenerateCli, AnInterruptedTraceLeavesTheFileAsItWas) {
+  const Folder folder;
+  const std::string file = folder.write("trace.om", "as it was\n");
+  Process made({SIGNALBOX, "generate", "--seed", "3", "--duration", "10d", "--services", "20", "--every",
+                "5s", "--out", file});
+  const auto begun = [&] {
+    std::error_code none;
+    return std::filesystem::file_size(file + ".part", none) > 0 && !none;
+  };
+  ASSERT_TRUE(eventually(begun)) << made.err();
+  made.signal(SIGTERM);
+  EXPECT_TRUE(made.wait(std::chrono::seconds(30)));
+  EXPECT_EQ(read_file(file), "as it was\n");
+}
+
+TEST(GenerateCli, WhatIsWrittenHasItsNameWhenItIsWhole) {
+  const Folder folder;
+  const std::string file = folder.path("trace.om"), truth = folder.path("truth.json");
+  ASSERT_EQ(generate({"--seed", "3", "--duration", "1h", "--out", file, "--truth", truth}).code, 0);
+  EXPECT_TRUE(read_file(file).ends_with("# EOF\n"));
+  EXPECT_EQ(read_file(file + ".part") + read_file(truth + ".part"), "");
+  // A pipe and a device keep their names.
+  EXPECT_EQ(generate({"--seed", "3", "--duration", "1h", "--out", "/dev/null"}).code, 0);
 }
 
 TEST(GenerateCli, SaysWhatHasNoRoom) {

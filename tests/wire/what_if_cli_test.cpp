@@ -1,6 +1,7 @@
 // `replay --what-if`, `replay --truth` and `tune` as scripts see them.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -86,6 +87,48 @@ class WhatIf : public testing::Test {
   static Folder* folder_;
 };
 Folder* WhatIf::folder_ = nullptr;
+
+// A recording of requests alone, of two services.
+std::string requests(int samples) {
+  std::string text = "# TYPE http_requests counter\n";
+  for (const char* service : {"a", "b"})
+    for (int i = 0; i < samples; ++i)
+      text += fmt::format("http_requests_total{{service=\"{}\",code=\"200\"}} {} {}\n", service, 100 * i,
+                          1'700'000'040 + 30 * i);
+  return text + "# EOF\n";
+}
+
+TEST(ReplayCli, SaysWhatNothingEverMatched) {
+  const Folder folder;
+  const std::string rules = folder.write("p.slo", program), data = folder.write("m.om", requests(300));
+  const Finished no_errors = signalbox({"replay", rules, "--data", data});
+  EXPECT_EQ(no_errors.code, 0) << no_errors.err;
+  EXPECT_NE((no_errors.out + no_errors.err)
+                .find("availability: nothing ever matched http_requests_total{code=\"500\"}"),
+            std::string::npos)
+      << no_errors.out << no_errors.err;
+  const std::string other =
+      folder.write("q.slo", replaced(replaced(program, "of http_requests_total", "of requests_total"),
+                                     "metric http_requests_total is counter with (service, code)",
+                                     "metric http_requests_total is counter with (service, code)\n"
+                                     "metric requests_total is counter with (service, code)"));
+  const Finished nothing = signalbox({"replay", other, "--data", data});
+  EXPECT_NE((nothing.out + nothing.err).find("availability: nothing ever matched requests_total"),
+            std::string::npos)
+      << nothing.out << nothing.err;
+}
+
+TEST(ReplayCli, HiddenFilesOfAFolderAreNoRecordings) {
+  const Folder folder;
+  const std::string rules = folder.write("p.slo", program);
+  ASSERT_EQ(::mkdir(folder.path("data").c_str(), 0755), 0);
+  folder.write("data/m.om", requests(300));
+  const Finished before = signalbox({"replay", rules, "--data", folder.path("data"), "--json"});
+  folder.write("data/.m.om.swp", "\x01\x02 no recording\n");
+  const Finished after = signalbox({"replay", rules, "--data", folder.path("data"), "--json"});
+  EXPECT_EQ(after.code, 0) << after.err;
+  EXPECT_EQ(after.out, before.out);
+}
 
 TEST_F(WhatIf, AVariantIsTheReplayOfTheEditedText) {
   const struct {
