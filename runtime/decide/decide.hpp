@@ -47,6 +47,7 @@ struct Observed {
   std::set<std::string> in_flight;  // keys of effects whose call has not been answered yet
   std::string program;              // the plan's digest where it is known; working it out takes time
   bool assumed = false;             // replay: effects are taken to succeed and to change nothing
+  bool keeps_records = true;        // false where nobody can ask for them afterwards
 };
 
 // What became of an effect's call.
@@ -163,6 +164,10 @@ class Decider {
     std::vector<Read> conditions;  // by row
     eval::EvalCache& cache;
   };
+  template <class Make>  // () → Decision::Recorded
+  void keep(Make make) {
+    if (observed_.keeps_records) out_.records.push_back(make());
+  }
   bool decide_instance(plan::Index index, SloState& s, Columns& columns, const Evaluate& evaluate);
   RowValue row_now(plan::Index index, SloState& s, std::size_t row, RowValue now, const Evaluate& evaluate);
   void decide_row(plan::Index index, SloState& s, std::size_t row, RowValue now, const Evaluate& evaluate);

@@ -256,9 +256,11 @@ void Decider::missing_rule(Index index, PolicyState& p, Evidence evidence, const
   const std::string id = episode_id(policy.name, "missing", p.instance, now_);
   say("missing", policy.name, p.instance, "page", id, why);
   tell(policy.missing_page, "page", policy.name, p.instance, id, why, policy.runbook);
-  Record record = about(id, "missing", policy.name, p.instance, why);
-  record.tree = condition_tree(plan_, policy.when, evaluate("", std::nullopt, nullptr, plan::none));
-  out_.records.push_back(note(plan_, std::move(record), observed_));
+  keep([&] {
+    Record record = about(id, "missing", policy.name, p.instance, why);
+    record.tree = condition_tree(plan_, policy.when, evaluate("", std::nullopt, nullptr, plan::none));
+    return note(plan_, std::move(record), observed_);
+  });
 }
 
 bool Decider::acts_on(const std::string& policy, Index target) const {
@@ -342,8 +344,10 @@ void Decider::propose(Index index, PolicyState& p, Instant identity, eval::Evalu
                     plan_.targets[policy.target].actions[policy.action].name,
                     plan_.targets[policy.target].name, why, numbers.empty() ? "" : "; ", numbers);
     say("refused", policy.name, p.instance, "", e.id, sentence);
-    out_.records.push_back(complete_record(plan_, about(e.id, "refused", policy.name, p.instance, sentence),
-                                           before, observed_, {{{policy.when}, &evaluation}}));
+    keep([&] {
+      return complete_record(plan_, about(e.id, "refused", policy.name, p.instance, sentence), before,
+                             observed_, {{{policy.when}, &evaluation}});
+    });
     return;
   }
   const std::string to = e.intent->to_version.empty() ? "" : fmt::format(" to {}", e.intent->to_version);
@@ -352,8 +356,10 @@ void Decider::propose(Index index, PolicyState& p, Instant identity, eval::Evalu
       plan_.targets[policy.target].name, numbers.empty() ? "" : ": ", numbers);
   e.reason = sentence;
   say("decided", policy.name, p.instance, "", e.id, sentence);
-  out_.records.push_back(complete_record(plan_, about(e.id, "decided", policy.name, p.instance, sentence),
-                                         before, observed_, {{{policy.when}, &evaluation}}));
+  keep([&] {
+    return complete_record(plan_, about(e.id, "decided", policy.name, p.instance, sentence), before,
+                           observed_, {{{policy.when}, &evaluation}});
+  });
   out_.effects.push_back(
       {index, p.instance, policy.target, policy.action, e.intent->key, e.intent->body, e.intent->to_version});
 }
@@ -488,7 +494,7 @@ void Decider::became_done(Index index, PolicyState& p) {
                   plan_.targets[policy.target].name,
                   e.intent->to_version.empty() ? "" : fmt::format(": it runs {}", e.intent->to_version));
   say("executed", policy.name, p.instance, "", e.id, sentence);
-  out_.records.push_back(note(plan_, about(e.id, "executed", policy.name, p.instance, sentence), observed_));
+  keep([&] { return note(plan_, about(e.id, "executed", policy.name, p.instance, sentence), observed_); });
 }
 
 void Decider::verify(Index index, PolicyState& p, const State& before, const Evaluate& evaluate) {
@@ -526,16 +532,14 @@ void Decider::end(Index index, PolicyState& p, EpisodeState outcome, std::string
     out_.state.targets[plan_.targets[policy.anchor].name].episodes.emplace_back(*e.anchor, now_);
   const std::string sentence = fmt::format("{}: {}", policy.name, reason);
   say(episode_state_name(outcome), policy.name, p.instance, "", e.id, sentence);
-  Record record = about(e.id, episode_state_name(outcome), policy.name, p.instance, sentence);
-  if (looked != nullptr) {
+  keep([&] {
+    Record record = about(e.id, episode_state_name(outcome), policy.name, p.instance, sentence);
+    if (looked == nullptr) return note(plan_, std::move(record), observed_);
     record.of = Record::Of::verify;
     record.since = looked->since;
-    out_.records.push_back(
-        complete_record(plan_, std::move(record), looked->before, observed_,
-                        {{{policy.when}, &looked->when}, {{policy.verify.condition}, &looked->verify}}));
-  } else {
-    out_.records.push_back(note(plan_, std::move(record), observed_));
-  }
+    return complete_record(plan_, std::move(record), looked->before, observed_,
+                           {{{policy.when}, &looked->when}, {{policy.verify.condition}, &looked->verify}});
+  });
   const bool again = (outcome == EpisodeState::not_helped || outcome == EpisodeState::unverified) &&
                      e.effects < policy.repeat && policy.anchor == plan::none;
   if (again) {

@@ -159,9 +159,11 @@ bool Decider::decide_instance(Index index, SloState& s, Columns& columns, const 
   say("missing", slo.name, labels, word(severity), id, why);
   const auto& receivers = severity == plan::Severity::page ? slo.page : slo.ticket;
   for (Index receiver : receivers) tell(receiver, word(severity), slo.name, labels, id, why, slo.runbook);
-  Record record = about(id, "missing", slo.name, labels, why);
-  record.tree = condition_tree(plan_, slo.universe, evaluation);
-  out_.records.push_back(note(plan_, std::move(record), observed_));
+  keep([&] {
+    Record record = about(id, "missing", slo.name, labels, why);
+    record.tree = condition_tree(plan_, slo.universe, evaluation);
+    return note(plan_, std::move(record), observed_);
+  });
   return true;
 }
 
@@ -280,20 +282,22 @@ void Decider::tell_row(Index index, SloState& s, std::size_t row_index, const Ro
   for (Index receiver : receivers_of(slo, row))
     tell(receiver, word(row.severity), slo.name, s.instance, id, sentence, slo.runbook);
 
-  State state = small_tables(out_.state);
-  SloState& told = state.slos[{slo.name, s.instance}] = s;
-  told.rows[row_index] = before;
-  Record record = about(id, word(row.severity), slo.name, s.instance, sentence);
-  record.of = Record::Of::row;
-  record.row = static_cast<std::uint32_t>(row_index);
-  for (const auto& [key, pending] : pending_)
-    if (pending) record.pending.emplace_back(plan_.policies[key.first].name, key.second);
-  std::vector<RecordedInputs> inputs = {{{row.long_ratio, row.short_ratio, row.condition}, &evaluation}};
-  if (before.clipped && row.clipped != plan::none) {
-    record.since = before.clip_from;
-    inputs.push_back({{row.clipped}, &evaluate("clip", before.clip_from, nullptr, plan::none)});
-  }
-  out_.records.push_back(complete_record(plan_, std::move(record), state, observed_, inputs));
+  keep([&] {
+    State state = small_tables(out_.state);
+    SloState& told = state.slos[{slo.name, s.instance}] = s;
+    told.rows[row_index] = before;
+    Record record = about(id, word(row.severity), slo.name, s.instance, sentence);
+    record.of = Record::Of::row;
+    record.row = static_cast<std::uint32_t>(row_index);
+    for (const auto& [key, pending] : pending_)
+      if (pending) record.pending.emplace_back(plan_.policies[key.first].name, key.second);
+    std::vector<RecordedInputs> inputs = {{{row.long_ratio, row.short_ratio, row.condition}, &evaluation}};
+    if (before.clipped && row.clipped != plan::none) {
+      record.since = before.clip_from;
+      inputs.push_back({{row.clipped}, &evaluate("clip", before.clip_from, nullptr, plan::none)});
+    }
+    return complete_record(plan_, std::move(record), state, observed_, inputs);
+  });
 }
 
 void Decider::decide_row_again(const Record& record, const Evaluate& evaluate) {

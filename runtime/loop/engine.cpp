@@ -156,6 +156,7 @@ Observed Engine::observe(Instant at, std::vector<std::optional<std::string>> ver
   o.intent_lifetime = options_.limits.intent_lifetime;
   o.in_flight = in_flight_;
   o.assumed = options_.assumed;
+  o.keeps_records = options_.keeps_records;
   o.program = digest_;
   if (!options_.kill_switch.empty()) {
     // A switch that cannot be read is on.

@@ -39,6 +39,7 @@ struct EngineOptions {
   // Asked once a tick. Null: everything is looked at.
   std::function<Foreseen()> foreseen;
   bool assumed = false;  // replay
+  bool keeps_records = true;
   // Seeds the versions of targets that have never been asked (replay and tests).
   std::function<std::vector<std::string>(plan::Index target)> initial_versions;
 };
