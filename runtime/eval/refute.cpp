@@ -20,6 +20,18 @@ namespace {
 // Conditions within parts of conditions: a plan may be deeper than the stack.
 constexpr int deepest = 16;
 
+// Whether one of the parts is false, by `is_false`; the one that was so last is asked first.
+template <class IsFalse>  // (part) → bool
+bool one_is_false(Conjunction& condition, IsFalse is_false) {
+  for (std::size_t i = 0; i < condition.parts.size(); ++i) {
+    const std::size_t part = (condition.refuter + i) % condition.parts.size();
+    if (!is_false(condition.parts[part])) continue;
+    condition.refuter = part;
+    return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 SIGNALBOX_VECTORS bool all_false(const double* value, const std::uint8_t* evidence, std::size_t n) {
@@ -83,12 +95,8 @@ bool Evaluation::refute(Index map) {
   const Node& node = context_.plan->nodes[map];
   const std::shared_ptr<const Alignment> alignment = kept->alignment;
   ++refuting_;
-  bool refuted = false;
-  for (std::size_t i = 0; i < kept->parts.size() && !refuted; ++i) {
-    const std::size_t part = (kept->refuter + i) % kept->parts.size();
-    refuted = is_false(node, kept->parts[part], *alignment);
-    if (refuted) kept->refuter = part;
-  }
+  const bool refuted =
+      one_is_false(*kept, [&](const Conjunct& part) { return is_false(node, part, *alignment); });
   --refuting_;
   if (!refuted) return false;
   Column out;
@@ -142,12 +150,8 @@ bool PanelEvaluation::refute(Index map, Panel& out) {
   const Node& node = context_.plan->nodes[map];
   double* value = memory_.values();
   std::uint8_t* evidence = memory_.evidence();
-  bool refuted = false;
-  for (std::size_t i = 0; i < kept->parts.size() && !refuted; ++i) {
-    const std::size_t part = (kept->refuter + i) % kept->parts.size();
-    refuted = is_false(node, kept->parts[part], *kept->alignment, value, evidence);
-    if (refuted) kept->refuter = part;
-  }
+  const bool refuted = one_is_false(
+      *kept, [&](const Conjunct& part) { return is_false(node, part, *kept->alignment, value, evidence); });
   --refuting_;
   if (!refuted) return false;
   value[0] = 0.0;
