@@ -114,6 +114,7 @@ void Changes::add(Changes&& other) {
 std::vector<Index> ChangeFinder::leaf_nodes_below(const std::vector<Root>& roots) const {
   std::set<Index> seen;
   std::vector<Index> open;
+  open.reserve(roots.size());
   for (const Root& root : roots) open.push_back(root.node);
   std::vector<Index> out;
   while (!open.empty()) {
