@@ -35,17 +35,20 @@ bool LabelRegex::matches(std::string_view value) const {
 
 namespace {
 
-bool is_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+// How much of the head of `text` is letters, of any script, digits and `_`: what Go takes for a group's name.
+std::size_t word_length(std::string_view text) {
+  static const RE2 word("[\\p{L}\\p{Nd}_]+");
+  re2::StringPiece found;
+  const re2::StringPiece whole(text.data(), text.size());
+  return word.Match(whole, 0, whole.size(), RE2::ANCHOR_START, &found, 1) ? found.size() : 0;
 }
 
 // The group named at the head of `text`, which follows a `$`: its name, and how much of the text it is. Empty
 // where there is none.
 std::pair<std::string_view, std::size_t> group_name(std::string_view text) {
   const bool braced = text.starts_with('{');
-  std::size_t end = braced ? 1 : 0;
-  while (end < text.size() && is_word(text[end])) ++end;
-  const std::string_view name = text.substr(braced ? 1 : 0, end - (braced ? 1 : 0));
+  const std::size_t begin = braced ? 1 : 0, end = begin + word_length(text.substr(begin));
+  const std::string_view name = text.substr(begin, end - begin);
   if (name.empty() || (braced && (end == text.size() || text[end] != '}'))) return {};
   return {name, end + (braced ? 1 : 0)};
 }

@@ -446,6 +446,7 @@ const std::vector<std::string> expressions = {
     "label_replace(temp, \"a\", \"b\", \"nope\", \"\")",
     "label_replace(temp, \"a\", \"$3x\", \"room\", \"(.*)\")",
     "label_replace(temp, \"a\", \"<$01>\", \"room\", \"(.*)\")",
+    "label_replace(temp, \"a\", \"<$é|$1é|${1}é|$ß_1|$٣|$€>\", \"room\", \"(.*)\")",
     "label_replace(temp, \"a\", \"<${01}$0$1>\", \"room\", \"(.*)\")",
     "label_join(temp, \"both\", \"-\", \"room\", \"__name__\")",
     "label_join(req, \"job\", \"\", \"nope\")",
