@@ -147,6 +147,11 @@ class Decider {
            const Looked* looked = nullptr);
   Record about(std::string id, std::string kind, const std::string& declaration, const Labels& instance,
                std::string sentence);
+  // Makes a record where records are kept.
+  template <class Make>  // () → Decision::Recorded
+  void keep(Make make) {
+    if (observed_.keeps_records) out_.records.push_back(make());
+  }
   void foreign_deploy(plan::Index target);
   void missing_rule(plan::Index index, PolicyState& p, plan::Evidence evidence, const Evaluate& evaluate);
   std::vector<Labels> satisfied_rows(plan::Index index, const Labels& instance,
@@ -164,10 +169,6 @@ class Decider {
     std::vector<Read> conditions;  // by row
     eval::EvalCache& cache;
   };
-  template <class Make>  // () → Decision::Recorded
-  void keep(Make make) {
-    if (observed_.keeps_records) out_.records.push_back(make());
-  }
   bool decide_instance(plan::Index index, SloState& s, Columns& columns, const Evaluate& evaluate);
   RowValue row_now(plan::Index index, SloState& s, std::size_t row, RowValue now, const Evaluate& evaluate);
   void decide_row(plan::Index index, SloState& s, std::size_t row, RowValue now, const Evaluate& evaluate);

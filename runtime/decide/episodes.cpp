@@ -51,7 +51,7 @@ std::string Decider::refusal(Index index, const PolicyState& p) const {
   const plan::Policy& policy = plan_.policies[index];
   const plan::Target& target = plan_.targets[policy.target];
   const plan::Mode mode = std::min(policy.mode, observed_.mode_ceiling);
-  if (observed_.kill_switch) return "the kill switch is on";
+  if (observed_.kill_switch) return held_by_switch;
   if (mode == plan::Mode::observe) return "mode observe: it only watches";
   if (mode == plan::Mode::dry_run)
     return fmt::format("mode dry_run: it would have done {}", target.actions[policy.action].name);

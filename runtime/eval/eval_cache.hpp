@@ -88,8 +88,6 @@ std::shared_ptr<const Grouping> grouped(const plan::Plan& plan, EvalCache& cache
 // Null where `map` is not a condition of several conjuncts, or may not be left half worked out: where a hold
 // is below it, which counts instants.
 Conjunction* conjunction_of(const plan::Plan& plan, EvalCache& cache, plan::Index map);
-// Whether a condition's cells are all known to be false.
-bool all_false(const double* value, const std::uint8_t* evidence, std::size_t n);
 
 // What to say where Limits::subquery_samples are exceeded.
 std::string too_many_samples();

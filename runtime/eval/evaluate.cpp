@@ -45,7 +45,6 @@ void canonicalise(Column& column) {
 }
 
 // Labels that more than one row with a value has: Prometheus answers no such thing.
-// The labels that two rows have.
 std::optional<Labels> twins_of(const Column& column) {
   std::unordered_set<Labels, LabelsHash> seen;
   for (std::size_t row = 0; row < column.size(); ++row)

@@ -32,8 +32,7 @@ bool one_is_false(Conjunction& condition, IsFalse is_false) {
   return false;
 }
 
-}  // namespace
-
+// Whether a condition's cells are all known to be false.
 SIGNALBOX_VECTORS bool all_false(const double* value, const std::uint8_t* evidence, std::size_t n) {
   std::uint8_t unknown = 0;
   for (std::size_t i = 0; i < n; ++i) unknown |= evidence[i];
@@ -41,6 +40,8 @@ SIGNALBOX_VECTORS bool all_false(const double* value, const std::uint8_t* eviden
   for (std::size_t i = 0; i < n; ++i) yes |= value[i] != 0.0 ? 1 : 0;
   return unknown == static_cast<std::uint8_t>(Evidence::value) && yes == 0;
 }
+
+}  // namespace
 
 Conjunction* conjunction_of(const plan::Plan& plan, EvalCache& cache, Index map) {
   const Node& node = plan.nodes[map];

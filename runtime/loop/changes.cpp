@@ -211,8 +211,10 @@ void ChangeFinder::show(std::uint32_t tick, Index node, const eval::Panel& panel
                         Changes& out) {
   for (auto one = out.shown.rbegin(); one != out.shown.rend() && one->tick == tick; ++one)
     if (one->node == node) return;
-  const auto bytes = static_cast<std::int64_t>(
-      sizeof(Changes::Shown) + panel.row.size() * (sizeof(double) + sizeof(std::uint8_t)) + 32);
+  constexpr std::size_t cell = sizeof(double) + sizeof(std::uint8_t);
+  constexpr std::size_t allocations = 2 * 2 * sizeof(void*);  // what the heap keeps beside a column's two
+  const auto bytes =
+      static_cast<std::int64_t>(sizeof(Changes::Shown) + panel.row.size() * cell + allocations);
   if (room_.fetch_sub(bytes, std::memory_order_relaxed) < bytes) {
     room_.fetch_add(bytes, std::memory_order_relaxed);
     return;

@@ -187,6 +187,26 @@ TEST(Limits, InstancesStayWithinTheirMax) {
   EXPECT_EQ(b.count("limit"), 1) << "said once, not in every tick";
 }
 
+TEST(Records, AreNotMadeWhereNobodyCanAskForThem) {
+  std::vector<std::string> told[2];
+  std::size_t records[2] = {};
+  for (const bool keeps : {false, true}) {
+    DecideBench b = regions(by_region);
+    b.observed.keeps_records = keeps;
+    b.set("trigger", 1, "region=eu");
+    b.ticks(2);
+    b.answer(Kind::succeeded, {}, "fix", eu);
+    b.set("ok", 1);
+    b.ticks(5);
+    for (const Event& e : b.events) told[keeps].push_back(e.kind + " " + e.why);
+    records[keeps] = b.records.size();
+  }
+  EXPECT_EQ(told[0], told[1]);
+  EXPECT_GT(told[1].size(), 2u);
+  EXPECT_EQ(records[0], 0u);
+  EXPECT_GT(records[1], 2u);
+}
+
 TEST(Limits, AnInstanceWithoutSeriesMakesRoomWhenNothingOfItCounts) {
   PolicyProgram program = by_region;
   program.per = "per (region) max 2";
