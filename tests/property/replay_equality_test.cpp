@@ -378,6 +378,34 @@ policy p on t per (region, v) max 1 {
   EXPECT_NE(text.find("v=\"200\""), std::string::npos) << text;
 }
 
+// A verify asks of the rows that were satisfied what `until` asks of all: what a replay saw of the one is no
+// answer to the other.
+TEST(Replay, AVerifyIsNotAnsweredByWhatUntilSaw) {
+  store::SeriesStore store{Limits{}};
+  for (const char* region : {"a", "b"}) {
+    const auto id = *store.series(Labels({{"__name__", "load"}, {"region", region}}));
+    const int last = region[0] == 'a' ? 600 : 90;  // b is gone before a is ill
+    for (int i = 0; i < last; ++i)
+      ASSERT_TRUE(
+          store.append(id, start + seconds(15) * i, region[0] == 'a' && i >= 100 && i < 120 ? 100.0 : 7.0));
+  }
+  const std::string text = told_alike(R"SLO(
+tick 15s
+source s is scrape { url "http://127.0.0.1:1/metrics" every 15s timeout 5s semantics 3 }
+receiver oncall is webhook { url "http://127.0.0.1:1/hook" }
+metric load is gauge with (region)
+target t is http { action act is idempotent { POST "http://127.0.0.1:1/t" } }
+policy p on t {
+  when any by (region) (max by (region) (load) > 50)
+  until all by (region) (max by (region) (load) < 60) for 2 ticks
+  do act
+  verify all by (region) (max by (region) (load) < 60) after 45s within 10m else page oncall
+  limit 100 per 2h  cooldown 10m  missing do nothing
+})SLO",
+                                      store, 600);
+  EXPECT_NE(text.find("verified"), std::string::npos) << text;
+}
+
 TEST(Replay, EndsWhereItIsInterrupted) {
   const lower::Compiled compiled = lower::compile({{"p.slo", deferring(slos, "")}}, {});
   ASSERT_TRUE(compiled.plan) << source::render_text(compiled.diagnostics, compiled.sources);
