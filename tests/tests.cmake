@@ -239,6 +239,7 @@ add_executable(blocks_bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/bench/b
 target_link_libraries(blocks_bench PRIVATE sb_sources sb_net sb_tsdb_writer signalbox_warnings)
 add_executable(stream_bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/bench/stream_bench.cpp)
 target_link_libraries(stream_bench PRIVATE sb_loop sb_lower sb_net sb_tsdb_writer signalbox_warnings)
+signalbox_opponent(stream_bench decode_chunks)
 set_target_properties(blocks_bench stream_bench check_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_custom_target(benches DEPENDS exposition_bench bench_data recording_bench replay_bench blocks_bench stream_bench check_bench
   signalbox)

@@ -13,11 +13,13 @@
 #include <thread>
 
 #include "compiler/lower/compile.hpp"
+#include "runtime/formats/tsdb_bytes.hpp"
 #include "runtime/formats/tsdb_chunk.hpp"
 #include "runtime/loop/directory_replay.hpp"
 #include "runtime/net/posix_disk.hpp"
 #include "tests/bench/block_chunks.hpp"
 #include "tests/bench/measure.hpp"
+#include "tests/bench/opponents/decode_chunks.hpp"
 #include "tests/support/tsdb_writer.hpp"
 
 namespace {
@@ -80,29 +82,44 @@ int make(const fs::path& directory, std::int64_t slos, std::int64_t days, std::i
   return 0;
 }
 
-double decode_all(const bench::Chunks& chunks, unsigned threads) {
+// All chunks, decoded and summed, as many at a time as keep `threads` busy.
+DecodedSums decode_all(DecodeChunks* decode, const std::vector<EncodedChunk>& chunks, unsigned threads) {
   std::atomic<std::size_t> next = 0;
-  std::vector<double> sums(threads, 0);
+  std::vector<DecodedSums> sums(threads);
   const auto work = [&](unsigned self) {
-    std::vector<std::int64_t> times(tsdb::most_chunk_samples);
-    std::vector<double> values(tsdb::most_chunk_samples);
     constexpr std::size_t many = 256;
-    double sum = 0;
-    for (std::size_t from = next.fetch_add(many); from < chunks.data.size(); from = next.fetch_add(many))
-      for (std::size_t i = from; i < std::min(from + many, chunks.data.size()); ++i) {
-        tsdb::decode_xor(chunks.data[i], times.data(), values.data());
-        const std::size_t count = tsdb::chunk_samples(chunks.data[i]);
-        for (std::size_t k = 0; k < count; ++k) sum += values[k];
-      }
+    DecodedSums sum{0, 0};
+    for (std::size_t from = next.fetch_add(many); from < chunks.size(); from = next.fetch_add(many)) {
+      const DecodedSums here = decode(chunks.data() + from, std::min(many, chunks.size() - from));
+      sum.values += here.values;
+      sum.times = tsdb::wrapping_add(sum.times, here.times);
+    }
     sums[self] = sum;
   };
   std::vector<std::thread> others;
   for (unsigned i = 1; i < threads; ++i) others.emplace_back(work, i);
   work(0);
   for (std::thread& one : others) one.join();
-  double sum = 0;
-  for (const double one : sums) sum += one;
-  return sum;
+  for (unsigned i = 1; i < threads; ++i) {
+    sums[0].values += sums[i].values;
+    sums[0].times = tsdb::wrapping_add(sums[0].times, sums[i].times);
+  }
+  return sums[0];
+}
+
+// The same by what reads them for the replay.
+DecodedSums sums_of(const bench::Chunks& chunks) {
+  std::vector<std::int64_t> times(tsdb::most_chunk_samples);
+  std::vector<double> values(tsdb::most_chunk_samples);
+  DecodedSums out{0, 0};
+  for (const std::string_view data : chunks.data) {
+    tsdb::decode_xor(data, times.data(), values.data());
+    for (std::size_t k = 0; k < tsdb::chunk_samples(data); ++k) {
+      out.values += values[k];
+      out.times = tsdb::wrapping_add(out.times, times[k]);
+    }
+  }
+  return out;
 }
 
 std::string read_text(const fs::path& path) {
@@ -119,10 +136,9 @@ int run(const std::string& directory, int rounds) {
     return 1;
   }
   const auto folders = net::make_posix_folders();
-  std::vector<double> ours, theirs, ratios, walls;
+  std::vector<double> ours, gnu, clang, walls;
   std::size_t samples = 0, events = 0, most = 0, chunk_samples = 0;
   long before_opponent = 0;
-  double sum = 0;
   const auto one = [&]() -> bool {
     const double cpu = bench::cpu(), wall = bench::wall();
     auto replay = loop::DirectoryReplay::open(*folders, directory, *compiled.plan, {}, {}, Limits{});
@@ -153,26 +169,42 @@ int run(const std::string& directory, int rounds) {
   walls.clear();
   const bench::Chunks chunks = bench::chunks_of(*folders, directory);
   chunk_samples = chunks.samples;
+  std::vector<EncodedChunk> encoded;
+  for (const std::string_view data : chunks.data)
+    encoded.push_back({reinterpret_cast<const std::uint8_t*>(data.data())});
+  const DecodedSums sums = sums_of(chunks);
+  bool same = true;
+  for (DecodeChunks* decode : {decode_chunks_gnu, decode_chunks_clang}) {
+    const DecodedSums theirs = decode(encoded.data(), encoded.size());
+    same = same && theirs.values == sums.values && theirs.times == sums.times;
+  }
   for (int i = 0; i < rounds; ++i) {
     if (!one()) return 1;
-    const double cpu = bench::cpu();
-    sum += decode_all(chunks, threads);
-    theirs.push_back(bench::cpu() - cpu);
-    ratios.push_back(ours.back() / theirs.back());
+    const auto opponent = [&](DecodeChunks* decode, std::vector<double>& costs) {
+      const double cpu = bench::cpu();
+      same = decode_all(decode, encoded, threads).times == sums.times && same;
+      costs.push_back(bench::cpu() - cpu);
+    };
+    opponent(decode_chunks_gnu, gnu);
+    opponent(decode_chunks_clang, clang);
   }
   if (chunk_samples != samples) fmt::print("{} samples read, {} in the chunks\n", samples, chunk_samples);
+  if (!same) fmt::print("the opponents do not decode what we decode\n");
   const double n = static_cast<double>(samples);
-  fmt::print("{} SLOs, {} samples, {} events, {} threads, {} rounds (sum {:.6g})\n",
-             compiled.plan->slos.size(), samples, events, threads, rounds, sum);
-  fmt::print("replay from blocks   {} s CPU, {:.2f} ns a sample; {} s by the clock\n", bench::spread(ours),
-             bench::median(ours) / n * 1e9, bench::spread(walls));
-  fmt::print("decoded and summed   {} s CPU, {:.2f} ns a sample\n", bench::spread(theirs),
-             bench::median(theirs) / n * 1e9);
-  fmt::print("ratio, pair by pair  {}\n", bench::spread(ratios));
+  const auto line = [&](const char* what, const std::vector<double>& costs) {
+    fmt::print("{:<21}{} s CPU, {:.2f} ns a sample\n", what, bench::spread(costs),
+               bench::median(costs) / n * 1e9);
+  };
+  fmt::print("{} SLOs, {} samples, {} events, {} threads, {} rounds (sum {:.17g}); {} s by the clock\n",
+             compiled.plan->slos.size(), samples, events, threads, rounds, sums.values, bench::spread(walls));
+  line("replay from blocks", ours);
+  line("by hand, g++", gnu);
+  line("by hand, clang", clang);
+  fmt::print("ratio to the faster  {}\n", bench::spread(bench::ratios(ours, bench::faster(gnu, clang))));
   fmt::print(
       "samples at hand took {:.1f} MiB at most; the process {:.1f} MiB before the opponent had its chunks\n",
       static_cast<double>(most) / 1048576, static_cast<double>(before_opponent) / 1024);
-  return 0;
+  return same ? 0 : 1;
 }
 
 }  // namespace
