@@ -16,10 +16,10 @@ using plan::NodeKind;
 
 void PanelMemory::reset(std::size_t ticks) {
   if (ticks > ticks_) {
-    ticks_ = ticks;
+    ticks_ = std::max(ticks, 2 * ticks_);
     values_.pieces.clear();
     evidence_.pieces.clear();
-    zeros_.assign(ticks, static_cast<std::uint8_t>(Evidence::value));
+    zeros_.assign(ticks_, static_cast<std::uint8_t>(Evidence::value));
   }
   values_.used = evidence_.used = 0;
 }

@@ -10,6 +10,7 @@
 namespace signalbox::eval {
 
 struct Alignment;
+struct Bounds;
 struct Conjunct;
 struct Conjunction;
 
@@ -76,6 +77,9 @@ class PanelLeaves {
   // For leaves that look at an instant or a trailing window and are no raw increments. The rows are those
   // known at the first tick; NaNs are the one that columns carry.
   virtual void read_panel(const PanelQuery& query, PanelMemory& memory, Panel& out) = 0;
+  // The rows of the same, and for each of them what it is at all these ticks; `unknown` where that would have
+  // to be worked out.
+  virtual Rows read_bounds(const PanelQuery& query, std::vector<Bounds>& out) = 0;
   // Panels asked for from now on have to do with each other and not, as a rule, with those before.
   virtual void next_panels() = 0;
   // Whether any of its series has native histograms, which panels cannot hold: what reads them is worked out
@@ -101,6 +105,7 @@ class PanelEvaluation {
     std::shared_ptr<EvalCache> cache;
   };
   explicit PanelEvaluation(Context context);
+  const Context& context() const { return context_; }
   // The ticks that panels are worked out for from now on: `ticks` of them, every plan->tick, in all of which
   // the leaves have the rows they have in the first. Ends all panels given out; their memory is used again.
   void begin(Instant from, std::size_t ticks);

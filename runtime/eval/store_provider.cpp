@@ -15,6 +15,8 @@ using plan::LeafFn;
 
 // Sets of known rows kept for one selector: the present one, and those that slices and offsets ask about.
 constexpr std::size_t kept_row_sets = 16;
+// So many instants of a series at least: each stretch of them reads all that its windows reach back to.
+constexpr std::size_t least_stretch = 1024;
 // By how much fewer instants of each series are kept where all of their series do not fit.
 constexpr std::size_t shorter = 4;
 
@@ -238,7 +240,7 @@ std::optional<std::size_t> StoreProvider::kept_tick(const LeafQuery& query) cons
     return std::nullopt;
   const Duration since = query.at + query.leaf->window.offset - grid_.from;
   if (since.ms < 0 || since.ms % grid_.step.ms != 0) return std::nullopt;
-  const auto tick = static_cast<std::size_t>(since.ms / grid_.step.ms);
+  const std::size_t tick = grid_tick(grid_.from + since);
   return tick < grid_.ticks ? std::optional(tick) : std::nullopt;
 }
 
@@ -298,24 +300,27 @@ StoreProvider::Moving* StoreProvider::room_for(store::SeriesId id, std::size_t t
   return &moving_.emplace_back();
 }
 
-StoreProvider::Stretch StoreProvider::windows_of(store::SeriesId id, const PanelQuery& query) {
-  const auto first = static_cast<std::size_t>((query.from - grid_.from).ms / grid_.step.ms);
+StoreProvider::Moving* StoreProvider::kept_windows(store::SeriesId id, const PanelQuery& query) {
+  if (reach_of(*query.leaf, query.lookback) > grid_.reach) return nullptr;
+  const std::size_t first = grid_tick(query.from);
   Moving* kept = moving_of(id);
   const bool there = kept != nullptr && kept->has(first, query.ticks);
-  const Duration reach = reach_of(*query.leaf, query.lookback);
-  if (reach > grid_.reach)
-    kept = nullptr;
-  else if (!there)
-    kept = room_for(id, query.ticks);
-  series_.open(id);
-  if (kept == nullptr) {
-    passing_.load(series_, query.from, grid_.step, query.ticks, reach);
-    return {passing_, 0};
-  }
+  if (!there) kept = room_for(id, std::max(query.ticks, least_stretch));
+  if (kept == nullptr) return nullptr;
   kept->used = ++uses_;
   kept->round = round_;
-  if (!there) load(*kept, id, first, query.ticks, stretch_);
-  return {kept->windows, first - kept->first};
+  if (there) return kept;
+  series_.open(id);
+  load(*kept, id, first, query.ticks, stretch_);
+  return kept;
+}
+
+StoreProvider::Stretch StoreProvider::windows_of(store::SeriesId id, const PanelQuery& query) {
+  Moving* const kept = kept_windows(id, query);
+  if (kept != nullptr) return {kept->windows, grid_tick(query.from) - kept->first};
+  series_.open(id);
+  passing_.load(series_, query.from, grid_.step, query.ticks, reach_of(*query.leaf, query.lookback));
+  return {passing_, 0};
 }
 
 // From `first` on, `ticks` instants or, where it is more, `stretch` of them.

@@ -38,6 +38,7 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
   void next_panels() override;
   std::size_t selector(const plan::Leaf& leaf) override;
   void read_panel(const PanelQuery& query, PanelMemory& memory, Panel& out) override;
+  Rows read_bounds(const PanelQuery& query, std::vector<Bounds>& out) override;
   Instant same_rows_until(std::size_t selector, Instant at) override;
   bool finds_histograms(std::size_t selector) override;
   // To be called after the store has dropped series (retain_from): which ones it holds cannot be told from
@@ -70,6 +71,10 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
   };
   Stretch windows_of(store::SeriesId id, const PanelQuery& query);
   struct Moving;
+  Moving* kept_windows(store::SeriesId id, const PanelQuery& query);  // null where there is no room for them
+  std::size_t grid_tick(Instant at) const {
+    return static_cast<std::size_t>((at - grid_.from).ms / grid_.step.ms);
+  }
   Moving* moving_of(store::SeriesId id);
   Moving* room_for(store::SeriesId id, std::size_t ticks);
   Moving* windows_at(store::SeriesId id, std::size_t tick);

@@ -1,6 +1,7 @@
 #include "runtime/loop/changes.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include "runtime/base/vectors.hpp"
@@ -13,11 +14,8 @@ using plan::Index;
 // Ticks worked out together: their columns of one SLO stay in a core's cache.
 constexpr std::size_t block = 1024;
 
-// What a root showed at the end of the block before.
-struct Shown {
-  eval::Rows rows;
-  eval::Column last;
-};
+// Where it is not known beforehand that nothing changes.
+constexpr std::size_t least_together = 32;
 
 // The first cell from `t` on that is not the one before it, or `ticks`. Most are: looking at many at a time
 // is cheaper.
@@ -43,9 +41,13 @@ SIGNALBOX_VECTORS std::size_t next_change(const std::uint8_t* cells, std::size_t
 }
 
 template <class T>
-void mark_cells(const T* cells, std::size_t ticks, std::vector<std::uint8_t>& changed) {
-  for (std::size_t t = next_change(cells, 1, ticks); t < ticks; t = next_change(cells, t + 1, ticks))
+bool mark_cells(const T* cells, std::size_t ticks, std::vector<std::uint8_t>& changed) {
+  bool any = false;
+  for (std::size_t t = next_change(cells, 1, ticks); t < ticks; t = next_change(cells, t + 1, ticks)) {
     changed[t] = 1;
+    any = true;
+  }
+  return any;
 }
 
 // Whether a row is true at a tick and was not at the one before.
@@ -56,22 +58,20 @@ bool becomes_true(const eval::Panel& panel, std::size_t tick) {
   });
 }
 
-// Marks the ticks of a block at which a row is not as it was a tick earlier.
-void mark(const eval::Panel& panel, bool with_values, Shown& shown, std::vector<std::uint8_t>& changed) {
-  if (shown.rows != panel.rows) {
-    changed[0] = 1;
-  } else {
-    for (std::size_t row = 0; row < panel.row.size(); ++row)
-      if (shown.last.evidence[row] != panel.row[row].evidence[0] ||
-          (with_values && shown.last.value[row] != panel.row[row].value[0]))
-        changed[0] = 1;
-  }
+// Marks the ticks of a run at which a row is not as it was a tick earlier; says whether there are any.
+bool mark(const eval::Panel& panel, bool with_values, LastShown& shown, std::vector<std::uint8_t>& changed) {
+  bool first = shown.rows != panel.rows, any = false;
+  for (std::size_t row = 0; row < panel.row.size() && !first; ++row)
+    first = shown.column.evidence[row] != panel.row[row].evidence[0] ||
+            (with_values && shown.column.value[row] != panel.row[row].value[0]);
+  if (first) changed[0] = 1;
   for (const eval::Panel::Row& row : panel.row) {
     if (panel.steady) continue;
-    if (!row.known) mark_cells(row.evidence, panel.ticks, changed);
-    if (with_values) mark_cells(row.value, panel.ticks, changed);
+    if (!row.known) any |= mark_cells(row.evidence, panel.ticks, changed);
+    if (with_values) any |= mark_cells(row.value, panel.ticks, changed);
   }
   shown = {panel.rows, panel.at(panel.ticks - 1)};
+  return first || any;
 }
 
 }  // namespace
@@ -83,7 +83,8 @@ ChangeFinder::ChangeFinder(const plan::Plan& plan, eval::StoreProvider& leaves, 
       ticks_(ticks),
       room_(room),
       able_(eval::panel_nodes(plan)),
-      panels_({&plan, &leaves, &shapes, semantics, eval::make_eval_cache()}) {
+      panels_({&plan, &leaves, &shapes, semantics, eval::make_eval_cache()}),
+      bounds_(panels_.context()) {
   Duration reach;
   const auto read = [&](const std::vector<Root>& roots) {
     for (const Index leaf : leaves_below(roots)) {
@@ -134,14 +135,14 @@ std::vector<Index> ChangeFinder::leaves_below(const std::vector<Root>& roots) co
   return out;
 }
 
-std::vector<ChangeFinder::Root> ChangeFinder::roots_of_slo(Index index) const {
+std::vector<Root> ChangeFinder::roots_of_slo(Index index) const {
   const plan::Slo& slo = plan_.slos[index];
   std::vector<Root> roots = {{slo.universe, false}};
   for (const plan::BurnRow& row : slo.rows) roots.push_back({row.condition});
   return roots;
 }
 
-std::optional<std::vector<ChangeFinder::Root>> ChangeFinder::roots_of_policy(Index index) const {
+std::optional<std::vector<Root>> ChangeFinder::roots_of_policy(Index index) const {
   std::vector<Root> roots;
   std::set<Index> visited;
   for (const Index condition : {plan_.policies[index].when, plan_.policies[index].until})
@@ -222,6 +223,12 @@ void ChangeFinder::show(std::uint32_t tick, Index node, const eval::Panel& panel
   out.shown.push_back({tick, node, panel.at(at)});
 }
 
+Instant ChangeFinder::same_rows_until(const std::vector<Index>& leaves, Instant at) {
+  Instant out{std::numeric_limits<std::int64_t>::max()};
+  for (const Index leaf : leaves) out = std::min(out, panels_.same_rows_until(leaf, at));
+  return out;
+}
+
 std::optional<Changes> ChangeFinder::find(const std::vector<Root>& roots, const GoOn& go_on,
                                           const Seen& seen) {
   Changes out;
@@ -232,47 +239,76 @@ std::optional<Changes> ChangeFinder::find(const std::vector<Root>& roots, const 
   out.every_tick =
       std::any_of(leaves.begin(), leaves.end(), [&](Index leaf) { return panels_.finds_histograms(leaf); });
   if (out.every_tick) return out;
-  std::vector<Shown> shown(roots.size());
-  std::vector<Looked> looked(roots.size());
-  std::vector<std::uint8_t> changed;  // of any
-  for (std::size_t r = 0; r < roots.size(); ++r)
-    if (roots[r].with_values) looked[r].leaves = leaf_nodes_below({roots[r]});
+  std::vector<Looked> looked;
+  looked.reserve(roots.size());
+  for (const Root& root : roots)
+    looked.push_back({root,
+                      root.with_values ? leaf_nodes_below({root}) : std::vector<Index>{},
+                      Stillness(bounds_, root, ticks_.from, plan_.tick),
+                      {},
+                      {}});
   leaves_.next_panels();
+  Instant rows_until = ticks_.from;
+  // Where something moves, more does: the longer it goes on, the more ticks are worked out together.
+  std::size_t together = least_together;
   for (std::size_t first = 0; first < ticks_.count;) {
     if (!go_on(static_cast<double>(first) / static_cast<double>(ticks_.count))) return std::nullopt;
     const Instant from = ticks_.at(plan_, first);
+    if (from >= rows_until) {
+      rows_until = same_rows_until(leaves, from);
+      ++rows_;
+    }
     std::size_t n = std::min(block, ticks_.count - first);
-    for (const Index leaf : leaves) {
-      const Instant until = panels_.same_rows_until(leaf, from);
-      if (until < ticks_.at(plan_, first + n))
-        n = static_cast<std::size_t>(((until - from).ms + plan_.tick.ms - 1) / plan_.tick.ms);
+    if (rows_until < ticks_.at(plan_, first + n))
+      n = static_cast<std::size_t>(((rows_until - from).ms + plan_.tick.ms - 1) / plan_.tick.ms);
+    const bool by_bounds = first > 0 && !seen;
+    if (by_bounds) {
+      std::size_t still = n;
+      for (Looked& one : looked) still = std::min(still, one.stillness.ticks(first, n, rows_, one.shown));
+      if (still > 0) {
+        first += still;
+        together = least_together;
+        continue;
+      }
+      n = std::min(n, together);
+      together = std::min(2 * together, block);
     }
     panels_.begin(from, n);
-    changed.assign(n, 0);
-    for (std::size_t r = 0; r < roots.size(); ++r) {
-      looked[r].changed.assign(n, 0);
-      if (first == 0) looked[r].changed[0] = 1;
-      mark(panels_.panel(roots[r].node), roots[r].with_values, shown[r], looked[r].changed);
-      for (std::size_t t = 0; t < n; ++t) changed[t] |= looked[r].changed[t];
-    }
-    if (first == 0) changed[0] = 1;
     if (seen) seen(panels_.panel(roots[0].node), first);
-    for (std::size_t t = 0; t < n; ++t) {
-      if (changed[t] == 0) continue;
-      const auto tick = static_cast<std::uint32_t>(first + t);
-      out.ticks.push_back(tick);
-      for (std::size_t r = 0; r < roots.size(); ++r) {
-        const eval::Panel& panel = panels_.panel(roots[r].node);
-        show(tick, roots[r].node, panel, t, out);
-        // Whoever is told of it is told the numbers.
-        if (looked[r].changed[t] == 0 || !roots[r].with_values || !becomes_true(panel, t)) continue;
-        for (const Index leaf : looked[r].leaves)
-          if (const eval::Panel* below = panels_.worked_out(leaf)) show(tick, leaf, *below, t, out);
-      }
-    }
+    look(looked, first, n, by_bounds, out);
     first += n;
   }
   return out;
+}
+
+// `n` ticks of the roots that are not known to be still in all of them.
+void ChangeFinder::look(std::vector<Looked>& looked, std::size_t first, std::size_t n, bool by_bounds,
+                        Changes& out) {
+  std::vector<std::uint8_t> any(n, 0);
+  bool some = false;
+  for (Looked& one : looked) {
+    one.changed.assign(n, 0);
+    if (by_bounds && one.stillness.covers(first, n, rows_, one.shown)) continue;
+    if (!mark(panels_.panel(one.root.node), one.root.with_values, one.shown, one.changed)) continue;
+    some = true;
+    for (std::size_t t = 0; t < n; ++t) any[t] |= one.changed[t];
+  }
+  if (first == 0) any[0] = 1;
+  if (!some && first > 0) return;
+  for (std::size_t t = 0; t < n; ++t) {
+    if (any[t] == 0) continue;
+    const auto tick = static_cast<std::uint32_t>(first + t);
+    out.ticks.push_back(tick);
+    for (const Looked& one : looked) {
+      const eval::Panel& panel = panels_.panel(one.root.node);
+      show(tick, one.root.node, panel, t, out);
+      // Whoever is told of it is told the numbers.
+      const bool told = one.changed[t] != 0 || tick == 0;
+      if (!told || !one.root.with_values || !becomes_true(panel, t)) continue;
+      for (const Index leaf : one.leaves)
+        if (const eval::Panel* below = panels_.worked_out(leaf)) show(tick, leaf, *below, t, out);
+    }
+  }
 }
 
 }  // namespace signalbox::loop

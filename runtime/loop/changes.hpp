@@ -9,8 +9,9 @@
 #include <set>
 #include <vector>
 
-#include "runtime/eval/panel.hpp"
+#include "runtime/eval/bounds.hpp"
 #include "runtime/eval/store_provider.hpp"
+#include "runtime/loop/stillness.hpp"
 
 namespace signalbox::loop {
 
@@ -55,15 +56,15 @@ class ChangeFinder {
   std::optional<Changes> of_target(plan::Index target, const GoOn& go_on);
 
  private:
-  struct Root {
-    plan::Index node;
-    bool with_values = true;  // or its evidence alone
-  };
-  // A root at a run of ticks.
+  // A root, and what is known of it so far.
   struct Looked {
+    Root root;
     std::vector<plan::Index> leaves;  // nodes below it
-    std::vector<std::uint8_t> changed;
+    Stillness stillness;
+    LastShown shown;
+    std::vector<std::uint8_t> changed;  // by tick of the run at hand
   };
+  void look(std::vector<Looked>& looked, std::size_t first, std::size_t n, bool by_bounds, Changes& out);
   using Seen = std::function<void(const eval::Panel& first_root, std::size_t first_tick)>;
   std::optional<Changes> find(const std::vector<Root>& roots, const GoOn& go_on, const Seen& seen = {});
   std::vector<Root> roots_of_slo(plan::Index slo) const;
@@ -72,6 +73,8 @@ class ChangeFinder {
   bool add_parts(plan::Index node, std::set<plan::Index>& visited, std::vector<Root>& roots) const;
   void show(std::uint32_t tick, plan::Index node, const eval::Panel& panel, std::size_t at, Changes& out);
   std::vector<plan::Index> leaf_nodes_below(const std::vector<Root>& roots) const;
+  // Until when, exclusively, all of these leaves have the rows that they have at `at`.
+  Instant same_rows_until(const std::vector<plan::Index>& leaves, Instant at);
   // Their places in plan.leaves.
   std::vector<plan::Index> leaves_below(const std::vector<Root>& roots) const;
 
@@ -79,8 +82,10 @@ class ChangeFinder {
   eval::StoreProvider& leaves_;
   ReplayTicks ticks_;
   Room& room_;
+  std::uint64_t rows_ = 0;  // a number for each set of rows that leaves had
   std::vector<bool> able_;
   eval::PanelEvaluation panels_;
+  eval::StretchBounds bounds_;
 };
 
 }  // namespace signalbox::loop

@@ -43,6 +43,40 @@ SIGNALBOX_VECTORS void find_jumps(const std::vector<std::uint32_t>& counts, std:
   }
 }
 
+// Appends the places of values lower than the one before; says whether all are numbers. Most samples are no
+// resets: looking at many at a time is cheaper.
+SIGNALBOX_VECTORS bool find_resets(const double* values, std::size_t n, std::vector<std::uint32_t>& out) {
+  constexpr std::size_t many = 64;
+  std::uint64_t nan = n > 0 && values[0] != values[0] ? 1 : 0;
+  for (std::size_t i = 1; i < n; i += many) {
+    const std::size_t end = std::min(n, i + many);
+    std::uint64_t falls = 0;
+    for (std::size_t k = i; k < end; ++k) {
+      falls |= values[k] < values[k - 1] ? 1 : 0;
+      nan |= values[k] != values[k] ? 1 : 0;
+    }
+    for (std::size_t k = i; falls != 0 && k < end; ++k)
+      if (values[k] < values[k - 1]) out.push_back(static_cast<std::uint32_t>(k));
+  }
+  return nan == 0;
+}
+
+// The same of times that are not `spacing` after the one before; false when there are more than `most` of
+// them.
+SIGNALBOX_VECTORS bool find_odd_distances(const std::int64_t* times, std::size_t n, std::int64_t spacing,
+                                          std::size_t most, std::vector<std::uint32_t>& out) {
+  constexpr std::size_t many = 64;
+  for (std::size_t i = 1; i < n; i += many) {
+    const std::size_t end = std::min(n, i + many);
+    std::int64_t differs = 0;
+    for (std::size_t k = i; k < end; ++k) differs |= (times[k] - times[k - 1]) ^ spacing;
+    for (std::size_t k = i; differs != 0 && k < end; ++k)
+      if (times[k] - times[k - 1] != spacing) out.push_back(static_cast<std::uint32_t>(k));
+    if (out.size() > most) return false;
+  }
+  return true;
+}
+
 // Where instants lie to samples: the first comes `ahead` milliseconds before the time that the samples' are
 // counted from, or after it; `size` of them, every `step`.
 struct Ahead {
@@ -93,16 +127,7 @@ void MovingWindows::load(Cursor& series, Instant from, Duration step, std::size_
   samples_from_ = samples_.size() > 0 ? Instant{samples_.times[0]} : from;
   resets_.clear();
   changes_before_.clear();
-  // Most samples are no resets: looking at many at a time is cheaper.
-  constexpr std::size_t many = 64;
-  for (std::size_t i = 1; i < samples_.size(); i += many) {
-    const std::size_t end = std::min(samples_.size(), i + many);
-    const double* values = samples_.values.data();
-    unsigned falls = 0;
-    for (std::size_t k = i; k < end; ++k) falls |= values[k] < values[k - 1] ? 1u : 0u;
-    for (std::size_t k = i; falls != 0 && k < end; ++k)
-      if (values[k] < values[k - 1]) resets_.push_back(static_cast<std::uint32_t>(k));
-  }
+  numbers_ = find_resets(samples_.values.data(), samples_.size(), resets_);
   // Before the first sample every count is zero, and needs no place in the tables.
   const std::int64_t before = samples_from_ < from ? (from - samples_from_).ms / step.ms + 2 : 0;
   grid_before_ = static_cast<std::size_t>(std::min(before, reach.ms / step.ms));
@@ -118,16 +143,8 @@ void MovingWindows::find_breaks() {
   if (size < 2) return;
   spacing_ = Duration{times[size / 2] - times[size / 2 - 1]};
   if (step_.ms % spacing_.ms != 0 || step_.ms / spacing_.ms > 1'000'000) return;
-  constexpr std::size_t many = 64;
   const std::size_t worthwhile = size / 16;
-  for (std::size_t i = 1; i < size; i += many) {
-    const std::size_t end = std::min(size, i + many);
-    std::int64_t differs = 0;
-    for (std::size_t k = i; k < end; ++k) differs |= (times[k] - times[k - 1]) ^ spacing_.ms;
-    for (std::size_t k = i; differs != 0 && k < end; ++k)
-      if (times[k] - times[k - 1] != spacing_.ms) breaks_.push_back(static_cast<std::uint32_t>(k));
-    if (breaks_.size() > worthwhile) return;
-  }
+  if (!find_odd_distances(times, size, spacing_.ms, worthwhile, breaks_)) return;
   stride_ = static_cast<std::uint32_t>(step_.ms / spacing_.ms);
 }
 

@@ -3,6 +3,8 @@
 // costs its two ends. The values are window_value()'s and instant_value()'s, to the bit.
 #pragma once
 
+#include <optional>
+
 #include "runtime/store/window.hpp"
 
 namespace signalbox::store {
@@ -41,6 +43,20 @@ class MovingWindows {
   // The latest sample.
   Seen latest(Duration lookback, Duration offset, Semantics semantics, std::size_t first, std::size_t n,
               double* value, WindowState* state);
+  // What all values of a stretch lie between, whatever they are: finite, and there at every instant. Nothing
+  // where the samples at the stretch's ends do not tell.
+  struct Bounds {
+    double least, most;
+  };
+  std::optional<Bounds> range_bounds(const Range& range, std::size_t first, std::size_t n);
+  // The same of the latest sample, which is there at every instant; whether it is a finite number is said
+  // apart.
+  struct LatestBounds {
+    bool finite;
+    Bounds value;
+  };
+  std::optional<LatestBounds> latest_bounds(Duration lookback, Duration offset, std::size_t first,
+                                            std::size_t n);
   // How far the samples of a closed window of `length` reach: last − first in milliseconds; `stale` where
   // none are.
   void reach(Duration length, Duration offset, std::size_t first, std::size_t n, double* value,
@@ -58,6 +74,7 @@ class MovingWindows {
   void find_breaks();
   std::size_t segment_end(std::uint32_t place) const;
   std::uint32_t count_before(Instant at, bool closed) const;
+  std::uint32_t count_at(Duration shift, bool closed, std::size_t tick);  // as count_until()
   Alike alike(Duration length, Duration offset, Semantics semantics, std::size_t tick,
               std::size_t most) const;
   template <class Together, class OneByOne>
@@ -97,6 +114,7 @@ class MovingWindows {
   std::vector<double> ms_;  // times as doubles, since samples_from_; made with the tables
   std::vector<std::int64_t> ends_;
   Places resets_;          // samples lower than the one before
+  bool numbers_ = true;    // no NaN among them
   Places changes_before_;  // how many changes there are up to a sample; made on first need
   // Samples come every `spacing_`, and instants every `stride_` of them, but at the breaks: samples with
   // another distance to the one before. No stride: they come anyhow.

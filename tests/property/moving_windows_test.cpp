@@ -67,7 +67,7 @@ WindowState state_of(Cursor& series, std::optional<double> value, Instant start,
 
 TEST(MovingWindows, EqualTheWindowsOneByOne) {
   Rng rng(17);
-  std::size_t values = 0, nothings = 0;
+  std::size_t values = 0, nothings = 0, stretches = 0, latest_stretches = 0;
   for (int round = 0; round < 1000; ++round) {
     SeriesStore store{Limits{}};
     const std::int64_t spacing = 1000 * (1 + below(rng, 30));
@@ -113,6 +113,19 @@ TEST(MovingWindows, EqualTheWindowsOneByOne) {
       }
       ASSERT_EQ(seen.all, all);
       ASSERT_TRUE(seen.nan || !nan);
+      const bool told = range.fn == RangeFn::rate || range.fn == RangeFn::increase;
+      for (int stretch = 0; stretch < (told ? 10 : 1); ++stretch) {
+        const auto begin = static_cast<std::size_t>(below(rng, static_cast<std::int64_t>(n)));
+        const std::size_t size =
+            std::min(n - begin, static_cast<std::size_t>(1 + below(rng, chance(rng, 70) ? 20 : 300)));
+        const auto bounds = windows.range_bounds(range, first + begin, size);
+        for (std::size_t i = begin; bounds && i < begin + size; ++i) {
+          ASSERT_EQ(states[i], WindowState::value);
+          ASSERT_GE(got[i], bounds->least);
+          ASSERT_LE(got[i], bounds->most);
+        }
+        if (bounds) ++stretches;
+      }
     }
     const Duration lookback{1 + below(rng, 300'000)};
     for (const Semantics semantics : {Semantics::prometheus2, Semantics::prometheus3}) {
@@ -124,10 +137,24 @@ TEST(MovingWindows, EqualTheWindowsOneByOne) {
         ASSERT_EQ(states[i] == WindowState::value, there);
         ASSERT_TRUE(same(got[i], there ? expected.value : 0.0));
       }
+      for (int stretch = 0; stretch < 5; ++stretch) {
+        const auto begin = static_cast<std::size_t>(below(rng, static_cast<std::int64_t>(count)));
+        const std::size_t size = std::min(count - begin, static_cast<std::size_t>(1 + below(rng, 30)));
+        const auto bounds = windows.latest_bounds(lookback, {}, begin, size);
+        for (std::size_t i = begin; bounds && i < begin + size; ++i) {
+          ASSERT_EQ(states[i], WindowState::value);
+          if (!bounds->finite) continue;
+          ASSERT_GE(got[i], bounds->value.least);
+          ASSERT_LE(got[i], bounds->value.most);
+        }
+        if (bounds) ++latest_stretches;
+      }
     }
   }
   EXPECT_GT(values, 200'000u);
   EXPECT_GT(nothings, 20'000u);
+  EXPECT_GT(stretches, 1'500u);
+  EXPECT_GT(latest_stretches, 3'000u);
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include <random>
 
 #include "compiler/lower/compile.hpp"
-#include "runtime/eval/panel.hpp"
+#include "runtime/eval/bounds.hpp"
 #include "runtime/eval/store_provider.hpp"
 
 namespace signalbox::eval {
@@ -176,6 +176,98 @@ slo c per (region) max 5 { indicator share of lat at most 0.5  objective 99% ove
   }
   EXPECT_GT(values, 60'000u);
   EXPECT_GT(others, 1'500u);
+}
+
+// What is said of all nodes of a program over stretches of `length` ticks, held against their panels.
+struct Said {
+  std::size_t bounded = 0, valued = 0, absent = 0, conditions = 0;
+};
+void hold_to_bounds(const plan::Plan& plan, const store::SeriesStore& store, Semantics semantics,
+                    std::size_t length, Said& said) {
+  StoreProvider leaves(store);
+  ShapeRunner shapes(plan, Tier::interpreter, {}, {});
+  leaves.expect_panels(start, plan.tick, ticks, plan::longest_window(plan));
+  PanelEvaluation panels({&plan, &leaves, &shapes, semantics, make_eval_cache()});
+  StretchBounds bounds(panels.context());
+  const std::vector<bool> able = panel_nodes(plan);
+  std::uint64_t rows = 0;
+  Instant rows_until = start;
+  for (std::size_t first = 0; first < ticks;) {
+    const Instant from = start + plan.tick * static_cast<std::int64_t>(first);
+    if (from >= rows_until) {
+      rows_until = start + plan.tick * ticks;
+      for (plan::Index leaf = 0; leaf < plan.leaves.size(); ++leaf)
+        rows_until = std::min(rows_until, panels.same_rows_until(leaf, from));
+      ++rows;
+    }
+    const auto rows_allow =
+        static_cast<std::size_t>(((rows_until - from).ms + plan.tick.ms - 1) / plan.tick.ms);
+    const std::size_t n = std::min({length, rows_allow, ticks - first});
+    bounds.begin(from, n, rows);
+    panels.begin(from, n);
+    for (plan::Index node = 0; node < plan.nodes.size(); ++node) {
+      if (!able[node]) continue;
+      const StretchBounds::Family& family = bounds.of(node);
+      if (family.rows == nullptr) continue;
+      const Panel& panel = panels.panel(node);
+      ASSERT_EQ(family.rows, panel.rows);
+      ASSERT_EQ(family.row.size(), panel.row.size());
+      for (std::size_t row = 0; row < panel.row.size(); ++row) {
+        const Bounds& b = family.row[row];
+        said.bounded += b.state == Bounds::State::bounded ? 1u : 0u;
+        said.valued += b.state == Bounds::State::valued ? 1u : 0u;
+        said.absent += b.state == Bounds::State::absent ? 1u : 0u;
+        said.conditions += b.is_one_value() && plan.nodes[node].condition ? 1u : 0u;
+        for (std::size_t t = 0; t < (panel.steady ? 1 : n); ++t) {
+          if (b.has_value()) {
+            ASSERT_EQ(panel.row[row].evidence[t], 0) << "tick " << first + t;
+          }
+          if (b.state == Bounds::State::absent) {
+            ASSERT_NE(panel.row[row].evidence[t], 0);
+          }
+          if (b.state != Bounds::State::bounded) continue;
+          ASSERT_GE(panel.row[row].value[t], b.least)
+              << "tick " << first + t << " of " << first << " + " << n;
+          ASSERT_LE(panel.row[row].value[t], b.most) << "tick " << first + t << " of " << first << " + " << n;
+        }
+      }
+    }
+    first += n;
+  }
+}
+
+TEST(Panels, LieWithinWhatIsSaidOfAStretch) {
+  Said said;
+  const auto hold = [&](const plan::Plan& plan, std::uint64_t seed) {
+    for (const Semantics semantics : {Semantics::prometheus2, Semantics::prometheus3})
+      for (const std::size_t length : {1u, 9u, 32u, 400u})
+        hold_to_bounds(plan, *random_store(seed), semantics, length, said);
+  };
+  const lower::Compiled program = lower::compile({{"p.slo", R"(
+use std.burn
+tick 15s
+source s is scrape { url "http://127.0.0.1:1/metrics" }
+receiver r is log { }
+slo a per (region) max 5 { indicator bad req_total{code=~"5.."} of req_total  objective 90% over 1d  burn { page 5 over 10m & 1m  ticket 2 over 30m & 5m }  page r }
+slo b { indicator good req_total{code="200"} of req_total  objective 50% over 1d  burn { page 1.5 over 20m & 2m }  floor 10 bad  page r }
+)"}},
+                                                 {});
+  ASSERT_TRUE(program.plan) << source::render_text(program.diagnostics, program.sources);
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) hold(*program.plan, seed);
+  for (const char* expression :
+       {"sum by (region) (rate(req_total[20m])) / on () group_left () sum(rate(req_total[20m])) > 0.1",
+        "max by (region) (depth) - on () group_left () min(depth) > 50",
+        "any by (region) (depth > 300) and all by (region) (depth < 3000)",
+        "count_true(increase(req_total[30m]) > 100) >= 2 or not (max(depth) > 20)",
+        "sum(increase(req_total{code=\"200\"}[25m])) - sum(increase(req_total[10m])) default 0 > 100"}) {
+    lower::CompiledQuery query = lower::compile_query(expression, {});
+    ASSERT_TRUE(query.plan) << expression << source::render_text(query.diagnostics, query.sources);
+    SCOPED_TRACE(expression);
+    for (std::uint64_t seed = 1; seed <= 4; ++seed) hold(*query.plan, seed);
+  }
+  EXPECT_GT(said.bounded, 20'000u);
+  EXPECT_GT(said.valued, 500u);
+  EXPECT_GT(said.conditions, 2'000u);
 }
 
 }  // namespace
