@@ -167,8 +167,9 @@ Bounds bounds_of(const plan::Shape& shape, const double* params, const Bounds* i
 StretchBounds::StretchBounds(PanelEvaluation::Context context)
     : context_(std::move(context)), slots_(context_.plan->nodes.size()) {}
 
-void StretchBounds::begin(Instant from, std::size_t ticks, std::uint64_t rows) {
+void StretchBounds::begin(Instant from, std::size_t ticks, std::uint64_t rows, bool values) {
   from_ = from;
+  values_ = values;
   ticks_ = ticks;
   rows_ = rows;
   ++stretch_;
@@ -230,7 +231,7 @@ void StretchBounds::read_leaf(const Node& node, Slot& slot) {
   query.ticks = ticks_;
   query.lookback = context_.plan->lookback;
   query.semantics = context_.semantics;
-  slot.family.rows = context_.leaves->read_bounds(query, slot.family.row);
+  slot.family.rows = context_.leaves->read_bounds(query, values_, slot.family.row);
 }
 
 // As PanelEvaluation::view() has it.

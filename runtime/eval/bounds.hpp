@@ -36,8 +36,8 @@ class StretchBounds {
   // That of a PanelEvaluation, whose cache it shares: rows are the same objects.
   explicit StretchBounds(PanelEvaluation::Context context);
   // The stretch asked about from now on. Leaves have the same rows in all of it; while `rows` is the same
-  // number, they have them since the stretches before.
-  void begin(Instant from, std::size_t ticks, std::uint64_t rows);
+  // number, they have them since the stretches before. Without `values` it matters only which rows have one.
+  void begin(Instant from, std::size_t ticks, std::uint64_t rows, bool values = true);
   struct Family {
     Rows rows;  // null: not even these are known
     std::vector<Bounds> row;
@@ -67,6 +67,7 @@ class StretchBounds {
   Instant from_;
   std::size_t ticks_ = 0;
   std::uint64_t stretch_ = 0, rows_ = 0;
+  bool values_ = true;
   int depth_ = 0;
   std::vector<Slot> slots_;     // by node
   std::vector<Bounds> inputs_;  // of the map at hand, by input

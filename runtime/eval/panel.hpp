@@ -78,8 +78,8 @@ class PanelLeaves {
   // known at the first tick; NaNs are the one that columns carry.
   virtual void read_panel(const PanelQuery& query, PanelMemory& memory, Panel& out) = 0;
   // The rows of the same, and for each of them what it is at all these ticks; `unknown` where that would have
-  // to be worked out.
-  virtual Rows read_bounds(const PanelQuery& query, std::vector<Bounds>& out) = 0;
+  // to be worked out. Without `values` it matters only whether there is one at every tick.
+  virtual Rows read_bounds(const PanelQuery& query, bool values, std::vector<Bounds>& out) = 0;
   // Panels asked for from now on have to do with each other and not, as a rule, with those before.
   virtual void next_panels() = 0;
   // Whether any of its series has native histograms, which panels cannot hold: what reads them is worked out

@@ -13,7 +13,7 @@ Bounds bounded(const store::MovingWindows::Bounds& of) {
 
 }  // namespace
 
-Rows StoreProvider::read_bounds(const PanelQuery& query, std::vector<Bounds>& out) {
+Rows StoreProvider::read_bounds(const PanelQuery& query, bool values, std::vector<Bounds>& out) {
   const plan::Leaf& leaf = *query.leaf;
   const plan::Window& window = leaf.window;
   const Known& known = known_at(query.selector, query.from - window.offset);
@@ -27,8 +27,12 @@ Rows StoreProvider::read_bounds(const PanelQuery& query, std::vector<Bounds>& ou
           {leaf.range_fn, window.length, window.offset, query.semantics}, first, query.ticks);
       if (found) out[row] = bounded(*found);
     } else if (leaf.fn == LeafFn::sample) {
-      const auto found = kept->windows.latest_bounds(query.lookback, window.offset, first, query.ticks);
-      if (found) out[row] = found->finite ? bounded(found->value) : Bounds{Bounds::State::valued, 0, 0};
+      store::MovingWindows& windows = kept->windows;
+      if (!windows.always_has_latest(query.lookback, window.offset, first, query.ticks)) continue;
+      out[row] = {Bounds::State::valued, 0, 0};
+      if (!values) continue;
+      const auto found = windows.latest_bounds(window.offset, first, query.ticks);
+      if (found) out[row] = bounded(*found);
     }
   }
   return keeps_name(leaf) ? known.named : known.unnamed;

@@ -38,7 +38,7 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
   void next_panels() override;
   std::size_t selector(const plan::Leaf& leaf) override;
   void read_panel(const PanelQuery& query, PanelMemory& memory, Panel& out) override;
-  Rows read_bounds(const PanelQuery& query, std::vector<Bounds>& out) override;
+  Rows read_bounds(const PanelQuery& query, bool values, std::vector<Bounds>& out) override;
   Instant same_rows_until(std::size_t selector, Instant at) override;
   bool finds_histograms(std::size_t selector) override;
   // To be called after the store has dropped series (retain_from): which ones it holds cannot be told from

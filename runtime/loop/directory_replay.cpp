@@ -43,6 +43,7 @@ class Feed final : public SampleFeed {
     if (!spare_.empty()) {
       read_.data.samples.times = std::move(spare_.back().column.tail_times);
       read_.data.samples.values = std::move(spare_.back().column.tail_values);
+      read_.data.course = std::move(spare_.back().course);
       spare_.pop_back();
     }
     if (Result<void> read = reader_.read(series, read_); !read) {
@@ -61,6 +62,7 @@ class Feed final : public SampleFeed {
     whole.column.tail_times = std::move(samples.times);
     whole.column.tail_values = std::move(samples.values);
     whole.ends = std::move(read_.data.ends);
+    whole.course = std::move(read_.data.course);
     if (!read_.data.histograms.empty()) whole.histograms = std::make_unique<store::Histograms>();
     for (TimedHistogram& one : read_.data.histograms)
       whole.histograms->add(one.time, std::move(one.histogram));

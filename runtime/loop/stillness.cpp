@@ -5,7 +5,7 @@
 namespace signalbox::loop {
 
 bool Stillness::is_still(std::size_t first, std::size_t n, std::uint64_t rows, const LastShown& last) {
-  bounds_->begin(from_ + tick_ * static_cast<std::int64_t>(first), n, rows);
+  bounds_->begin(from_ + tick_ * static_cast<std::int64_t>(first), n, rows, root_.with_values);
   const eval::StretchBounds::Family& now = bounds_->of(root_.node);
   if (now.rows == nullptr || now.rows != last.rows) return false;
   for (std::size_t row = 0; row < now.row.size(); ++row) {

@@ -309,7 +309,7 @@ Result<LoadReport> Recording::load(store::SeriesStore& store) && {
     count_series(first, one.column.last_sample, report);
     if (!store.first_time(*id)) {
       report.samples += one.column.end_place();
-      store::SeriesHistory history{std::move(one.column), {}, {}, nullptr};
+      store::SeriesHistory history{std::move(one.column), {}, {}, nullptr, {}};
       if (absent_at) history.births.push_back({0, absent_at->ms});
       if (const Result<void> adopted = store.adopt(*id, std::move(history)); !adopted) return adopted.error();
       continue;

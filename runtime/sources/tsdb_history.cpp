@@ -56,25 +56,9 @@ void erase_stretches(const Stretches& stretches, Place from, SeriesSamples& out)
     samples.values[kept] = samples.values[i];
     ++kept;
   }
+  if (kept < samples.size()) out.course.lose(kept);
   samples.times.resize(kept);
   samples.values.resize(kept);
-}
-
-// What samples need before they are those of a series.
-struct Needs {
-  bool order, markers_out;
-};
-
-// Of those from place `first` on, which follow those before: nearly all need nothing.
-SIGNALBOX_VECTORS Needs look_at(const store::Samples& samples, std::size_t first) {
-  const std::int64_t* const times = samples.times.data();
-  const double* const values = samples.values.data();
-  const std::size_t size = samples.size();
-  std::uint64_t falls = 0, markers = 0;
-  for (std::size_t i = std::max<std::size_t>(first, 1); i < size; ++i)
-    falls |= times[i] <= times[i - 1] ? 1 : 0;
-  for (std::size_t i = first; i < size; ++i) markers |= is_stale_marker(values[i]) ? 1 : 0;
-  return {falls != 0, markers != 0};
 }
 
 // Into rising time; of two samples at one time the first one stays.
@@ -110,8 +94,8 @@ void sort_out_histograms(Instant from, Instant to, SeriesSamples& out) {
   out.ends.erase(std::unique(out.ends.begin(), out.ends.end()), out.ends.end());
 }
 
-// Samples outside of [from, to] out, and so `markers` among them.
-void sort_out(Instant from, Instant to, bool markers, SeriesSamples& out) {
+// Samples outside of [from, to] out, and so markers among them.
+void sort_out(Instant from, Instant to, SeriesSamples& out) {
   store::Samples& samples = out.samples;
   const auto first =
       std::lower_bound(samples.times.begin(), samples.times.end(), from.ms) - samples.times.begin();
@@ -121,7 +105,10 @@ void sort_out(Instant from, Instant to, bool markers, SeriesSamples& out) {
   samples.values.resize(static_cast<std::size_t>(last));
   samples.times.erase(samples.times.begin(), samples.times.begin() + first);
   samples.values.erase(samples.values.begin(), samples.values.begin() + first);
-  if (!markers) return;
+  if (!out.course.markers) {
+    out.course.cut(static_cast<std::size_t>(first), static_cast<std::size_t>(last));
+    return;
+  }
   std::size_t kept = 0;
   for (std::size_t i = kept; i < samples.size(); ++i) {
     if (is_stale_marker(samples.values[i])) {
@@ -134,6 +121,7 @@ void sort_out(Instant from, Instant to, bool markers, SeriesSamples& out) {
   }
   samples.times.resize(kept);
   samples.values.resize(kept);
+  out.course.lose(kept);
 }
 
 // Markers where there is no number, and histograms where there is neither.
@@ -220,9 +208,8 @@ Result<void> TsdbHistory::Reader::read(std::size_t series, Instant from, Instant
   to_ = to = std::min(to, history_.to_);
   damaged_.reset();
   histogram_bytes_ = 0;
-  in_order_ = true;
-  markers_ = false;
   out.samples.clear();
+  out.course.clear();
   out.ends.clear();
   out.histograms.clear();
   out.passed_over = 0;
@@ -242,11 +229,10 @@ Result<void> TsdbHistory::Reader::read(std::size_t series, Instant from, Instant
     if (Result<void> read = read_head_chunks(head.chunks, history_.files_->blocks_to, out); !read)
       return read;
     const auto add = [&](const store::Samples& more, const std::vector<TimedHistogram>& histograms) {
-      const std::size_t before = out.samples.size();
       out.samples.times.insert(out.samples.times.end(), more.times.begin(), more.times.end());
       out.samples.values.insert(out.samples.values.end(), more.values.begin(), more.values.end());
       out.histograms.insert(out.histograms.end(), histograms.begin(), histograms.end());
-      note(out.samples, before);
+      out.course.follow(out.samples.times, out.samples.values);
     };
     add(head.samples, head.histograms);
     if (Result<void> read = read_head_chunks(head.late_chunks, Instant{INT64_MIN}, out); !read) return read;
@@ -254,20 +240,17 @@ Result<void> TsdbHistory::Reader::read(std::size_t series, Instant from, Instant
     out.passed_over += head.passed_over;
     if (!head.deleted.empty()) erase_stretches(head.deleted, begin, out);
   }
-  if (!in_order_) put_in_order(out.samples);
-  sort_out(from, to, markers_, out);
+  if (!out.course.rises) {
+    put_in_order(out.samples);
+    out.course.lose(out.samples.size());
+  }
+  sort_out(from, to, out);
   if (!out.histograms.empty()) {
     put_in_order(out.histograms);
     sort_out_histograms(from, to, out);
     one_at_a_time(out);
   }
   return {};
-}
-
-void TsdbHistory::Reader::note(const store::Samples& samples, std::size_t first) {
-  const Needs needs = look_at(samples, first);
-  in_order_ = in_order_ && !needs.order;
-  markers_ = markers_ || needs.markers_out;
 }
 
 // A series that is in one block after the other is read at its ends only, chunk by chunk.
@@ -412,7 +395,7 @@ Result<void> TsdbHistory::Reader::decode(std::uint8_t encoding, std::string_view
       out.samples.times.resize(before + count);
       out.samples.values.resize(before + count);
       whole = tsdb::decode_xor(data, out.samples.times.data() + before, out.samples.values.data() + before);
-      if (whole) note(out.samples, before);
+      if (whole) out.course.follow(out.samples.times, out.samples.values);
       break;
     default:
       out.passed_over += std::max<std::size_t>(1, count);

@@ -17,6 +17,7 @@ struct SeriesSamples {
   store::Samples samples;
   std::vector<std::int64_t> ends;
   std::vector<TimedHistogram> histograms;
+  store::Course course;         // of the samples, where it is known
   std::size_t passed_over = 0;  // of a kind that is not known, and not among those
   std::size_t size() const { return samples.size() + ends.size() + histograms.size(); }
 };
@@ -73,10 +74,6 @@ class TsdbHistory {
     formats::tsdb::IndexSeries entry_;
     std::optional<std::size_t> damaged_;
     std::size_t histogram_bytes_ = 0;  // in this read
-    // The samples of this read: whether they rise as they come, and whether markers are among them. Looked at
-    // while they are near.
-    void note(const store::Samples& samples, std::size_t first);
-    bool in_order_ = true, markers_ = false;
   };
 
  private:

@@ -123,6 +123,12 @@ SamplesView Cursor::view(Instant first, Instant last, Samples& room) {
   return {room.times, room.values};
 }
 
+const Course* Cursor::course() const {
+  const bool whole = series_ != nullptr && series_->chunks.empty() && series_->first_place == 0 &&
+                     series_->chunks_from == 0 && series_->course.samples == series_->tail_times.size();
+  return whole && !series_->course.broken && series_->course.samples > 0 ? &series_->course : nullptr;
+}
+
 namespace {
 
 // Most samples only rise: so many are looked at together.
@@ -139,6 +145,16 @@ SIGNALBOX_VECTORS bool only_rise(double before, const double* values) {
 Cursor::Resets Cursor::resets(std::uint64_t first, std::uint64_t last) {
   Resets out;
   if (series_ == nullptr) return out;
+  if (const Course* known = course()) {
+    const std::vector<double>& values = series_->tail_values;
+    last = std::min<std::uint64_t>(last, values.size() - 1);
+    const auto& odd = known->odd_values;
+    for (auto at = std::lower_bound(odd.begin(), odd.end(), first); at != odd.end() && *at <= last; ++at) {
+      out.numbers = out.numbers && !std::isnan(values[*at]);
+      if (*at > first && values[*at] < values[*at - 1]) out.before.push_back(values[*at - 1]);
+    }
+    return out;
+  }
   // The values of `run` from place `first` (whose increment does not count) to `last`; `before` is the value
   // before its first one.
   const auto walk = [&](const Run& in, std::optional<double> before) {

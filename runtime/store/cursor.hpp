@@ -54,6 +54,9 @@ class Cursor {
   // The same where it stands, or in `room` when it is packed. Valid until the series changes, or `room` does.
   SamplesView view(Instant first, Instant last, Samples& room);
 
+  // How the samples run, which are those of view() where they stand. Null where nobody said.
+  const Course* course() const;
+
   // What happened between the samples at two places. Costs the chunks where something did, not those between.
   struct Resets {
     std::vector<double> before;  // the value before each reset, in order

@@ -69,24 +69,28 @@ std::optional<MovingWindows::Bounds> MovingWindows::range_bounds(const Range& ra
   return Bounds{least < minute ? 0.0 : least / seconds * below, most * ((1 + 2.2 / steps) / seconds) * above};
 }
 
-// `lookback` at least between samples, and none of them may be older when the next one comes.
-std::optional<MovingWindows::LatestBounds> MovingWindows::latest_bounds(Duration lookback, Duration offset,
-                                                                        std::size_t first, std::size_t n) {
-  if (samples_.size() < 2) return std::nullopt;
+// A sample is younger than the next one comes after it, as long as one does.
+bool MovingWindows::always_has_latest(Duration lookback, Duration offset, std::size_t first, std::size_t n) {
+  if (samples_.size() < 2) return false;
   make_tables();
   const std::uint32_t begun = count_at(offset, true, first), ended = count_at(offset, true, first + n - 1);
-  if (begun == 0) return std::nullopt;
+  if (begun == 0) return false;
   const std::int64_t* const times = samples_.times.data() + (begun - 1);
   const std::size_t size = ended - begun + 1;
   const Instant last = from_ + step_ * static_cast<std::int64_t>(first + n - 1) - offset;
-  if (last.ms - times[size - 1] >= lookback.ms) return std::nullopt;
+  if (last.ms - times[size - 1] >= lookback.ms) return false;
   const auto end = std::upper_bound(ends_.begin(), ends_.end(), times[0]);
-  if (end != ends_.end() && *end <= last.ms) return std::nullopt;
+  if (end != ends_.end() && *end <= last.ms) return false;
   const bool regular = stride_ > 0 && segment_end(begun - 1) >= ended;
-  if ((regular ? spacing_.ms : longest_distance(times, size)) > lookback.ms) return std::nullopt;
-  const Extremes values = extremes_of(samples_.values.data() + (begun - 1), size);
-  return LatestBounds{values.numbers && std::isfinite(values.least) && std::isfinite(values.most),
-                      {values.least, values.most}};
+  return (regular ? spacing_.ms : longest_distance(times, size)) <= lookback.ms;
+}
+
+std::optional<MovingWindows::Bounds> MovingWindows::latest_bounds(Duration offset, std::size_t first,
+                                                                  std::size_t n) {
+  const std::uint32_t begun = count_at(offset, true, first), ended = count_at(offset, true, first + n - 1);
+  const Extremes values = extremes_of(samples_.values.data() + (begun - 1), ended - begun + 1);
+  if (!values.numbers || !std::isfinite(values.least) || !std::isfinite(values.most)) return std::nullopt;
+  return Bounds{values.least, values.most};
 }
 
 }  // namespace signalbox::store

@@ -77,6 +77,13 @@ SIGNALBOX_VECTORS bool find_odd_distances(const std::int64_t* times, std::size_t
   return true;
 }
 
+// Those of some rising places that lie in [first, first + n).
+std::span<const std::uint32_t> places_within(const std::vector<std::uint32_t>& places, std::size_t first,
+                                             std::size_t n) {
+  const auto from = std::lower_bound(places.begin(), places.end(), first);
+  return {from, std::lower_bound(from, places.end(), first + n)};
+}
+
 // Where instants lie to samples: the first comes `ahead` milliseconds before the time that the samples' are
 // counted from, or after it; `size` of them, every `step`.
 struct Ahead {
@@ -127,15 +134,28 @@ void MovingWindows::load(Cursor& series, Instant from, Duration step, std::size_
   samples_from_ = samples_.size() > 0 ? Instant{samples_.times[0]} : from;
   resets_.clear();
   changes_before_.clear();
-  numbers_ = find_resets(samples_.values.data(), samples_.size(), resets_);
+  const Course* const course = series.course();
+  const std::size_t view_from = course != nullptr && samples_.size() > 0
+                                    ? series.at_or_after(samples_from_)->place
+                                    : 0;
+  if (course != nullptr) {
+    numbers_ = true;
+    for (const std::uint32_t place : places_within(course->odd_values, view_from, samples_.size())) {
+      const std::size_t k = place - view_from;
+      numbers_ = numbers_ && !std::isnan(samples_.values[k]);
+      if (k > 0 && samples_.values[k] < samples_.values[k - 1]) resets_.push_back(static_cast<std::uint32_t>(k));
+    }
+  } else {
+    numbers_ = find_resets(samples_.values.data(), samples_.size(), resets_);
+  }
   // Before the first sample every count is zero, and needs no place in the tables.
   const std::int64_t before = samples_from_ < from ? (from - samples_from_).ms / step.ms + 2 : 0;
   grid_before_ = static_cast<std::size_t>(std::min(before, reach.ms / step.ms));
   tables_ = false;
-  find_breaks();
+  find_breaks(course, view_from);
 }
 
-void MovingWindows::find_breaks() {
+void MovingWindows::find_breaks(const Course* course, std::size_t view_from) {
   breaks_.clear();
   stride_ = 0;
   const std::int64_t* times = samples_.times.data();
@@ -144,7 +164,22 @@ void MovingWindows::find_breaks() {
   spacing_ = Duration{times[size / 2] - times[size / 2 - 1]};
   if (step_.ms % spacing_.ms != 0 || step_.ms / spacing_.ms > 1'000'000) return;
   const std::size_t worthwhile = size / 16;
-  if (!find_odd_distances(times, size, spacing_.ms, worthwhile, breaks_)) return;
+  if (course != nullptr) {
+    if (course->restless) return;
+    // Between two odd places all samples are at one distance.
+    const auto odd = places_within(course->odd_distances, view_from + 2, size - 2);
+    std::size_t from = 1;
+    const auto add_until = [&](std::size_t end) {
+      if (times[from] - times[from - 1] != spacing_.ms)
+        for (; from < end && breaks_.size() <= worthwhile; ++from) breaks_.push_back(static_cast<std::uint32_t>(from));
+      from = end;
+    };
+    for (const std::uint32_t place : odd) add_until(place - view_from);
+    add_until(size);
+    if (breaks_.size() > worthwhile) return;
+  } else if (!find_odd_distances(times, size, spacing_.ms, worthwhile, breaks_)) {
+    return;
+  }
   stride_ = static_cast<std::uint32_t>(step_.ms / spacing_.ms);
 }
 

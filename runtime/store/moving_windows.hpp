@@ -49,14 +49,10 @@ class MovingWindows {
     double least, most;
   };
   std::optional<Bounds> range_bounds(const Range& range, std::size_t first, std::size_t n);
-  // The same of the latest sample, which is there at every instant; whether it is a finite number is said
-  // apart.
-  struct LatestBounds {
-    bool finite;
-    Bounds value;
-  };
-  std::optional<LatestBounds> latest_bounds(Duration lookback, Duration offset, std::size_t first,
-                                            std::size_t n);
+  // Whether latest() has a value at every instant of a stretch, of either dialect; false says nothing.
+  bool always_has_latest(Duration lookback, Duration offset, std::size_t first, std::size_t n);
+  // Where it has, the bounds of them.
+  std::optional<Bounds> latest_bounds(Duration offset, std::size_t first, std::size_t n);
   // How far the samples of a closed window of `length` reach: last − first in milliseconds; `stale` where
   // none are.
   void reach(Duration length, Duration offset, std::size_t first, std::size_t n, double* value,
@@ -71,7 +67,7 @@ class MovingWindows {
     std::uint32_t first = 0, last = 0;  // [first, last)
     Instant start, at;
   };
-  void find_breaks();
+  void find_breaks(const Course* course, std::size_t view_from);
   std::size_t segment_end(std::uint32_t place) const;
   std::uint32_t count_before(Instant at, bool closed) const;
   std::uint32_t count_at(Duration shift, bool closed, std::size_t tick);  // as count_until()

@@ -48,7 +48,7 @@ std::int64_t SeriesStore::Series::last_time() const {
 
 std::size_t SeriesStore::Series::allocated() const {
   return Column::allocated() + births.capacity() * sizeof(Birth) + ends.capacity() * 8 +
-         (histograms ? histograms->allocated() : 0);
+         course.allocated() + (histograms ? histograms->allocated() : 0);
 }
 
 void SeriesStore::Series::forget_before(std::uint64_t place) {
@@ -157,7 +157,7 @@ Result<void> SeriesStore::adopt(SeriesId id, SeriesHistory&& history) {
     return Error{ErrorCode::invalid_argument,
                  fmt::format("{} has samples already", to_string(series.labels))};
   const std::size_t room = history.column.allocated() + history.births.capacity() * sizeof(Birth) +
-                           history.ends.capacity() * 8 +
+                           history.ends.capacity() * 8 + history.course.allocated() +
                            (history.histograms ? history.histograms->allocated() : 0);
   if (bytes_ + room > limits_.store_bytes)
     return Error{ErrorCode::limit_exceeded,
@@ -169,6 +169,7 @@ Result<void> SeriesStore::adopt(SeriesId id, SeriesHistory&& history) {
   series.ends = std::move(history.ends);
   if (history.histograms && !series.histograms) ++with_histograms_;
   series.histograms = std::move(history.histograms);
+  series.course = std::move(history.course);
   samples_ += series.held();
   return {};
 }
@@ -182,7 +183,7 @@ SeriesHistory SeriesStore::release(SeriesId id) {
   --live_series_;
   by_labels_.erase(series->labels);
   return {std::move(static_cast<Column&>(*series)), std::move(series->births), std::move(series->ends),
-          std::move(series->histograms)};
+          std::move(series->histograms), std::move(series->course)};
 }
 
 std::optional<SeriesStore::View> SeriesStore::view(SeriesId id) const {

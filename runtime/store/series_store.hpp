@@ -17,6 +17,7 @@
 #include "runtime/base/stale_marker.hpp"
 #include "runtime/base/time.hpp"
 #include "runtime/store/column.hpp"
+#include "runtime/store/course.hpp"
 #include "runtime/store/histograms.hpp"
 #include "runtime/store/postings.hpp"
 
@@ -42,6 +43,7 @@ struct SeriesHistory {
   std::vector<Birth> births;               // by rising place
   std::vector<std::int64_t> ends;          // times of stale markers, rising, none of them a sample's
   std::unique_ptr<Histograms> histograms;  // null: none
+  Course course;                           // of a column that is not packed, or of none
 };
 
 class SeriesStore {
@@ -119,6 +121,7 @@ class SeriesStore {
     std::vector<std::int64_t> ends;  // times of stale markers
     std::vector<Birth> births;       // by rising place
     std::unique_ptr<Histograms> histograms;
+    Course course;
     std::size_t samples() const { return static_cast<std::size_t>(end_place() - first_place); }
     std::size_t held() const { return samples() + ends.size() + (histograms ? histograms->size() : 0); }
     std::int64_t last_time() const;  // of samples, markers and histograms
