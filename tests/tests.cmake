@@ -20,6 +20,7 @@ endfunction()
 signalbox_test(unit/base_test.cpp sb_base)
 signalbox_test(property/interpret_test.cpp sb_eval)
 signalbox_test(property/shape_bounds_test.cpp sb_eval)
+signalbox_test(property/course_test.cpp sb_store)
 signalbox_test(unit/native_histogram_test.cpp sb_eval)
 
 if(TARGET signalbox_jit)

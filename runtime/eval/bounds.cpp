@@ -147,7 +147,7 @@ Bounds apply(ShapeOp op, const Bounds& a, const Bounds& b, const Bounds& c) {
 }  // namespace
 
 Bounds bounds_of(const plan::Shape& shape, const double* params, const Bounds* inputs) {
-  constexpr std::size_t usual = 32;
+  constexpr std::size_t usual = 12;
   Bounds here[usual];
   std::vector<Bounds> beyond(shape.code.size() > usual ? shape.code.size() : 0);
   Bounds* const results = beyond.empty() ? here : beyond.data();
@@ -318,7 +318,8 @@ void StretchBounds::group(Index index, Slot& slot) {
   out.rows = grouping.rows;
   out.row.resize(out.rows->size());
   // A row's first member is it, and the others are added to it.
-  std::vector<std::uint32_t> members(out.row.size(), 0);
+  std::vector<std::uint32_t>& members = members_;
+  members.assign(out.row.size(), 0);
   for (std::size_t row = 0; row < input.row.size(); ++row) {
     const std::uint32_t group = grouping.group[row];
     const Bounds& member = input.row[row];

@@ -69,8 +69,9 @@ class StretchBounds {
   std::uint64_t stretch_ = 0, rows_ = 0;
   bool values_ = true;
   int depth_ = 0;
-  std::vector<Slot> slots_;     // by node
-  std::vector<Bounds> inputs_;  // of the map at hand, by input
+  std::vector<Slot> slots_;             // by node
+  std::vector<Bounds> inputs_;          // of the map at hand, by input
+  std::vector<std::uint32_t> members_;  // of the groups at hand
 };
 
 }  // namespace signalbox::eval

@@ -156,7 +156,7 @@ Observed Engine::observe(Instant at, std::vector<std::optional<std::string>> ver
   o.intent_lifetime = options_.limits.intent_lifetime;
   o.in_flight = in_flight_;
   o.assumed = options_.assumed;
-  o.keeps_records = options_.keeps_records;
+  o.keeps_records = options_.durable;
   o.program = digest_;
   if (!options_.kill_switch.empty()) {
     // A switch that cannot be read is on.
@@ -183,7 +183,7 @@ void Engine::decide_tick(Instant at, std::vector<std::optional<std::string>> ver
   context.cache = cache_;
   const Foreseen foreseen = options_.foreseen ? options_.foreseen() : Foreseen{};
   context.given = foreseen.columns;
-  {
+  if (!plan_.targets.empty()) {
     eval::Evaluation targets(context);
     decider.observe_targets([&](Index node) -> std::optional<double> {
       const decide::RowValue v = decide::row_of(targets.column(node), {});
@@ -290,6 +290,7 @@ std::vector<StoreTransaction::Put> Engine::changed_entries(const decide::Touched
 // The decision becomes ours when the store has it. Only what changed is written.
 void Engine::commit(Decision decision, std::function<void()> done) {
   state_ = std::move(decision.state);
+  if (!options_.durable) return committed(std::move(decision), done);
   StoreTransaction t;
   t.fence = fence_;
   t.puts = changed_entries(decision.touched);

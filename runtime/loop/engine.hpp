@@ -39,7 +39,9 @@ struct EngineOptions {
   // Asked once a tick. Null: everything is looked at.
   std::function<Foreseen()> foreseen;
   bool assumed = false;  // replay
-  bool keeps_records = true;
+  // Whether the store gets what is decided, state and records, before anything is done. Without it, one who
+  // starts again knows nothing: for replays.
+  bool durable = true;
   // Seeds the versions of targets that have never been asked (replay and tests).
   std::function<std::vector<std::string>(plan::Index target)> initial_versions;
 };

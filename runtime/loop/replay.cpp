@@ -183,7 +183,7 @@ ReplayResult replay(const plan::Plan& plan, const store::SeriesStore& store, Eng
   VirtualHost host(options.from);
   HistoryWorld world(plan, leaves, semantics);
   options.engine.assumed = true;
-  options.engine.keeps_records = false;  // the store they would be in ends with the replay
+  options.engine.durable = false;  // the store that would have it ends with the replay
   options.engine.semantics = semantics;
   std::size_t tick = 0;
   if (agenda) options.engine.foreseen = [&] { return agenda->at(tick); };

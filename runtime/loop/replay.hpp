@@ -11,7 +11,7 @@
 namespace signalbox::loop {
 
 struct ReplayOptions {
-  EngineOptions engine;  // `assumed`, `keeps_records` and the semantics are set by the replay
+  EngineOptions engine;  // `assumed`, `durable` and the semantics are set by the replay
   Semantics semantics = Semantics::prometheus3;
   Instant from;
   std::size_t ticks = 0;

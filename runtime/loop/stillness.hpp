@@ -30,7 +30,7 @@ class Stillness {
 
  private:
   // Shorter stretches cost as much as what they save.
-  static constexpr std::size_t shortest = 64, longest = 1024;
+  static constexpr std::size_t shortest = 32, longest = 1024;
   bool is_still(std::size_t first, std::size_t n, std::uint64_t rows, const LastShown& last);
 
   eval::StretchBounds* bounds_;

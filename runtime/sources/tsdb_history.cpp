@@ -392,10 +392,13 @@ Result<void> TsdbHistory::Reader::decode(std::uint8_t encoding, std::string_view
       if (taken() > history_.limits_.answer_samples) return too_much();
       break;
     case tsdb::Encoding::xor_floats:
-      out.samples.times.resize(before + count);
-      out.samples.values.resize(before + count);
-      whole = tsdb::decode_xor(data, out.samples.times.data() + before, out.samples.values.data() + before);
-      if (whole) out.course.follow(out.samples.times, out.samples.values);
+      chunk_.times.resize(std::max(chunk_.size(), count));
+      chunk_.values.resize(chunk_.size());
+      whole = tsdb::decode_xor(data, chunk_.times.data(), chunk_.values.data());
+      if (!whole) break;
+      out.samples.times.insert(out.samples.times.end(), chunk_.times.data(), chunk_.times.data() + count);
+      out.samples.values.insert(out.samples.values.end(), chunk_.values.data(), chunk_.values.data() + count);
+      out.course.follow(out.samples.times, out.samples.values);
       break;
     default:
       out.passed_over += std::max<std::size_t>(1, count);

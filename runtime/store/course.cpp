@@ -53,7 +53,8 @@ void Course::follow(std::span<const std::int64_t> times, std::span<const double>
   if (!all_rise(values.data(), std::max<std::size_t>(first, 1), size))
     for (std::size_t i = std::max<std::size_t>(first, 1); i < size; ++i)
       if (!(values[i] >= values[i - 1])) odd_values.push_back(static_cast<std::uint32_t>(i));
-  for (auto odd = std::lower_bound(odd_values.begin(), odd_values.end(), first); odd != odd_values.end(); ++odd)
+  for (auto odd = std::lower_bound(odd_values.begin(), odd_values.end(), first); odd != odd_values.end();
+       ++odd)
     markers = markers || is_stale_marker(values[*odd]);
   const std::size_t second = std::max<std::size_t>(first, 1), third = std::max<std::size_t>(first, 2);
   const bool steady = !restless && all_at_one_distance(times.data(), third, size);

@@ -1,5 +1,6 @@
-// How a series' samples run, seen by who put them together while they were near: where a counter falls and where
-// the distance between samples changes. Few places, as a rule, that need not be looked for among all samples.
+// How a series' samples run, seen by who put them together while they were near: where a counter falls and
+// where the distance between samples changes. Few places, as a rule, that need not be looked for among all
+// samples.
 #pragma once
 
 #include <cstddef>

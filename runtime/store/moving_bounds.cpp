@@ -1,6 +1,7 @@
 // Between which values all windows of a stretch lie, from the samples at its ends alone.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "runtime/base/vectors.hpp"
 #include "runtime/store/extrapolate.hpp"
@@ -37,57 +38,97 @@ SIGNALBOX_VECTORS std::int64_t longest_distance(const std::int64_t* times, std::
 
 }  // namespace
 
-std::uint32_t MovingWindows::count_at(Duration shift, bool closed, std::size_t tick) {
-  return count_until(shift, closed, tick, 1, first_places_)[0];
-}
+// As count_until(), for a few instants far from each other.
+class MovingWindows::Edge {
+ public:
+  Edge(MovingWindows& windows, Duration shift, bool closed)
+      : windows_(windows), shift_(shift), closed_(closed) {
+    const Duration step = windows.step_;
+    if (windows.stride_ > 0 && windows.breaks_.empty()) {
+      const std::int64_t since = windows.from_.ms - shift.ms - (closed ? 0 : 1) - windows.samples_.times[0];
+      const std::int64_t spacing = windows.spacing_.ms;
+      at_first_ = since / spacing - (since % spacing < 0 ? 1 : 0) + 1;
+      kind_ = Kind::regular;
+    } else if (windows.tables_ && shift.ms >= 0 && shift.ms % step.ms == 0) {
+      table_ = closed ? windows.up_to_.data() : windows.before_.data();
+      at_first_ = static_cast<std::int64_t>(windows.grid_before_) - shift.ms / step.ms;
+      kind_ = Kind::table;
+    }
+  }
+  std::uint32_t operator()(std::size_t tick) const {
+    const auto k = static_cast<std::int64_t>(tick);
+    if (kind_ == Kind::regular) {
+      const auto size = static_cast<std::int64_t>(windows_.samples_.size());
+      return static_cast<std::uint32_t>(std::clamp<std::int64_t>(at_first_ + k * windows_.stride_, 0, size));
+    }
+    if (kind_ == Kind::table) return at_first_ + k >= 0 ? table_[at_first_ + k] : 0;
+    return windows_.count_until(shift_, closed_, tick, 1, windows_.first_places_)[0];
+  }
+
+ private:
+  enum class Kind { any, regular, table } kind_ = Kind::any;
+  MovingWindows& windows_;
+  Duration shift_;
+  bool closed_;
+  std::int64_t at_first_ = 0;  // samples, or the place in the table, at the first instant
+  const std::uint32_t* table_ = nullptr;
+};
 
 // A counter that does not fall rises by no more in any window than from the earliest start to the latest end,
-// and by no less than from the latest start to the earliest end. What extrapolation adds is at most 1.1 of
-// the distance between samples at either end, or what a zero point leaves of that.
+// and by no less than from the latest start to the earliest end: told of pieces of half a window each,
+// between which not much can happen. What extrapolation adds is at most 1.1 of the distance between samples
+// at either end, or what a zero point leaves of that.
 std::optional<MovingWindows::Bounds> MovingWindows::range_bounds(const Range& range, std::size_t first,
                                                                  std::size_t n) {
   if (range.fn != RangeFn::rate && range.fn != RangeFn::increase) return std::nullopt;
-  const Duration across = step_ * static_cast<std::int64_t>(n - 1);
-  if (range.length <= across || samples_.size() < 2 || !numbers_) return std::nullopt;
+  if (samples_.size() < 2 || !numbers_) return std::nullopt;
   make_tables();
-  const bool open = range.semantics == Semantics::prometheus3;
-  const Duration back = range.offset + range.length;
-  const std::uint32_t latest_first = count_at(back, open, first + n - 1),
-                      earliest_end = count_at(range.offset, true, first);
-  // The shortest window has two samples at least.
-  if (earliest_end < latest_first + 2) return std::nullopt;
-  const std::uint32_t earliest_first = count_at(back, open, first),
-                      latest_end = count_at(range.offset, true, first + n - 1);
-  const auto reset = std::upper_bound(resets_.begin(), resets_.end(), earliest_first);
-  if (reset != resets_.end() && *reset < latest_end) return std::nullopt;
+  const Edge start(*this, range.offset + range.length, range.semantics == Semantics::prometheus3),
+      end(*this, range.offset, true);
+  const std::uint32_t begun = start(first), ended = end(first + n - 1);
+  const auto reset = std::upper_bound(resets_.begin(), resets_.end(), begun);
+  if (ended == 0 || (reset != resets_.end() && *reset < ended)) return std::nullopt;
   const double* const values = samples_.values.data();
-  const double lowest = values[earliest_first], highest = values[latest_end - 1];
-  const double most = highest - lowest, least = values[earliest_end - 1] - values[latest_first];
-  if (!(lowest > -immense) || !(highest < immense) || (most > 0 && most < minute)) return std::nullopt;
-  const double steps = static_cast<double>(earliest_end - 1 - latest_first);
+  if (!(values[begun] > -immense) || !(values[ended - 1] < immense)) return std::nullopt;
+  const auto half = static_cast<std::size_t>(std::max<std::int64_t>(1, range.length.ms / step_.ms / 2));
+  double least = immense, most = 0;
+  std::uint32_t steps = std::numeric_limits<std::uint32_t>::max();
+  for (std::size_t k = first; k < first + n; k += half) {
+    const std::size_t last = std::min(k + half, first + n) - 1;
+    const std::uint32_t latest_first = start(last), earliest_end = end(k);
+    // The shortest window has two samples at least.
+    if (earliest_end < latest_first + 2) return std::nullopt;
+    steps = std::min(steps, earliest_end - 1 - latest_first);
+    most = std::max(most, values[end(last) - 1] - values[start(k)]);
+    least = std::min(least, values[earliest_end - 1] - values[latest_first]);
+  }
+  if (most > 0 && most < minute) return std::nullopt;
   const double seconds = range.fn == RangeFn::rate ? range_seconds(range.length) : 1.0;
-  return Bounds{least < minute ? 0.0 : least / seconds * below, most * ((1 + 2.2 / steps) / seconds) * above};
+  return Bounds{least < minute ? 0.0 : least / seconds * below,
+                most * ((1 + 2.2 / static_cast<double>(steps)) / seconds) * above};
 }
 
 // A sample is younger than the next one comes after it, as long as one does.
 bool MovingWindows::always_has_latest(Duration lookback, Duration offset, std::size_t first, std::size_t n) {
   if (samples_.size() < 2) return false;
   make_tables();
-  const std::uint32_t begun = count_at(offset, true, first), ended = count_at(offset, true, first + n - 1);
+  const Edge end(*this, offset, true);
+  const std::uint32_t begun = end(first), ended = end(first + n - 1);
   if (begun == 0) return false;
   const std::int64_t* const times = samples_.times.data() + (begun - 1);
   const std::size_t size = ended - begun + 1;
   const Instant last = from_ + step_ * static_cast<std::int64_t>(first + n - 1) - offset;
   if (last.ms - times[size - 1] >= lookback.ms) return false;
-  const auto end = std::upper_bound(ends_.begin(), ends_.end(), times[0]);
-  if (end != ends_.end() && *end <= last.ms) return false;
+  const auto ending = std::upper_bound(ends_.begin(), ends_.end(), times[0]);
+  if (ending != ends_.end() && *ending <= last.ms) return false;
   const bool regular = stride_ > 0 && segment_end(begun - 1) >= ended;
   return (regular ? spacing_.ms : longest_distance(times, size)) <= lookback.ms;
 }
 
 std::optional<MovingWindows::Bounds> MovingWindows::latest_bounds(Duration offset, std::size_t first,
                                                                   std::size_t n) {
-  const std::uint32_t begun = count_at(offset, true, first), ended = count_at(offset, true, first + n - 1);
+  const Edge end(*this, offset, true);
+  const std::uint32_t begun = end(first), ended = end(first + n - 1);
   const Extremes values = extremes_of(samples_.values.data() + (begun - 1), ended - begun + 1);
   if (!values.numbers || !std::isfinite(values.least) || !std::isfinite(values.most)) return std::nullopt;
   return Bounds{values.least, values.most};

@@ -135,15 +135,15 @@ void MovingWindows::load(Cursor& series, Instant from, Duration step, std::size_
   resets_.clear();
   changes_before_.clear();
   const Course* const course = series.course();
-  const std::size_t view_from = course != nullptr && samples_.size() > 0
-                                    ? series.at_or_after(samples_from_)->place
-                                    : 0;
+  const std::size_t view_from =
+      course != nullptr && samples_.size() > 0 ? series.at_or_after(samples_from_)->place : 0;
   if (course != nullptr) {
     numbers_ = true;
     for (const std::uint32_t place : places_within(course->odd_values, view_from, samples_.size())) {
       const std::size_t k = place - view_from;
       numbers_ = numbers_ && !std::isnan(samples_.values[k]);
-      if (k > 0 && samples_.values[k] < samples_.values[k - 1]) resets_.push_back(static_cast<std::uint32_t>(k));
+      if (k > 0 && samples_.values[k] < samples_.values[k - 1])
+        resets_.push_back(static_cast<std::uint32_t>(k));
     }
   } else {
     numbers_ = find_resets(samples_.values.data(), samples_.size(), resets_);
@@ -171,7 +171,8 @@ void MovingWindows::find_breaks(const Course* course, std::size_t view_from) {
     std::size_t from = 1;
     const auto add_until = [&](std::size_t end) {
       if (times[from] - times[from - 1] != spacing_.ms)
-        for (; from < end && breaks_.size() <= worthwhile; ++from) breaks_.push_back(static_cast<std::uint32_t>(from));
+        for (; from < end && breaks_.size() <= worthwhile; ++from)
+          breaks_.push_back(static_cast<std::uint32_t>(from));
       from = end;
     };
     for (const std::uint32_t place : odd) add_until(place - view_from);
@@ -196,6 +197,7 @@ std::uint32_t MovingWindows::count_before(Instant at, bool closed) const {
   if (times[size - 1] < edge) return static_cast<std::uint32_t>(size);
   // As if there were no breaks; where there are, it has to be looked for.
   const std::int64_t guess = std::min((edge - 1 - times[0]) / spacing_.ms + 1, size - 1);
+  if (stride_ > 0 && breaks_.empty()) return static_cast<std::uint32_t>(guess);
   if (times[guess - 1] < edge && times[guess] >= edge) return static_cast<std::uint32_t>(guess);
   return static_cast<std::uint32_t>(std::lower_bound(times, times + size, edge) - times);
 }

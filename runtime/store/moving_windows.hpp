@@ -70,7 +70,7 @@ class MovingWindows {
   void find_breaks(const Course* course, std::size_t view_from);
   std::size_t segment_end(std::uint32_t place) const;
   std::uint32_t count_before(Instant at, bool closed) const;
-  std::uint32_t count_at(Duration shift, bool closed, std::size_t tick);  // as count_until()
+  class Edge;
   Alike alike(Duration length, Duration offset, Semantics semantics, std::size_t tick,
               std::size_t most) const;
   template <class Together, class OneByOne>

@@ -47,8 +47,8 @@ std::int64_t SeriesStore::Series::last_time() const {
 }
 
 std::size_t SeriesStore::Series::allocated() const {
-  return Column::allocated() + births.capacity() * sizeof(Birth) + ends.capacity() * 8 +
-         course.allocated() + (histograms ? histograms->allocated() : 0);
+  return Column::allocated() + births.capacity() * sizeof(Birth) + ends.capacity() * 8 + course.allocated() +
+         (histograms ? histograms->allocated() : 0);
 }
 
 void SeriesStore::Series::forget_before(std::uint64_t place) {
