@@ -62,6 +62,10 @@ struct Limits {
   // Candidates of one `tune`: each is a replay.
   std::size_t tune_candidates = 500;
 
+  // What a replay keeps of what it saw where something changes, for the decisions there: what has no room is
+  // worked out again. Of four rows over a thousand instances that is 1,500 changes.
+  std::size_t replay_shown_bytes = 64u << 20;
+
   // One piece of a Prometheus' data directory, read whole: a chunk (65,535 samples take 1.2 MB at worst), a
   // series with all its chunks, a record of the write-ahead log (they are far below 1 MiB).
   std::size_t tsdb_piece_bytes = 64u << 20;

@@ -111,8 +111,6 @@ class PanelEvaluation {
   void begin(Instant from, std::size_t ticks);
   // `node` is one of panel_nodes().
   const Panel& panel(plan::Index node);
-  // Null where it has not been worked out for these ticks.
-  const Panel* worked_out(plan::Index node) const { return done(node) ? &slots_[node].panel : nullptr; }
   bool finds_histograms(plan::Index leaf) { return context_.leaves->finds_histograms(selector(leaf)); }
   // Until when, exclusively, a leaf of the plan has the rows that it has at `at`.
   Instant same_rows_until(plan::Index leaf, Instant at);

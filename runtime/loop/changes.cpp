@@ -100,8 +100,16 @@ ChangeFinder::ChangeFinder(const plan::Plan& plan, eval::StoreProvider& leaves, 
   leaves.expect_panels(ticks.from, plan.tick, ticks.count, reach);
 }
 
+bool Room::take(std::int64_t bytes, bool condition) {
+  const std::int64_t least = condition ? 0 : for_conditions_;
+  if (left_.fetch_sub(bytes, std::memory_order_relaxed) - bytes >= least) return true;
+  left_.fetch_add(bytes, std::memory_order_relaxed);
+  return false;
+}
+
 void Changes::add(Changes&& other) {
   every_tick = every_tick || other.every_tick;
+  shown_until = std::min(shown_until, other.shown_until);
   const auto middle = static_cast<std::ptrdiff_t>(ticks.size());
   ticks.insert(ticks.end(), other.ticks.begin(), other.ticks.end());
   std::inplace_merge(ticks.begin(), ticks.begin() + middle, ticks.end());
@@ -112,26 +120,35 @@ void Changes::add(Changes&& other) {
                      [](const Shown& a, const Shown& b) { return a.tick < b.tick; });
 }
 
-std::vector<Index> ChangeFinder::leaf_nodes_below(const std::vector<Root>& roots) const {
-  std::set<Index> seen;
-  std::vector<Index> open;
-  open.reserve(roots.size());
-  for (const Root& root : roots) open.push_back(root.node);
-  std::vector<Index> out;
+std::set<Index> ChangeFinder::nodes_below(std::vector<Index> open) const {
+  std::set<Index> out;
   while (!open.empty()) {
     const Index at = open.back();
     open.pop_back();
-    if (!seen.insert(at).second) continue;
-    const plan::Node& node = plan_.nodes[at];
-    if (node.kind == plan::NodeKind::leaf) out.push_back(at);
-    open.insert(open.end(), node.inputs.begin(), node.inputs.end());
+    if (!out.insert(at).second) continue;
+    open.insert(open.end(), plan_.nodes[at].inputs.begin(), plan_.nodes[at].inputs.end());
   }
   return out;
 }
 
+// The ratios of a row, and of what a condition compares with a burn rate.
+std::vector<Index> ChangeFinder::told_of(Index root) const {
+  const std::set<Index> below = nodes_below({root});
+  std::set<Index> out;
+  for (const plan::Slo& slo : plan_.slos)
+    for (const plan::BurnRow& row : slo.rows)
+      if (row.condition == root) out.insert({row.long_ratio, row.short_ratio});
+  for (const plan::BurnReading& reading : plan_.readings)
+    if (below.contains(reading.condition)) out.insert({reading.ratio, reading.bad, reading.total});
+  std::erase_if(out, [&](Index node) { return node == plan::none || !able_[node]; });
+  return {out.begin(), out.end()};
+}
+
 std::vector<Index> ChangeFinder::leaves_below(const std::vector<Root>& roots) const {
-  std::vector<Index> out = leaf_nodes_below(roots);
-  for (Index& one : out) one = plan_.nodes[one].index;
+  std::vector<Index> nodes, out;
+  for (const Root& root : roots) nodes.push_back(root.node);
+  for (const Index node : nodes_below(std::move(nodes)))
+    if (plan_.nodes[node].kind == plan::NodeKind::leaf) out.push_back(plan_.nodes[node].index);
   return out;
 }
 
@@ -179,7 +196,7 @@ bool ChangeFinder::add_parts(Index at, std::set<Index>& visited, std::vector<Roo
 
 std::optional<Changes> ChangeFinder::of_policy(Index index, const GoOn& go_on) {
   const auto roots = roots_of_policy(index);
-  if (!roots) return Changes{{}, true, {}};
+  if (!roots) return Changes{{}, true, {}, 0};
   return find(*roots, go_on);
 }
 
@@ -208,19 +225,22 @@ std::optional<Changes> ChangeFinder::of_target(Index index, const GoOn& go_on) {
   return out;
 }
 
-void ChangeFinder::show(std::uint32_t tick, Index node, const eval::Panel& panel, std::size_t at,
+void ChangeFinder::show(std::uint32_t tick, Index node, const eval::Panel& panel, std::size_t at, bool lasts,
                         Changes& out) {
-  for (auto one = out.shown.rbegin(); one != out.shown.rend() && one->tick == tick; ++one)
-    if (one->node == node) return;
+  for (auto one = out.shown.rbegin(); one != out.shown.rend() && one->tick == tick; ++one) {
+    if (one->node != node) continue;
+    one->lasts = one->lasts || lasts;
+    return;
+  }
   constexpr std::size_t cell = sizeof(double) + sizeof(std::uint8_t);
   constexpr std::size_t allocations = 2 * 2 * sizeof(void*);  // what the heap keeps beside a column's two
   const auto bytes =
       static_cast<std::int64_t>(sizeof(Changes::Shown) + panel.row.size() * cell + allocations);
-  if (room_.fetch_sub(bytes, std::memory_order_relaxed) < bytes) {
-    room_.fetch_add(bytes, std::memory_order_relaxed);
+  if (!room_.take(bytes, lasts)) {
+    if (lasts) out.shown_until = std::min(out.shown_until, tick);
     return;
   }
-  out.shown.push_back({tick, node, panel.at(at)});
+  out.shown.push_back({tick, node, panel.at(at), lasts});
 }
 
 Instant ChangeFinder::same_rows_until(const std::vector<Index>& leaves, Instant at) {
@@ -243,7 +263,7 @@ std::optional<Changes> ChangeFinder::find(const std::vector<Root>& roots, const 
   looked.reserve(roots.size());
   for (const Root& root : roots)
     looked.push_back({root,
-                      root.with_values ? leaf_nodes_below({root}) : std::vector<Index>{},
+                      root.with_values ? told_of(root.node) : std::vector<Index>{},
                       Stillness(bounds_, root, ticks_.from, plan_.tick),
                       {},
                       {}});
@@ -301,12 +321,11 @@ void ChangeFinder::look(std::vector<Looked>& looked, std::size_t first, std::siz
     out.ticks.push_back(tick);
     for (const Looked& one : looked) {
       const eval::Panel& panel = panels_.panel(one.root.node);
-      show(tick, one.root.node, panel, t, out);
+      show(tick, one.root.node, panel, t, one.root.with_values, out);
       // Whoever is told of it is told the numbers.
       const bool told = one.changed[t] != 0 || tick == 0;
       if (!told || !one.root.with_values || !becomes_true(panel, t)) continue;
-      for (const Index leaf : one.leaves)
-        if (const eval::Panel* below = panels_.worked_out(leaf)) show(tick, leaf, *below, t, out);
+      for (const Index node : one.told) show(tick, node, panels_.panel(node), t, false, out);
     }
   }
 }

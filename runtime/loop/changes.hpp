@@ -32,13 +32,23 @@ struct Changes {
     std::uint32_t tick;
     plan::Index node;
     eval::Column column;
+    bool lasts;  // it is that until the node is shown again
   };
   std::vector<Shown> shown;
-  void add(Changes&& other);  // becomes the changes of both
+  std::uint32_t shown_until = ~std::uint32_t{0};  // the first tick at which there was no room for all
+  void add(Changes&& other);                      // becomes the changes of both
 };
 
-// Bytes for what changes show, which several finders share.
-using Room = std::atomic<std::int64_t>;
+// Bytes for what changes show, which several finders share. What is below conditions may take half of them:
+// it can be had again at little cost, and conditions are asked for at every tick that is decided.
+struct Room {
+  explicit Room(std::int64_t all) : left_(all), for_conditions_(all / 2) {}
+  bool take(std::int64_t bytes, bool condition);  // false and nothing where they are not there
+
+ private:
+  std::atomic<std::int64_t> left_;
+  std::int64_t for_conditions_;
+};
 
 class ChangeFinder {
  public:
@@ -59,7 +69,7 @@ class ChangeFinder {
   // A root, and what is known of it so far.
   struct Looked {
     Root root;
-    std::vector<plan::Index> leaves;  // nodes below it
+    std::vector<plan::Index> told;  // nodes that whoever is told of it is told of
     Stillness stillness;
     LastShown shown;
     std::vector<std::uint8_t> changed;  // by tick of the run at hand
@@ -71,11 +81,13 @@ class ChangeFinder {
   // Nothing where it has to be looked at at every tick.
   std::optional<std::vector<Root>> roots_of_policy(plan::Index policy) const;
   bool add_parts(plan::Index node, std::set<plan::Index>& visited, std::vector<Root>& roots) const;
-  void show(std::uint32_t tick, plan::Index node, const eval::Panel& panel, std::size_t at, Changes& out);
-  std::vector<plan::Index> leaf_nodes_below(const std::vector<Root>& roots) const;
+  void show(std::uint32_t tick, plan::Index node, const eval::Panel& panel, std::size_t at, bool lasts,
+            Changes& out);
+  std::vector<plan::Index> told_of(plan::Index root) const;
+  std::set<plan::Index> nodes_below(std::vector<plan::Index> roots) const;
   // Until when, exclusively, all of these leaves have the rows that they have at `at`.
   Instant same_rows_until(const std::vector<plan::Index>& leaves, Instant at);
-  // Their places in plan.leaves.
+  // Places in plan.leaves.
   std::vector<plan::Index> leaves_below(const std::vector<Root>& roots) const;
 
   const plan::Plan& plan_;

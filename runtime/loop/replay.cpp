@@ -14,9 +14,6 @@ namespace {
 
 using plan::Index;
 
-// For what SLOs and policies show where they change, which need not be worked out again to decide.
-constexpr std::int64_t shown_bytes = 64 << 20;
-
 // By SLO, and last of all policies and targets together. Nothing when it was interrupted. It is `share` of
 // the replay.
 std::optional<std::vector<Changes>> find_changes(const plan::Plan& plan, const store::SeriesStore& store,
@@ -35,7 +32,7 @@ std::optional<std::vector<Changes>> find_changes(const plan::Plan& plan, const s
   add(&ChangeFinder::of_policy, plan.policies.size());
   add(&ChangeFinder::of_target, plan.targets.size());
   std::vector<Changes> out(jobs.size());
-  Room room(shown_bytes);
+  Room room(static_cast<std::int64_t>(options.engine.limits.replay_shown_bytes));
   std::atomic<std::size_t> next = 0, finished = 0;
   std::atomic<bool> stop = false;
   const auto work = [&](bool first) {
@@ -78,6 +75,7 @@ class Agenda {
         from_(from),
         next_(changes_.size(), 0),
         shown_(changes_.size(), 0),
+        lasting_(changes_.size()),
         unchanged_(changes_.size(), true),
         unsettled_(changes_.size(), false),
         timed_(changes_.size(), Instant{std::numeric_limits<std::int64_t>::min()}) {
@@ -106,6 +104,11 @@ class Agenda {
       push_next_change(due.one);
       take_shown(due.one, tick, *columns);
     }
+    // Who is looked at though nothing changes sees what it saw; policies are looked at always.
+    const Index policies = static_cast<Index>(plan_.slos.size());
+    for (Index one = 0; one <= policies; ++one)
+      if ((one == policies || !unchanged_[one]) && tick < changes_[one].shown_until)
+        columns->insert(lasting_[one].begin(), lasting_[one].end());
     return {&unchanged_, columns->empty() ? nullptr : std::move(columns)};
   }
   // After the tick: who goes on being looked at though nothing changes, and who is looked at again in time.
@@ -140,6 +143,7 @@ class Agenda {
   void take_shown(Index one, std::size_t tick, std::map<Index, eval::Column>& into) {
     std::vector<Changes::Shown>& shown = changes_[one].shown;
     for (std::size_t& at = shown_[one]; at < shown.size() && shown[at].tick <= tick; ++at) {
+      if (shown[at].lasts) lasting_[one].insert_or_assign(shown[at].node, shown[at].column);
       if (shown[at].tick == tick) into.insert_or_assign(shown[at].node, std::move(shown[at].column));
       shown[at].column = {};
     }
@@ -152,7 +156,8 @@ class Agenda {
   const plan::Plan& plan_;
   std::vector<Changes> changes_;
   Instant from_;
-  std::vector<std::size_t> next_, shown_;  // of each one's changes, and of what they show
+  std::vector<std::size_t> next_, shown_;               // of each one's changes, and of what they show
+  std::vector<std::map<Index, eval::Column>> lasting_;  // by one, what it showed last
   std::vector<bool> unchanged_, unsettled_;
   std::vector<Instant> timed_;  // when each one's time runs out that was put on the agenda last
   std::vector<Due> due_;

@@ -20,16 +20,22 @@ std::size_t Stillness::ticks(std::size_t first, std::size_t n, std::uint64_t row
   // A stretch that is too long costs a look in vain: only now and then a longer one is tried.
   constexpr std::size_t worth_more = 8, by = 4;
   while (until_ <= first) {
+    if (first < asked_again_at_) return 0;
     const std::size_t length = std::min(length_, n);
     if (is_still(first, length, rows, last)) {
       until_ = first + length;
+      wait_ = shortest;
       if (++streak_ < worth_more || length_ == longest) break;
       length_ *= by;
       streak_ = 0;
       break;
     }
     streak_ = 0;
-    if (length <= shortest) return 0;
+    if (length <= shortest) {
+      asked_again_at_ = first + wait_;
+      wait_ = std::min(2 * wait_, longest_wait);
+      return 0;
+    }
     length_ = std::max(shortest, length / by);
   }
   return std::min(n, until_ - first);

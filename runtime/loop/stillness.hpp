@@ -30,14 +30,16 @@ class Stillness {
 
  private:
   // Shorter stretches cost as much as what they save.
-  static constexpr std::size_t shortest = 32, longest = 1024;
+  static constexpr std::size_t shortest = 32, longest = 1024, longest_wait = 4096;
   bool is_still(std::size_t first, std::size_t n, std::uint64_t rows, const LastShown& last);
 
   eval::StretchBounds* bounds_;
   Root root_;
   Instant from_;
   Duration tick_;
-  std::size_t until_ = 0;         // it is still
+  std::size_t until_ = 0;  // it is still
+  // A root that goes on moving is asked about less and less often.
+  std::size_t asked_again_at_ = 0, wait_ = shortest;
   std::size_t length_ = longest;  // of a stretch that is worth a try
   std::size_t streak_ = 0;        // of such stretches that were
 };

@@ -15,6 +15,8 @@ constexpr double above = 1 + 1e-12, below = 1 - 1e-12;
 // Beyond, a product with a factor near one may be infinite, or lose digits.
 constexpr double minute = 1e-290, immense = 1e290;
 
+constexpr std::size_t least_piece = 8, few_pieces = 4;
+
 struct Extremes {
   double least, most;
   bool numbers;
@@ -82,15 +84,18 @@ std::optional<MovingWindows::Bounds> MovingWindows::range_bounds(const Range& ra
                                                                  std::size_t n) {
   if (range.fn != RangeFn::rate && range.fn != RangeFn::increase) return std::nullopt;
   if (samples_.size() < 2 || !numbers_) return std::nullopt;
+  const auto half = static_cast<std::size_t>(std::max<std::int64_t>(1, range.length.ms / step_.ms / 2));
+  // Beyond a few, shorter pieces cost what their windows do.
+  if (half < least_piece && n > few_pieces * half) return std::nullopt;
   make_tables();
   const Edge start(*this, range.offset + range.length, range.semantics == Semantics::prometheus3),
       end(*this, range.offset, true);
   const std::uint32_t begun = start(first), ended = end(first + n - 1);
+  if (ended < begun + 2) return std::nullopt;
   const auto reset = std::upper_bound(resets_.begin(), resets_.end(), begun);
-  if (ended == 0 || (reset != resets_.end() && *reset < ended)) return std::nullopt;
+  if (reset != resets_.end() && *reset < ended) return std::nullopt;
   const double* const values = samples_.values.data();
   if (!(values[begun] > -immense) || !(values[ended - 1] < immense)) return std::nullopt;
-  const auto half = static_cast<std::size_t>(std::max<std::int64_t>(1, range.length.ms / step_.ms / 2));
   double least = immense, most = 0;
   std::uint32_t steps = std::numeric_limits<std::uint32_t>::max();
   for (std::size_t k = first; k < first + n; k += half) {

@@ -193,6 +193,13 @@ void compare(const std::string& program, std::uint64_t seed, std::size_t& events
   replay(plan, *store, both, options);
   ASSERT_EQ(some.text, every.text) << "seed " << seed;
   ASSERT_EQ(both.text, every.text) << "seed " << seed;
+  // Where there is room for nothing of what was seen, or for the beginning of it.
+  Story forgetful(plan, last);
+  options.threads = 1;
+  options.engine.limits.replay_shown_bytes = seed % 3 == 0 ? 0 : seed % 3 == 1 ? 5'000 : 60'000;
+  replay(plan, *store, forgetful, options);
+  ASSERT_EQ(forgetful.text, every.text) << "seed " << seed;
+  options.engine.limits = {};
   // Where the windows of all series do not fit, they are kept for a stretch of ticks.
   eval::StoreProvider little_room(*store, 100'000);
   options.threads = 1;
