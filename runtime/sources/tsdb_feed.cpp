@@ -1,7 +1,6 @@
 #include "runtime/sources/tsdb_feed.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <set>
 #include <span>
 
@@ -10,6 +9,9 @@ namespace {
 
 // How far around a first sample the scrapes of its target are looked at.
 constexpr Duration around = hours(6);
+// Of so many series that were scraped with it, where no `up` tells of scrapes: they have the same times, and
+// one would do.
+constexpr std::size_t most_witnesses = 16;
 
 std::set<std::vector<Matcher>> selectors_of(const plan::Plan& plan) {
   std::set<std::vector<Matcher>> out;
@@ -109,26 +111,31 @@ Result<std::optional<Instant>> TsdbFeed::absent_before(Group& group, Instant fir
     scrapes.measure_spacing();
     absent = scrapes.absent_before(first.ms);
   } else {
-    if (!group.first) {
-      group.first = Instant{std::numeric_limits<std::int64_t>::max()};
+    if (group.extents.empty())
       for (const std::size_t series : group.series) {
         const auto extent = reader.extent(series);
         if (!extent) return extent.error();
-        if (*extent) group.first = std::min(*group.first, (*extent)->first);
+        group.extents.push_back(*extent);
       }
+    // Those that were scraped before it, the longest lived first.
+    std::vector<std::size_t> witnesses;
+    for (std::size_t i = 0; i < group.series.size(); ++i)
+      if (const auto& extent = group.extents[i])
+        if (extent->first < first && extent->second >= first - around) witnesses.push_back(i);
+    std::stable_sort(witnesses.begin(), witnesses.end(), [&](std::size_t a, std::size_t b) {
+      return group.extents[a]->second > group.extents[b]->second;
+    });
+    if (witnesses.size() > most_witnesses) witnesses.resize(most_witnesses);
+    ScrapeGroups scrapes;
+    for (const std::size_t i : witnesses) {
+      const std::size_t series = group.series[i];
+      if (Result<void> done = reader.read(series, first - around, first + around, read); !done)
+        return done.error();
+      scrapes.add(history_.labels(series), read.samples.times, read.samples.values);
     }
-    if (first > *group.first) {
-      if (!group.scrapes) {
-        ScrapeGroups groups;
-        for (const std::size_t series : group.series) {
-          if (Result<void> done = reader.read(series, read); !done) return done.error();
-          groups.add(history_.labels(series), read.samples.times, read.samples.values);
-        }
-        groups.finish();
-        group.scrapes = groups.of(history_.labels(group.series.front()));
-      }
-      absent = group.scrapes->absent_before(first.ms);
-    }
+    scrapes.finish();
+    if (!witnesses.empty())
+      absent = scrapes.of(history_.labels(group.series.front())).absent_before(first.ms);
   }
   group.absent.emplace(first.ms, absent);
   return absent;

@@ -57,9 +57,8 @@ class TsdbFeed {
     std::optional<std::size_t> up;
     std::vector<std::size_t> series;
     // Worked out on first need, and then the same for all.
-    std::optional<Instant> first;                           // sample of any of them
-    std::optional<ScrapeGroup> scrapes;                     // without `up`: when any of them has a sample
-    std::map<std::int64_t, std::optional<Instant>> absent;  // before a sample, where that was asked
+    std::vector<std::optional<std::pair<Instant, Instant>>> extents;  // without `up`: by series
+    std::map<std::int64_t, std::optional<Instant>> absent;            // before a sample, where that was asked
   };
   Result<std::optional<Instant>> absent_before(Group& group, Instant first,
                                                TsdbHistory::Reader& reader) const;

@@ -433,8 +433,9 @@ TEST(LoadBlocks, ReadsWhatThePlanLooksAt) {
   EXPECT_EQ(cursor.end_at_or_before(Instant{9'000'000})->ms, 7'500'000);
 }
 
-// The births that a series with its first sample at place `from`, and a stale marker at place `end`, has.
-std::vector<std::int64_t> births(bool with_up, std::size_t failed) {
+// The births of a series that is there from the scrape 10 on, but for one; so many others were there in the
+// first scrapes.
+std::vector<std::int64_t> births(bool with_up, std::size_t failed, int gone = 0) {
   MemoryFolders folders;
   std::vector<TsdbSample> scrapes, whole, late;
   for (std::size_t i = 0; i < 40; ++i) {
@@ -450,15 +451,21 @@ std::vector<std::int64_t> births(bool with_up, std::size_t failed) {
   TsdbLabels second = labels("a");
   second.insert(second.begin() + 1, {"code", "500"});
   std::vector<TsdbSeries> series = {{second, {xor_chunk(late)}}, {labels("a"), {xor_chunk(whole)}}};
+  const std::vector<TsdbSample> few(whole.begin(), whole.begin() + 5);
+  for (int i = 0; i < gone; ++i) {
+    TsdbLabels other = labels("a");
+    other.push_back({"pod", fmt::format("{:02}", i)});
+    series.push_back({other, {xor_chunk(few)}});
+  }
   if (with_up) series.push_back({labels("up"), {xor_chunk(scrapes)}});
   folders.put_block(first_block, make_block(series, first_block, 0, 15'000'000));
   store::SeriesStore store{Limits{}};
   const auto loaded =
       load_blocks(folders, "data", plan_of("a", plan::LeafFn::raw_increase), {}, {}, Limits{}, store, {});
   EXPECT_TRUE(loaded);
-  EXPECT_EQ(store.series_count(), 2u);
+  EXPECT_EQ(store.series_count(), 2u + static_cast<std::size_t>(gone));
   std::vector<std::int64_t> out;
-  for (store::SeriesId id = 0; id < 2; ++id) {
+  for (store::SeriesId id = 0; id < store.series_count(); ++id) {
     store::Cursor cursor = test::open(store, id);
     for (const auto& birth : cursor.births(Instant{0}, Instant{15'000'000}))
       out.push_back(birth.absent_at.ms / 15'000);
@@ -469,6 +476,8 @@ std::vector<std::int64_t> births(bool with_up, std::size_t failed) {
 TEST(LoadBlocks, BirthsAreToldByTheScrapesOfTheTarget) {
   EXPECT_EQ(births(true, 39), (std::vector<std::int64_t>{9, 21}));
   EXPECT_EQ(births(false, 39), (std::vector<std::int64_t>{9, 21}));
+  // Only some of a target's series are asked when it was scraped, and those that ended before are not.
+  EXPECT_EQ(births(false, 39, 40), (std::vector<std::int64_t>{9, 21}));
   // A scrape that failed says nothing of what there was.
   EXPECT_EQ(births(true, 9), (std::vector<std::int64_t>{21}));
 }
