@@ -47,7 +47,7 @@ void Engine::start(std::function<void(Result<void>)> ready) {
       if (outcome == CommitOutcome::unknown)
         return ready(Error{ErrorCode::outcome_unknown, "the state store does not say whether it is ours",
                            "start again"});
-      read_state([this, ready](Result<void> read) {
+      read_state([this, ready](const Result<void>& read) {
         if (read) await_earlier_calls();
         ready(read);
       });
@@ -290,7 +290,7 @@ std::vector<StoreTransaction::Put> Engine::changed_entries(const decide::Touched
 // The decision becomes ours when the store has it. Only what changed is written.
 void Engine::commit(Decision decision, std::function<void()> done) {
   state_ = std::move(decision.state);
-  if (!options_.durable) return committed(std::move(decision), done);
+  if (!options_.durable) return committed(decision, done);
   StoreTransaction t;
   t.fence = fence_;
   t.puts = changed_entries(decision.touched);
@@ -300,7 +300,7 @@ void Engine::commit(Decision decision, std::function<void()> done) {
   if (!decision.records.empty()) {
     if (!plan_kept_) t.puts.push_back({"plan/" + digest_, plan::to_bytes(plan_, true)});
   }
-  if (t.puts.empty()) return committed(std::move(decision), done);
+  if (t.puts.empty()) return committed(decision, done);
   ++status_.commits;
   auto held = std::make_shared<Decision>(std::move(decision));
   host_.store.commit(
@@ -315,7 +315,7 @@ void Engine::commit(Decision decision, std::function<void()> done) {
                 entries_.erase(put.key);
             }
             plan_kept_ = plan_kept_ || !held->records.empty();
-            return committed(std::move(*held), done);
+            return committed(*held, done);
           case CommitOutcome::conflict:
             status_.fenced = true;
             observer_.notice({ErrorCode::conflict,
@@ -329,7 +329,7 @@ void Engine::commit(Decision decision, std::function<void()> done) {
       });
 }
 
-void Engine::committed(Decision decision, const std::function<void()>& done) {
+void Engine::committed(const Decision& decision, const std::function<void()>& done) {
   all_touched_ = false;
   for (const decide::Event& e : decision.events) observer_.event(e);
   start_effects(decision);
@@ -341,7 +341,7 @@ void Engine::read_state_later() {
   status_.ready = false;
   host_.timer.at(host_.clock.now() + seconds(1), [this, alive = alive_] {
     if (!*alive) return;
-    read_state([this](Result<void> read) {
+    read_state([this](const Result<void>& read) {
       if (read) return decide_arrivals();
       observer_.notice(read.error());
       read_state_later();
@@ -364,7 +364,7 @@ void Engine::recover(Decision decision, std::function<void()> done) {
     for (StoreEntry& e : *entries) found[e.key] = e.value;
     for (auto& [key, value] : decide::to_entries(state_)) wanted["state/" + key] = value;
     entries_ = found;
-    if (found == wanted) return committed(std::move(*held), done);
+    if (found == wanted) return committed(*held, done);
     all_touched_ = true;
     std::map<std::string, std::string> named;
     for (const auto& [key, value] : found) named[key.substr(6)] = value;

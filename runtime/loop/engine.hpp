@@ -104,7 +104,7 @@ class Engine {
   decide::Observed observe(Instant at, std::vector<std::optional<std::string>> versions);
   std::vector<StoreTransaction::Put> changed_entries(const decide::Touched& touched) const;
   void commit(decide::Decision decision, std::function<void()> done);
-  void committed(decide::Decision decision, const std::function<void()>& done);
+  void committed(const decide::Decision& decision, const std::function<void()>& done);
   void recover(decide::Decision decision, std::function<void()> done);
   void start_effects(const decide::Decision& decision);
   void send_messages();

@@ -62,7 +62,8 @@ int make(const fs::path& directory, std::int64_t slos, std::int64_t days, std::i
         const std::uint64_t n = 1000 + random() % 1000;
         const bool out = t >= outage && t < outage + 1'200'000;
         all[s] += static_cast<double>(n);
-        bad[s] += out ? static_cast<double>(n / 2) : random() % 10 == 0 ? 1 : 0;
+        const std::uint64_t failed = out ? n / 2 : random() % 10 == 0 ? 1 : 0;
+        bad[s] += static_cast<double>(failed);
         const std::int64_t at =
             start + t +
             (late > 0 ? static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(late)) : 0);

@@ -108,8 +108,8 @@ TEST(Panels, EqualEvaluationTickByTick) {
   const char* expressions[] = {
       "sum by (region) (rate(req_total[5m]))",
       "sum(rate(req_total{code=~\"5..\"}[5m])) / sum(rate(req_total[5m]))",
-      "sum by (region) (increase(req_total{code=~\"5..\"}[3m])) / sum by (region) (increase(req_total[3m])) "
-      "> 0.2",
+      ("sum by (region) (increase(req_total{code=~\"5..\"}[3m])) / sum by (region) (increase(req_total[3m])) "
+       "> 0.2"),
       "avg without (code) (irate(req_total[2m]))",
       "max by (region) (depth) - on () group_left () min(depth)",
       "count(depth) + 1",
