@@ -40,6 +40,8 @@ struct Alignment {
     std::vector<std::uint32_t>
         pick;                       // otherwise: input row by result row, or `absent`; of contested rows any
     std::size_t side = everywhere;  // which of the joined families the input is
+    // The input's row that stands in a row of the result, or `absent`.
+    std::size_t at(std::size_t row) const { return broadcast ? 0 : direct ? row : pick[row]; }
   };
   Rows rows;
   std::vector<Source> sources;  // by input

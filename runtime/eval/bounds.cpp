@@ -238,9 +238,8 @@ void StretchBounds::read_leaf(const Node& node, Slot& slot) {
 void StretchBounds::put_inputs(const Node& node, const Alignment& alignment,
                                const std::vector<std::uint32_t>& inputs, std::size_t row) {
   for (const std::uint32_t input : inputs) {
-    const Alignment::Source& source = alignment.sources[input];
     const std::vector<Bounds>& in = slots_[node.inputs[input]].family.row;
-    const std::size_t from = source.broadcast ? 0 : source.direct ? row : source.pick[row];
+    const std::size_t from = alignment.sources[input].at(row);
     inputs_[input] = from == Alignment::absent || from >= in.size() ? Bounds{State::absent, 0, 0} : in[from];
   }
 }

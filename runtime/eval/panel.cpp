@@ -205,7 +205,7 @@ ColumnView PanelEvaluation::view(const Node& map, const Alignment& alignment, st
                                  std::size_t row) const {
   const Alignment::Source& source = alignment.sources[input];
   const Panel& in = slots_[map.inputs[input]].panel;
-  const std::size_t from = source.broadcast ? 0 : source.direct ? row : source.pick[row];
+  const std::size_t from = source.at(row);
   if (from == Alignment::absent || from >= in.row.size()) return view_of_none(map, input);
   return {in.row[from].value, in.row[from].evidence, in.steady ? 0u : 1u};
 }
