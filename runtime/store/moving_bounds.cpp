@@ -32,9 +32,12 @@ SIGNALBOX_VECTORS Extremes extremes_of(const double* values, std::size_t n) {
   return {least, most, nan == 0};
 }
 
-SIGNALBOX_VECTORS std::int64_t longest_distance(const std::int64_t* times, std::size_t n) {
-  std::int64_t longest = 0;
-  for (std::size_t i = 1; i < n; ++i) longest = std::max(longest, times[i] - times[i - 1]);
+// Times rise, and may be as far from each other as numbers are.
+SIGNALBOX_VECTORS std::uint64_t longest_distance(const std::int64_t* times, std::size_t n) {
+  std::uint64_t longest = 0;
+  for (std::size_t i = 1; i < n; ++i)
+    longest =
+        std::max(longest, static_cast<std::uint64_t>(times[i]) - static_cast<std::uint64_t>(times[i - 1]));
   return longest;
 }
 
@@ -127,7 +130,9 @@ bool MovingWindows::always_has_latest(Duration lookback, Duration offset, std::s
   const auto ending = std::upper_bound(ends_.begin(), ends_.end(), times[0]);
   if (ending != ends_.end() && *ending <= last.ms) return false;
   const bool regular = stride_ > 0 && segment_end(begun - 1) >= ended;
-  return (regular ? spacing_.ms : longest_distance(times, size)) <= lookback.ms;
+  const std::uint64_t longest =
+      regular ? static_cast<std::uint64_t>(spacing_.ms) : longest_distance(times, size);
+  return longest <= static_cast<std::uint64_t>(std::max<std::int64_t>(0, lookback.ms));
 }
 
 std::optional<MovingWindows::Bounds> MovingWindows::latest_bounds(Duration offset, std::size_t first,

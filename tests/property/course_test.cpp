@@ -93,6 +93,25 @@ TEST(Course, NamesEveryPlaceThatIsOdd) {
   EXPECT_GT(few, 1000u);
 }
 
+// A damaged chunk has any times, also such as are further apart than a number tells.
+TEST(Course, TakesAnyTimes) {
+  constexpr std::int64_t lowest = std::numeric_limits<std::int64_t>::min(),
+                         highest = std::numeric_limits<std::int64_t>::max();
+  const std::vector<double> values = {1, 2, 3, 4};
+  const auto followed = [&](const std::vector<std::int64_t>& times) {
+    Course course;
+    course.follow(times, std::span(values).first(times.size()));
+    EXPECT_EQ(course.samples, times.size());
+    return course.rises;
+  };
+  EXPECT_TRUE(followed({}));
+  EXPECT_TRUE(followed({lowest, highest}));
+  EXPECT_TRUE(followed({lowest, -1, 0, highest}));
+  EXPECT_FALSE(followed({lowest, highest, lowest, highest}));
+  EXPECT_FALSE(followed({0, lowest, 0, lowest})) << "from each to the next it is as far";
+  EXPECT_FALSE(followed({5, 5, 5, 5})) << "twice";
+}
+
 // A series that says how its samples run gives the windows, and the resets, that one gives of which they are
 // looked for.
 TEST(Course, ChangesNothingThatIsSeen) {
