@@ -56,6 +56,17 @@ std::unique_ptr<store::SeriesStore> random_store(std::uint64_t seed) {
   return store;
 }
 
+// Until when leaves have the rows that they have at `from`, or the last tick is over.
+Instant same_rows_until(const plan::Plan& plan, PanelEvaluation& panels, Instant from) {
+  Instant until = start + plan.tick * ticks;
+  for (plan::Index leaf = 0; leaf < plan.leaves.size(); ++leaf)
+    until = std::min(until, panels.same_rows_until(leaf, from));
+  return until;
+}
+std::size_t ticks_until(const plan::Plan& plan, Instant from, Instant until) {
+  return static_cast<std::size_t>(((until - from).ms + plan.tick.ms - 1) / plan.tick.ms);
+}
+
 // All of `roots`, over all ticks, in panels as long as rows allow and `longest` at most; with so much memory
 // for the windows of series.
 void compare(const plan::Plan& plan, const std::vector<plan::Index>& roots, const store::SeriesStore& store,
@@ -69,11 +80,8 @@ void compare(const plan::Plan& plan, const std::vector<plan::Index>& roots, cons
   std::size_t first = 0;
   while (first < ticks) {
     const Instant from = start + plan.tick * static_cast<std::int64_t>(first);
-    Instant until = start + plan.tick * ticks;
-    for (plan::Index leaf = 0; leaf < plan.leaves.size(); ++leaf)
-      until = std::min(until, panels.same_rows_until(leaf, from));
-    const auto rows_allow = static_cast<std::size_t>(((until - from).ms + plan.tick.ms - 1) / plan.tick.ms);
-    const std::size_t n = std::min({longest, rows_allow, ticks - first});
+    const std::size_t n =
+        std::min({longest, ticks_until(plan, from, same_rows_until(plan, panels, from)), ticks - first});
     panels.begin(from, n);
     for (std::size_t t = 0; t < n; ++t) {
       Evaluation::Context context;
@@ -195,14 +203,10 @@ void hold_to_bounds(const plan::Plan& plan, const store::SeriesStore& store, Sem
   for (std::size_t first = 0; first < ticks;) {
     const Instant from = start + plan.tick * static_cast<std::int64_t>(first);
     if (from >= rows_until) {
-      rows_until = start + plan.tick * ticks;
-      for (plan::Index leaf = 0; leaf < plan.leaves.size(); ++leaf)
-        rows_until = std::min(rows_until, panels.same_rows_until(leaf, from));
+      rows_until = same_rows_until(plan, panels, from);
       ++rows;
     }
-    const auto rows_allow =
-        static_cast<std::size_t>(((rows_until - from).ms + plan.tick.ms - 1) / plan.tick.ms);
-    const std::size_t n = std::min({length, rows_allow, ticks - first});
+    const std::size_t n = std::min({length, ticks_until(plan, from, rows_until), ticks - first});
     bounds.begin(from, n, rows);
     panels.begin(from, n);
     for (plan::Index node = 0; node < plan.nodes.size(); ++node) {
