@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "runtime/base/vectors.hpp"
 #include "runtime/eval/histogram_quantile.hpp"
 #include "runtime/eval/native_histogram.hpp"
 #include "runtime/eval/ops.hpp"
@@ -222,9 +223,10 @@ Column aggregate(Aggregate fn, const Column& input, const Grouping& grouping, Se
 
 namespace {
 
-bool all_values(const Panel::Row& row, std::size_t ticks) {
-  return row.known ||
-         std::all_of(row.evidence, row.evidence + ticks, [](std::uint8_t evidence) { return evidence == 0; });
+SIGNALBOX_VECTORS bool all_values(const std::uint8_t* evidence, std::size_t n) {
+  std::uint8_t any = 0;
+  for (std::size_t i = 0; i < n; ++i) any |= evidence[i];
+  return any == static_cast<std::uint8_t>(Evidence::value);
 }
 
 // A sum of 2.x is a sum in order, and a sum of one is that one; anything else is folded tick by tick.
@@ -233,7 +235,7 @@ bool add_up(const Panel& input, const std::vector<std::size_t>& members, Semanti
   if (input.steady || (semantics != Semantics::prometheus2 && members.size() > 1)) return false;
   const std::size_t ticks = input.ticks;
   for (const std::size_t row : members)
-    if (!all_values(input.row[row], ticks)) return false;
+    if (!input.row[row].known && !all_values(input.row[row].evidence, ticks)) return false;
   const double* first = input.row[members[0]].value;
   if (semantics == Semantics::prometheus2 && members.size() == 1) {
     out = {first, memory.all_values(), true};

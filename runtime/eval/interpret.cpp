@@ -2,7 +2,6 @@
 // nearest cache. That operations come one after the other instead of rows changes nothing: rows do not know
 // each other.
 #include <algorithm>
-#include <memory>
 #include <vector>
 
 #include "runtime/base/vectors.hpp"
@@ -16,12 +15,14 @@ constexpr std::size_t stretch = 256;
 
 // What an instruction gave for a stretch of rows.
 struct Lane {
-  const double* value = nullptr;
-  const std::uint8_t* evidence = nullptr;
-  bool values = false;  // no row without one
+  const double* value;
+  const std::uint8_t* evidence;
+  bool values;  // no row without one
 };
 
 constexpr auto has_value = static_cast<std::uint8_t>(Evidence::value);
+constexpr std::uint8_t no_gaps[stretch] = {};
+static_assert(has_value == 0);
 
 bool all_values(const std::uint8_t* evidence, std::size_t n) {
   std::uint8_t any = 0;
@@ -114,24 +115,32 @@ void interpret(const plan::Shape& shape, const double* params, const ColumnView*
                std::uint8_t* out_evidence, std::size_t rows) {
   if (rows < few) return interpret_few(shape, params, inputs, out_value, out_evidence, rows);
   const std::size_t size = shape.code.size(), wide = std::min(stretch, rows);
-  const auto values = std::make_unique_for_overwrite<double[]>(size * wide);
-  const auto evidences = std::make_unique_for_overwrite<std::uint8_t[]>(size * wide);
-  const std::vector<std::uint8_t> all(wide, has_value);
-  std::vector<Lane> lanes(size);
+  // What usual shapes need is on the stack: rows are few in a run of a replay, and a heap costs as much.
+  constexpr std::size_t usual_size = 32, usual = usual_size * stretch;
+  double values_here[usual];
+  std::uint8_t evidences_here[usual];
+  Lane lanes_here[usual_size];
+  const std::size_t beyond = size > usual_size ? size : 0;
+  std::vector<double> values_beyond(beyond * wide);
+  std::vector<std::uint8_t> evidences_beyond(beyond * wide);
+  std::vector<Lane> lanes_beyond(beyond);
+  double* const values = beyond > 0 ? values_beyond.data() : values_here;
+  std::uint8_t* const evidences = beyond > 0 ? evidences_beyond.data() : evidences_here;
+  Lane* const lanes = beyond > 0 ? lanes_beyond.data() : lanes_here;
   for (std::size_t first = 0; first < rows; first += wide) {
     const std::size_t n = std::min(wide, rows - first);
     for (std::size_t i = 0; i < size; ++i) {
       const plan::ShapeInstr& in = shape.code[i];
       const bool last = i + 1 == size;
-      double* value = last ? out_value + first : values.get() + i * wide;
-      std::uint8_t* evidence = last ? out_evidence + first : evidences.get() + i * wide;
+      double* value = last ? out_value + first : values + i * wide;
+      std::uint8_t* evidence = last ? out_evidence + first : evidences + i * wide;
       if (in.op == ShapeOp::param) {
         if (first == 0 || last) std::fill_n(value, n, params[in.index]);
-        lanes[i] = {value, all.data(), true};
+        lanes[i] = {value, no_gaps, true};
       } else if (in.op == ShapeOp::input) {
         const ColumnView& column = inputs[in.index];
         if (column.step == 1 && all_values(column.evidence + first, n)) {
-          lanes[i] = {column.value + first, all.data(), true};
+          lanes[i] = {column.value + first, no_gaps, true};
           continue;
         }
         for (std::size_t row = 0; row < n; ++row) {
@@ -142,14 +151,14 @@ void interpret(const plan::Shape& shape, const double* params, const ColumnView*
       } else {
         const Lane &a = lanes[in.a], &b = lanes[in.b], &c = lanes[in.c];
         if (a.values && b.values && c.values && apply_values(in.op, a.value, b.value, c.value, n, value)) {
-          lanes[i] = {value, all.data(), true};
+          lanes[i] = {value, no_gaps, true};
           continue;
         }
         applies[static_cast<std::size_t>(in.op)](a, b, c, n, value, evidence);
         lanes[i] = {value, evidence, all_values(evidence, n)};
       }
     }
-    const Lane& result = lanes.back();
+    const Lane& result = lanes[size - 1];
     if (result.value != out_value + first) std::copy_n(result.value, n, out_value + first);
     if (result.evidence != out_evidence + first) std::copy_n(result.evidence, n, out_evidence + first);
     if (shape.is_condition()) continue;

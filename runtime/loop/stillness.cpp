@@ -18,7 +18,7 @@ bool Stillness::is_still(std::size_t first, std::size_t n, std::uint64_t rows, c
 
 std::size_t Stillness::ticks(std::size_t first, std::size_t n, std::uint64_t rows, const LastShown& last) {
   // A stretch that is too long costs a look in vain: only now and then a longer one is tried.
-  constexpr std::size_t worth_more = 8, by = 4;
+  constexpr std::size_t worth_more = 2, by = 4;
   while (until_ <= first) {
     if (first < asked_again_at_) return 0;
     const std::size_t length = std::min(length_, n);
