@@ -121,15 +121,7 @@ void add_buckets(Buckets& into, const Buckets& more, double sign) {
 }
 
 void combine(NativeHistogram& a, const NativeHistogram& b, double sign) {
-  if (b.schema < a.schema) {
-    // The coarser one takes in the other, after both zero buckets have met: what lies in them is told apart
-    // by the buckets that each had.
-    NativeHistogram coarse = b;
-    if (sign < 0) scale(coarse, -1);
-    combine(coarse, a, 1);
-    a = std::move(coarse);
-    return;
-  }
+  // What lies in a zero bucket is told apart by the buckets that each had.
   Zero other{b.zero_count, b.zero_threshold};
   while (other.threshold != a.zero_threshold) {
     if (a.zero_threshold > other.threshold) other = zero_up_to(b, a.zero_threshold);
@@ -138,6 +130,7 @@ void combine(NativeHistogram& a, const NativeHistogram& b, double sign) {
       compact(a);
     }
   }
+  if (b.schema < a.schema) a = at_schema(a, b.schema);
   a.zero_count += sign * other.count;
   a.count += sign * b.count;
   a.sum += sign * b.sum;

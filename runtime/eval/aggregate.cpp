@@ -217,7 +217,7 @@ Column aggregate(Aggregate fn, const Column& input, const Grouping& grouping, Se
     set(out, group,
         fold.count > 0 ? Signal{fold.result(fn, semantics), Evidence::value} : unknown(fold.worst));
   }
-  aggregate_histograms(fn, input, grouping, out);
+  aggregate_histograms(fn, input, grouping, semantics, out);
   return out;
 }
 
@@ -346,7 +346,7 @@ Column quantiles(const Column& q, const Column& buckets, const Grouping& groupin
     const auto value = histogram_quantile(q.value[0], std::move(of_group[group]), semantics);
     set(out, group, value ? Signal{*value, Evidence::value} : unknown(worst[group]));
   }
-  add_native_quantiles(q, buckets, semantics, out);
+  add_native_quantiles(q, buckets, grouping, semantics, out);
   return out;
 }
 

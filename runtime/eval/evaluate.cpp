@@ -306,7 +306,9 @@ Column Evaluation::run_map(plan::Index index) {
       cells.push_back(here ? cell_at(*inputs[i], at) : Cell{unknown(node.matching.absent), nullptr});
       met = met || cells.back().histogram;
     }
-    if (met) put(out, row, run_shape(context_.plan->shapes[node.index], node.params.data(), cells));
+    if (met)
+      put(out, row,
+          run_shape(context_.plan->shapes[node.index], node.params.data(), cells, context_.semantics));
   };
   for (std::size_t row = 0; any_histogram && row < out.size(); ++row)
     with_histograms(row, [&](std::size_t i) {

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <map>
 
 namespace signalbox::eval {
 namespace {
@@ -31,25 +32,35 @@ HistogramPtr shared(NativeHistogram h) {
   return std::make_shared<const NativeHistogram>(std::move(h));
 }
 
-HistogramPtr combined(const Cell& a, const Cell& b, bool minus) {
+// Prometheus 2 adds the finer one to the coarser one, whichever comes first.
+void add_up(NativeHistogram& sum, const NativeHistogram& more, Semantics semantics) {
+  if (semantics != Semantics::prometheus2 || more.schema >= sum.schema) return add(sum, more);
+  NativeHistogram coarse = more;
+  add(coarse, sum);
+  sum = std::move(coarse);
+}
+
+HistogramPtr combined(const Cell& a, const Cell& b, bool minus, Semantics semantics) {
   NativeHistogram out = *a.histogram;
   if (minus)
     subtract(out, *b.histogram);
   else
-    add(out, *b.histogram);
+    add_up(out, *b.histogram, semantics);
   compact(out);
   return shared(std::move(out));
+}
+
+// With the same buckets, empty ones too. A sum of NaN is itself.
+bool same(const NativeHistogram& a, const NativeHistogram& b) {
+  const auto bits = [](double v) { return std::bit_cast<std::uint64_t>(v); };
+  return a.schema == b.schema && a.zero_threshold == b.zero_threshold && a.zero_count == b.zero_count &&
+         a.count == b.count && bits(a.sum) == bits(b.sum) && a.positive == b.positive &&
+         a.negative == b.negative;
 }
 
 // Resets or changes of numbers and histograms in their order. One kind after the other is both.
 std::size_t steps_of_both(RangeFn fn, const store::Histograms& all, std::size_t first, std::size_t last,
                           const store::SamplesView& numbers) {
-  const auto bits = [](double v) { return std::bit_cast<std::uint64_t>(v); };
-  const auto same = [&](NativeHistogram a, NativeHistogram b) {
-    const bool sums = bits(a.sum) == bits(b.sum);
-    a.sum = b.sum = 0;
-    return sums && a == b;
-  };
   const auto differ = [](double a, double b) { return a != b && !(std::isnan(a) && std::isnan(b)); };
   std::size_t steps = 0, h = first, n = 0;
   for (bool was_number = false, begun = false; h < last || n < numbers.size(); begun = true) {
@@ -80,16 +91,31 @@ HistogramPtr divided(const NativeHistogram& h, double by) {
   out.zero_count /= by;
   for (auto* side : {&out.positive, &out.negative})
     for (NativeHistogram::Bucket& b : *side) b.count /= by;
+  // Divided by nothing, what is in no bucket would be in each.
+  if (by == 0) {
+    out.positive.clear();
+    out.negative.clear();
+  }
   return shared(std::move(out));
 }
 
-Cell apply_to_histograms(ShapeOp op, const Cell& a, const Cell& b) {
+// The change from the last but one of the histograms before place `last` to the last one, or that a second.
+Cell last_change(RangeFn fn, const store::Histograms& all, std::size_t last) {
+  NativeHistogram out = *all.at(last - 1);
+  const bool rate = fn == RangeFn::irate;
+  if (!rate || all.resets(last - 2, last - 1) == 0) subtract(out, *all.at(last - 2));
+  compact(out);
+  if (!rate) return cell_of(shared(std::move(out)));
+  return cell_of(divided(out, static_cast<double>(all.time(last - 1) - all.time(last - 2)) / 1000));
+}
+
+Cell apply_to_histograms(ShapeOp op, const Cell& a, const Cell& b, Semantics semantics) {
   const bool number_a = !a.histogram && a.signal.evidence == Evidence::value,
              number_b = !b.histogram && b.signal.evidence == Evidence::value;
   switch (op) {
     case ShapeOp::add:
     case ShapeOp::sub:
-      if (a.histogram && b.histogram) return cell_of(combined(a, b, op == ShapeOp::sub));
+      if (a.histogram && b.histogram) return cell_of(combined(a, b, op == ShapeOp::sub, semantics));
       break;
     case ShapeOp::mul:
       if (a.histogram && number_b) return cell_of(scaled(*a.histogram, b.signal.value));
@@ -103,6 +129,10 @@ Cell apply_to_histograms(ShapeOp op, const Cell& a, const Cell& b) {
       break;
     case ShapeOp::fallback:
       return a.histogram || number_a ? a : b;
+    case ShapeOp::is_eq:
+    case ShapeOp::is_ne:
+      if (semantics == Semantics::prometheus2 || !a.histogram || !b.histogram) break;
+      return {truth(same(*a.histogram, *b.histogram) == (op == ShapeOp::is_eq)), nullptr};
     case ShapeOp::keep:
       if (number_b && b.signal.value != 0) return a;
       break;
@@ -157,9 +187,13 @@ void put(Column& column, std::size_t row, Cell cell) {
   if (!column.histogram.empty()) column.histogram[row] = std::move(cell.histogram);
 }
 
-bool takes_numbers_alone(RangeFn fn, Semantics semantics) {
+bool takes_numbers_alone(RangeFn fn, const store::Histograms& all, std::size_t last,
+                         const store::SamplesView& numbers, Semantics semantics) {
   if (semantics != Semantics::prometheus3) return false;
   switch (fn) {
+    case RangeFn::irate:
+    case RangeFn::idelta:
+      return numbers.size() >= 2 && numbers.times[numbers.size() - 2] > all.time(last - 1);
     case RangeFn::min_over_time:
     case RangeFn::max_over_time:
     case RangeFn::stddev_over_time:
@@ -168,7 +202,7 @@ bool takes_numbers_alone(RangeFn fn, Semantics semantics) {
     case RangeFn::deriv:
     case RangeFn::predict_linear:
     case RangeFn::holt_winters:
-      return true;
+      return numbers.size() > 0;
     default:
       return false;
   }
@@ -192,6 +226,10 @@ Cell over_range(RangeFn fn, const store::Histograms& all, std::size_t first, std
   }
   if (semantics == Semantics::prometheus3 && (fn == RangeFn::resets || fn == RangeFn::changes))
     return number(steps_of_both(fn, all, first, last, numbers));
+  if (semantics == Semantics::prometheus3 && (fn == RangeFn::irate || fn == RangeFn::idelta)) {
+    const bool both_last = count >= 2 && (numbers.size() == 0 || numbers.times.back() < all.time(last - 2));
+    return both_last ? last_change(fn, all, last) : Cell{unknown(Evidence::no_data), nullptr};
+  }
   if (numbers.size() > 0) return {unknown(Evidence::no_data), nullptr};
   switch (fn) {
     case RangeFn::rate:
@@ -209,7 +247,7 @@ Cell over_range(RangeFn fn, const store::Histograms& all, std::size_t first, std
     case RangeFn::sum_over_time:
     case RangeFn::avg_over_time: {
       NativeHistogram sum = *all.at(first);
-      for (std::size_t i = first + 1; i < last; ++i) add(sum, *all.at(i));
+      for (std::size_t i = first + 1; i < last; ++i) add_up(sum, *all.at(i), semantics);
       compact(sum);
       return cell_of(fn == RangeFn::sum_over_time ? shared(std::move(sum))
                                                   : divided(sum, static_cast<double>(count)));
@@ -220,7 +258,8 @@ Cell over_range(RangeFn fn, const store::Histograms& all, std::size_t first, std
   return {unknown(Evidence::no_data), nullptr};
 }
 
-Cell run_shape(const plan::Shape& shape, const double* params, const std::vector<Cell>& inputs) {
+Cell run_shape(const plan::Shape& shape, const double* params, const std::vector<Cell>& inputs,
+               Semantics semantics) {
   std::vector<Cell> cells;
   cells.reserve(shape.code.size());
   for (const plan::ShapeInstr& i : shape.code) {
@@ -236,7 +275,7 @@ Cell run_shape(const plan::Shape& shape, const double* params, const std::vector
     const Cell none{unknown(Evidence::no_data), nullptr};
     const Cell &a = cells[i.a], &b = arity > 1 ? cells[i.b] : none, &c = arity > 2 ? cells[i.c] : none;
     if (a.histogram || b.histogram || c.histogram)
-      cells.push_back(apply_to_histograms(i.op, a, b));
+      cells.push_back(apply_to_histograms(i.op, a, b, semantics));
     else
       cells.push_back({apply_op(i.op, a.signal, b.signal, c.signal), nullptr});
   }
@@ -339,21 +378,45 @@ Column of_histograms(HistogramFn fn, const std::vector<const Column*>& args, con
   return out;
 }
 
-void add_native_quantiles(const Column& q, const Column& input, Semantics semantics, Column& out) {
+void add_native_quantiles(const Column& q, const Column& input, const Grouping& grouping, Semantics semantics,
+                          Column& out) {
   if (input.histogram.empty()) return;
+  std::map<Labels, std::uint32_t> classic;
+  for (std::size_t row = 0; row < input.size(); ++row)
+    if (!input.histogram[row] && input.evidence[row] == 0 && grouping.group[row] != Grouping::nowhere)
+      classic.emplace((*input.rows)[row].with("le", ""), grouping.group[row]);
   std::vector<Labels> rows = *out.rows;
+  std::vector<bool> told_twice(rows.size(), false);
   const Signal wanted = number_of(q);
   for (std::size_t row = 0; row < input.size(); ++row) {
     if (!input.histogram[row]) continue;
-    rows.push_back((*input.rows)[row].without_name());
+    const Labels& labels = (*input.rows)[row];
+    if (const auto other = classic.find(labels.with("le", "")); other != classic.end()) {
+      told_twice[other->second] = true;
+      continue;
+    }
+    rows.push_back(labels.without_name());
     const bool known = wanted.evidence == Evidence::value;
     out.value.push_back(known ? histogram_quantile(wanted.value, *input.histogram[row], semantics) : 0);
     out.evidence.push_back(static_cast<std::uint8_t>(wanted.evidence));
   }
+  told_twice.resize(rows.size(), false);
+  std::size_t kept = 0;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    if (told_twice[row]) continue;
+    rows[kept] = rows[row];
+    out.value[kept] = out.value[row];
+    out.evidence[kept] = out.evidence[row];
+    ++kept;
+  }
+  rows.resize(kept);
+  out.value.resize(kept);
+  out.evidence.resize(kept);
   out.rows = std::make_shared<const std::vector<Labels>>(std::move(rows));
 }
 
-void aggregate_histograms(Aggregate fn, const Column& input, const Grouping& grouping, Column& out) {
+void aggregate_histograms(Aggregate fn, const Column& input, const Grouping& grouping, Semantics semantics,
+                          Column& out) {
   if (input.histogram.empty()) return;
   std::vector<double> count(grouping.rows->size(), 0);
   std::vector<NativeHistogram> sum(count.size());
@@ -365,7 +428,7 @@ void aggregate_histograms(Aggregate fn, const Column& input, const Grouping& gro
     if (count[group] == 0)
       sum[group] = *input.histogram[row];
     else if (fn == Aggregate::sum || fn == Aggregate::avg)
-      add(sum[group], *input.histogram[row]);
+      add_up(sum[group], *input.histogram[row], semantics);
     ++count[group];
   }
   for (std::size_t group = 0; group < count.size(); ++group) {

@@ -21,16 +21,20 @@ Cell cell_at(const Column& column, std::size_t row);
 // Puts a cell into a column that has that row already.
 void put(Column& column, std::size_t row, Cell cell);
 
-// Whether of numbers and histograms in one range `fn` takes the numbers alone: in Prometheus 3, where it
-// makes nothing of histograms.
-bool takes_numbers_alone(RangeFn fn, Semantics semantics);
+// Whether of the histograms of `all` up to place `last` and the numbers in the same range `fn` takes the
+// numbers alone: in Prometheus 3, where it makes nothing of histograms, or looks at the last two samples and
+// these are numbers.
+bool takes_numbers_alone(RangeFn fn, const store::Histograms& all, std::size_t last,
+                         const store::SamplesView& numbers, Semantics semantics);
 // Of a range: the histograms of `all` at places [first, last), and the numbers that lie in it.
 Cell over_range(RangeFn fn, const store::Histograms& all, std::size_t first, std::size_t last,
                 const store::SamplesView& numbers, Instant end, Duration length, Semantics semantics);
 
 // One row of a shape some of whose inputs are histograms. Those are added, subtracted and negated,
-// multiplied and divided by numbers, and chosen; whatever else is done with one has no data.
-Cell run_shape(const plan::Shape& shape, const double* params, const std::vector<Cell>& inputs);
+// multiplied and divided by numbers, chosen, and in Prometheus 3 the same or not; whatever else is done with
+// one has no data.
+Cell run_shape(const plan::Shape& shape, const double* params, const std::vector<Cell>& inputs,
+               Semantics semantics);
 
 // Quantiles of what was observed, by interpolation within a bucket: on a line in Prometheus 2, and as powers
 // in 3 (on a line in the zero bucket).
@@ -44,9 +48,12 @@ double histogram_variance(const NativeHistogram& h);
 // scalars before them.
 Column of_histograms(plan::HistogramFn fn, const std::vector<const Column*>& args, const Column& input,
                      Semantics semantics);
-// To quantiles of classic histograms, those of the native ones among the same rows.
-void add_native_quantiles(const Column& q, const Column& input, Semantics semantics, Column& out);
+// To quantiles of classic histograms, those of the native ones among the same rows. Of a histogram that is
+// told both ways there is none.
+void add_native_quantiles(const Column& q, const Column& input, const Grouping& grouping, Semantics semantics,
+                          Column& out);
 // sum and avg of groups that have histograms in them: with numbers beside them a group has no data.
-void aggregate_histograms(plan::Aggregate fn, const Column& input, const Grouping& grouping, Column& out);
+void aggregate_histograms(plan::Aggregate fn, const Column& input, const Grouping& grouping,
+                          Semantics semantics, Column& out);
 
 }  // namespace signalbox::eval

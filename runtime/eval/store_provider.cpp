@@ -214,7 +214,7 @@ Cell StoreProvider::read_histograms(const store::Histograms& histograms, const L
       if (first == until) return {range_value(series_, query, samples_), {}};
       samples_.clear();
       series_.read(start, query.at, samples_);
-      if (samples_.size() > 0 && takes_numbers_alone(query.leaf->range_fn, query.semantics))
+      if (takes_numbers_alone(query.leaf->range_fn, histograms, until, samples_, query.semantics))
         return {range_value(series_, query, samples_), {}};
       return over_range(query.leaf->range_fn, histograms, first, until, samples_, query.at, length,
                         query.semantics);

@@ -68,8 +68,7 @@ Column Evaluation::subquery(plan::Index index) {
     if (all == nullptr) continue;
     const std::size_t from = all->until(first.ms - 1), to = all->until(end.ms);
     const store::SamplesView numbers = history.numbers(window.place[row], first, end);
-    const bool alone = numbers.size() > 0 && takes_numbers_alone(query.range_fn, context_.semantics);
-    if (from == to || alone) continue;
+    if (from == to || takes_numbers_alone(query.range_fn, *all, to, numbers, context_.semantics)) continue;
     put(out, row, over_range(query.range_fn, *all, from, to, numbers, end, length, context_.semantics));
   }
   return out;

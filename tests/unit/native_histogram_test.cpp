@@ -212,6 +212,44 @@ TEST(NativeHistogram, ZeroBucketsMeetBeforeBucketsAreJoined) {
   EXPECT_EQ(fine.positive, (std::vector<NativeHistogram::Bucket>{{1, -2}}));
 }
 
+// (1, 2] lies within the other's zero bucket and (2, 4] does not, while at the other's resolution there is
+// (1, 4] alone: 2.42 counts the 3 on both sides.
+TEST(NativeHistogram, EachIsCutAtItsOwnResolutionIn3) {
+  NativeHistogram fine = of({{1, 3}, {2, 5}}, 1), coarse = of({{1, 7}}, 2);
+  coarse.schema = -1;
+  coarse.zero_threshold = 2;
+  store::Histograms all;
+  all.add(1'000, std::make_shared<const NativeHistogram>(fine));
+  all.add(2'000, std::make_shared<const NativeHistogram>(coarse));
+  const auto sum = [&](Semantics semantics) {
+    return *eval::over_range(RangeFn::sum_over_time, all, 0, 2, {}, Instant{2'000}, seconds(5), semantics)
+                .histogram;
+  };
+  for (const Semantics semantics : {two, three}) {
+    EXPECT_EQ(sum(semantics).schema, -1);
+    EXPECT_EQ(sum(semantics).zero_threshold, 2);
+    EXPECT_EQ(sum(semantics).zero_count, 6);
+    EXPECT_EQ(sum(semantics).count, 18);
+  }
+  EXPECT_EQ(sum(two).positive, (std::vector<NativeHistogram::Bucket>{{1, 15}}));
+  EXPECT_EQ(sum(three).positive, (std::vector<NativeHistogram::Bucket>{{1, 12}}));
+}
+
+TEST(NativeHistogram, TheLastTwoGiveAChangeIn3) {
+  store::Histograms all;
+  for (const auto& [time, count] :
+       {std::pair(0, 9.0), std::pair(2'000, 4.0), std::pair(6'000, 10.0), std::pair(8'000, 3.0)})
+    all.add(time, std::make_shared<const NativeHistogram>(of({{1, count}})));
+  const auto last_change = [&](RangeFn fn, std::size_t last) {
+    return eval::over_range(fn, all, 0, last, {}, Instant{8'000}, seconds(8), three).histogram;
+  };
+  EXPECT_EQ(last_change(RangeFn::idelta, 3)->positive, (std::vector<NativeHistogram::Bucket>{{1, 6}}));
+  EXPECT_EQ(last_change(RangeFn::idelta, 4)->positive, (std::vector<NativeHistogram::Bucket>{{1, -7}}));
+  EXPECT_EQ(last_change(RangeFn::irate, 3)->positive, (std::vector<NativeHistogram::Bucket>{{1, 1.5}}));
+  EXPECT_EQ(last_change(RangeFn::irate, 4)->count, 1.5) << "since a reset";
+  EXPECT_EQ(last_change(RangeFn::irate, 1), nullptr);
+}
+
 // Of both kinds in one range: a change from one to the other is a reset and a change in Prometheus 3.
 TEST(NativeHistogram, NumbersBesideHistogramsInARange) {
   store::Histograms all;
@@ -228,8 +266,15 @@ TEST(NativeHistogram, NumbersBesideHistogramsInARange) {
   EXPECT_EQ(of_both(RangeFn::resets, two).evidence, eval::Evidence::no_data);
   EXPECT_EQ(of_both(RangeFn::sum_over_time, three).evidence, eval::Evidence::no_data);
   EXPECT_EQ(of_both(RangeFn::count_over_time, three).value, 5);
-  EXPECT_TRUE(eval::takes_numbers_alone(RangeFn::max_over_time, three));
-  EXPECT_FALSE(eval::takes_numbers_alone(RangeFn::max_over_time, two));
+  EXPECT_TRUE(eval::takes_numbers_alone(RangeFn::max_over_time, all, 2, numbers, three));
+  EXPECT_FALSE(eval::takes_numbers_alone(RangeFn::max_over_time, all, 2, {}, three));
+  EXPECT_FALSE(eval::takes_numbers_alone(RangeFn::max_over_time, all, 2, numbers, two));
+  // The last two samples are numbers; without the last one, they are of both kinds.
+  EXPECT_TRUE(eval::takes_numbers_alone(RangeFn::idelta, all, 2, numbers, three));
+  numbers.times.pop_back();
+  numbers.values.pop_back();
+  EXPECT_FALSE(eval::takes_numbers_alone(RangeFn::idelta, all, 2, numbers, three));
+  EXPECT_EQ(of_both(RangeFn::idelta, three).evidence, eval::Evidence::no_data);
 }
 
 TEST(NativeHistogram, IsShownAsItsBuckets) {
