@@ -229,22 +229,31 @@ SIGNALBOX_VECTORS bool all_values(const std::uint8_t* evidence, std::size_t n) {
   return any == static_cast<std::uint8_t>(Evidence::value);
 }
 
-// A sum of 2.x is a sum in order, and a sum of one is that one; anything else is folded tick by tick.
-bool add_up(const Panel& input, const std::vector<std::size_t>& members, Semantics semantics,
-            PanelMemory& memory, Panel::Row& out) {
-  if (input.steady || (semantics != Semantics::prometheus2 && members.size() > 1)) return false;
+// Of rows that have a value at every tick, what need not be folded tick by tick: how many they are, what one
+// row alone is, and a sum of 2.x, which is a sum in order.
+bool without_folds(Aggregate fn, const Panel& input, const std::vector<std::size_t>& members,
+                   Semantics semantics, PanelMemory& memory, Panel::Row& out) {
+  if (input.steady) return false;
+  const bool counts = fn == Aggregate::group || fn == Aggregate::count, sums = fn == Aggregate::sum;
+  const bool in_order = semantics == Semantics::prometheus2, alone = members.size() == 1;
+  const bool chooses = fn == Aggregate::min || fn == Aggregate::max;
+  if (!counts && !(sums && (in_order || alone)) && !(chooses && alone)) return false;
   const std::size_t ticks = input.ticks;
   for (const std::size_t row : members)
     if (!input.row[row].known && !all_values(input.row[row].evidence, ticks)) return false;
   const double* first = input.row[members[0]].value;
-  if (semantics == Semantics::prometheus2 && members.size() == 1) {
+  if (alone && (chooses || (sums && in_order))) {
     out = {first, memory.all_values(), true};
     return true;
   }
   double* value = memory.values();
   out = {value, memory.all_values(), true};
+  if (counts) {
+    std::fill_n(value, ticks, fn == Aggregate::group ? 1.0 : static_cast<double>(members.size()));
+    return true;
+  }
   // Compensated, a sum ends by adding what was lost: of −0 that makes 0.
-  if (semantics != Semantics::prometheus2) {
+  if (!in_order) {
     std::transform(first, first + ticks, value, [](double v) { return v + 0.0; });
     return true;
   }
@@ -269,18 +278,19 @@ void aggregate(Aggregate fn, const Panel& input, const Grouping& grouping, Seman
   for (std::size_t row = 0; row < input.row.size(); ++row) members[grouping.group[row]].push_back(row);
   out.rows = grouping.rows;
   out.row.resize(members.size());
+  out.steady = input.steady;
+  const std::size_t ticks = input.steady ? 1 : out.ticks;
   for (std::size_t group = 0; group < members.size(); ++group) {
-    if (fn == Aggregate::sum && add_up(input, members[group], semantics, memory, out.row[group])) continue;
+    if (without_folds(fn, input, members[group], semantics, memory, out.row[group])) continue;
     double* value = memory.values();
     std::uint8_t* evidence = memory.evidence();
     out.row[group] = {value, evidence, false};
-    for (std::size_t t = 0; t < out.ticks; ++t) {
+    for (std::size_t t = 0; t < ticks; ++t) {
       Fold fold;
       for (const std::size_t row : members[group]) {
-        const std::size_t cell = input.steady ? 0 : t;
-        const auto why = static_cast<Evidence>(input.row[row].evidence[cell]);
+        const auto why = static_cast<Evidence>(input.row[row].evidence[t]);
         if (why == Evidence::value)
-          fold.add(fn, input.row[row].value[cell], semantics);
+          fold.add(fn, input.row[row].value[t], semantics);
         else
           fold.worst = worse(fold.worst, why);
       }

@@ -290,6 +290,8 @@ std::optional<Changes> ChangeFinder::find(const std::vector<Root>& roots, const 
         together = least_together;
         continue;
       }
+    }
+    if (!seen) {
       n = std::min(n, together);
       together = std::min(2 * together, block);
     }
