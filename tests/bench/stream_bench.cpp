@@ -1,6 +1,7 @@
 // A replay of a data directory, SLO by SLO on all cores, against decoding the same chunks and summing them.
-//   build/tests/stream_bench make DIRECTORY SLOS DAYS [EVERY SECONDS] [LATE MS]   blocks of three days, and
-//   rules.slo build/tests/stream_bench run DIRECTORY [ROUNDS]
+//   build/tests/stream_bench make DIRECTORY SLOS DAYS [EVERY SECONDS] [LATE MS] [OUTAGE DAYS]
+//     blocks of three days, and rules.slo; an outage in each of so many days, 3 if nothing is said
+//   build/tests/stream_bench run DIRECTORY [ROUNDS]
 // Without arguments: 20 SLOs over 6 days, made, run and removed.
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -28,10 +29,10 @@ using namespace signalbox;
 namespace fs = std::filesystem;
 namespace tsdb = formats::tsdb;
 
-// Requests and errors of services: one in a thousand where all is well is a tenth of that, and every third
-// day half of them for twenty minutes.
+// Requests and errors of services: one in a thousand where all is well is a tenth of that, and half of them
+// for twenty minutes in a block of each `outage_days`.
 int make(const fs::path& directory, std::int64_t slos, std::int64_t days, std::int64_t every,
-         std::int64_t late) {
+         std::int64_t late, std::int64_t outage_days) {
   constexpr std::int64_t day = 86'400'000, start = 1'700'006'400'000;
   fs::create_directories(directory);
   std::ofstream rules(directory / "rules.slo");
@@ -56,11 +57,14 @@ int make(const fs::path& directory, std::int64_t slos, std::int64_t days, std::i
     for (std::size_t s = 0; s < names.size(); ++s) {
       series[s].labels = {{"__name__", "all_total"}, {"svc", names[s]}};
       series[s + names.size()].labels = {{"__name__", "bad_total"}, {"svc", names[s]}};
+      const std::int64_t block = from / (3 * day),
+                         blocks_an_outage = std::max<std::int64_t>(1, outage_days / 3);
+      const bool has_outage = (block + static_cast<std::int64_t>(s)) % blocks_an_outage == 0;
       const std::int64_t outage = from + static_cast<std::int64_t>(random() % 70) * 3'600'000;
       std::vector<test::TsdbSample> requests, errors;
       for (std::int64_t t = from; t < to; t += every) {
         const std::uint64_t n = 1000 + random() % 1000;
-        const bool out = t >= outage && t < outage + 1'200'000;
+        const bool out = has_outage && t >= outage && t < outage + 1'200'000;
         all[s] += static_cast<double>(n);
         const std::uint64_t failed = out ? n / 2 : random() % 10 == 0 ? 1 : 0;
         bad[s] += static_cast<double>(failed);
@@ -216,16 +220,17 @@ int main(int argc, char** argv) {
     return argc > i ? std::atoll(argv[i]) : otherwise;
   };
   if (what == "make" && argc > 4)
-    return make(argv[2], number(3, 0), number(4, 0), number(5, 15) * 1000, number(6, 0));
+    return make(argv[2], number(3, 0), number(4, 0), number(5, 15) * 1000, number(6, 0), number(7, 3));
   if (what == "run" && argc > 2) return run(argv[2], static_cast<int>(number(3, 11)));
   if (!what.empty()) {
     fmt::print(stderr,
-               "usage: stream_bench [make DIRECTORY SLOS DAYS [EVERY] [LATE] | run DIRECTORY [ROUNDS]]\n");
+               "usage: stream_bench [make DIRECTORY SLOS DAYS [EVERY] [LATE] [OUTAGE DAYS] | run DIRECTORY "
+               "[ROUNDS]]\n");
     return 2;
   }
   const fs::path directory =
       fs::temp_directory_path() / fmt::format("stream_bench.{}", std::random_device{}());
-  make(directory, 20, 6, 15'000, 0);
+  make(directory, 20, 6, 15'000, 0, 3);
   const int code = run(directory.string(), 11);
   fs::remove_all(directory);
   return code;
