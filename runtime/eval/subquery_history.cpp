@@ -123,7 +123,7 @@ const SubqueryHistory::Window& SubqueryHistory::window(Instant first, Instant en
 }
 
 SubqueryHistory::Range SubqueryHistory::range(const Series& series, Instant first, Instant end) const {
-  const std::vector<std::int64_t>& times = series.samples.times;
+  const std::span<const std::int64_t> times = series.samples.times;
   const auto from = std::lower_bound(times.begin(), times.end(), first.ms) - times.begin();
   const auto to = std::upper_bound(times.begin(), times.end(), end.ms) - times.begin();
   return {static_cast<std::size_t>(from), static_cast<std::size_t>(std::max(from, to))};

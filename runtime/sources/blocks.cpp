@@ -36,14 +36,14 @@ class Loader {
     if (read_.data.size() == 0) return {};
     const Result<store::SeriesId> id = store_.series(history_.labels(series));
     if (!id) return id.error();
-    const std::vector<std::int64_t>&times = read_.data.samples.times, &ends = read_.data.ends;
+    const std::span<const std::int64_t> times = read_.data.samples.times, ends = read_.data.ends;
     const std::vector<TimedHistogram>& histograms = read_.data.histograms;
     const auto saw = [&](std::int64_t first, std::int64_t last) {
       report_.first.ms = any_ ? std::min(report_.first.ms, first) : first;
       report_.last.ms = any_ ? std::max(report_.last.ms, last) : last;
       any_ = true;
     };
-    for (const std::vector<std::int64_t>* one : {&times, &ends})
+    for (const std::span<const std::int64_t>* one : {&times, &ends})
       if (!one->empty()) saw(one->front(), one->back());
     if (histograms.empty()) {
       if (auto stored = store_.append_all(*id, times, read_.data.samples.values, ends); !stored)

@@ -14,15 +14,16 @@ namespace signalbox::sources {
 namespace {
 
 // In rising time; of two samples at one time the first one stays.
-void sort_samples(std::vector<std::int64_t>& times, std::vector<double>& values) {
+template <class Times, class Values>
+void sort_samples(Times& times, Values& values) {
   const auto not_rising = std::adjacent_find(times.begin(), times.end(), std::greater_equal<>());
   if (not_rising == times.end()) return;
   std::vector<std::size_t> order(times.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return times[a] < times[b]; });
-  std::vector<std::int64_t> sorted_times;
-  std::vector<double> sorted_values;
+  Times sorted_times;
+  Values sorted_values;
   sorted_times.reserve(order.size());
   sorted_values.reserve(order.size());
   for (const std::size_t i : order) {
@@ -203,8 +204,8 @@ void Recording::put(Series& series, std::int64_t time, double value) {
 
 void Recording::put_in_order(Series& series) {
   if (series.late_times.empty()) return;
-  std::vector<std::int64_t> times;
-  std::vector<double> values;
+  UnsetVector<std::int64_t> times;
+  UnsetVector<double> values;
   // A sample came late when one of its time or a later one was there: those of the column are the first of
   // their times.
   series.column.read_all(times, values);
@@ -286,8 +287,8 @@ Result<LoadReport> Recording::load(store::SeriesStore& store) && {
   texts_.clear();
   LoadReport report;
   ScrapeGroups groups;
-  std::vector<std::int64_t> times;
-  std::vector<double> values;
+  UnsetVector<std::int64_t> times;
+  UnsetVector<double> values;
   const auto read = [&](const Series& one) {
     times.clear();
     values.clear();

@@ -78,7 +78,7 @@ Result<void> TsdbFeed::Reader::read(std::size_t series, Series& out) {
 
 // Asked of its first sample, and of the first one after each end.
 Result<void> TsdbFeed::Reader::tell_births(std::size_t series, Series& out) {
-  const std::vector<std::int64_t>& times = out.data.samples.times;
+  const std::span<const std::int64_t> times = out.data.samples.times;
   std::vector<std::int64_t> firsts;
   if (!times.empty()) firsts.push_back(times.front());
   for (const std::int64_t end : out.data.ends) {
@@ -105,7 +105,7 @@ Result<std::optional<Instant>> TsdbFeed::absent_before(Group& group, Instant fir
     if (Result<void> done = reader.read(*group.up, first - around, first + around, read); !done)
       return done.error();
     ScrapeGroup scrapes;
-    scrapes.scrapes = read.samples.times;
+    scrapes.scrapes.assign(read.samples.times.begin(), read.samples.times.end());
     for (std::size_t i = 0; i < scrapes.scrapes.size(); ++i)
       if (read.samples.values[i] == 0) scrapes.failed.push_back(scrapes.scrapes[i]);
     scrapes.measure_spacing();

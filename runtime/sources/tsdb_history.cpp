@@ -126,8 +126,8 @@ void sort_out(Instant from, Instant to, SeriesSamples& out) {
 
 // Markers where there is no number, and histograms where there is neither.
 void one_at_a_time(SeriesSamples& out) {
-  const auto among = [](const std::vector<std::int64_t>& times) {
-    return [&times, at = times.begin()](std::int64_t time) mutable {
+  const auto among = [](std::span<const std::int64_t> times) {
+    return [times, at = times.begin()](std::int64_t time) mutable {
       at = std::lower_bound(at, times.end(), time);
       return at != times.end() && *at == time;
     };
@@ -265,8 +265,9 @@ Result<std::optional<std::pair<Instant, Instant>>> TsdbHistory::Reader::extent(s
       if (!out) out.emplace(Instant{first}, Instant{last});
       out = {std::min(out->first, Instant{first}), std::max(out->second, Instant{last})};
     };
-    for (const std::vector<std::int64_t>* times : {&here.samples.times, &here.ends})
-      if (!times->empty()) take(times->front(), times->back());
+    for (const std::span<const std::int64_t> times :
+         {std::span<const std::int64_t>(here.samples.times), std::span<const std::int64_t>(here.ends)})
+      if (!times.empty()) take(times.front(), times.back());
     if (!here.histograms.empty()) take(here.histograms.front().time, here.histograms.back().time);
     return out;
   };
@@ -392,12 +393,14 @@ Result<void> TsdbHistory::Reader::decode(std::uint8_t encoding, std::string_view
       if (taken() > history_.limits_.answer_samples) return too_much();
       break;
     case tsdb::Encoding::xor_floats:
-      chunk_.times.resize(std::max(chunk_.size(), count));
-      chunk_.values.resize(chunk_.size());
-      whole = tsdb::decode_xor(data, chunk_.times.data(), chunk_.values.data());
-      if (!whole) break;
-      out.samples.times.insert(out.samples.times.end(), chunk_.times.data(), chunk_.times.data() + count);
-      out.samples.values.insert(out.samples.values.end(), chunk_.values.data(), chunk_.values.data() + count);
+      out.samples.times.resize(before + count);
+      out.samples.values.resize(before + count);
+      whole = tsdb::decode_xor(data, out.samples.times.data() + before, out.samples.values.data() + before);
+      if (!whole) {
+        out.samples.times.resize(before);
+        out.samples.values.resize(before);
+        break;
+      }
       out.course.follow(out.samples.times, out.samples.values);
       break;
     default:

@@ -74,9 +74,6 @@ class TsdbHistory {
     formats::tsdb::IndexSeries entry_;
     std::optional<std::size_t> damaged_;
     std::size_t histogram_bytes_ = 0;  // in this read
-    // A chunk is decoded here, in the nearest cache, and then put where it belongs: what is not decoded into
-    // need not be made zero first.
-    store::Samples chunk_;
   };
 
  private:

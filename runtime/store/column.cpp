@@ -84,7 +84,7 @@ std::optional<std::int64_t> Column::time_at(std::uint64_t place) const {
   return times[within];
 }
 
-void Column::read_all(std::vector<std::int64_t>& times, std::vector<double>& values) const {
+void Column::read_all(UnsetVector<std::int64_t>& times, UnsetVector<double>& values) const {
   const std::size_t packed_samples = chunks.size() * chunk_samples;
   std::size_t at = times.size();
   times.resize(at + packed_samples);

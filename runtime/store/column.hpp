@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/base/unset_vector.hpp"
 #include "runtime/store/chunk.hpp"
 
 namespace signalbox::store {
@@ -20,8 +21,8 @@ struct Column {
   std::uint64_t chunks_from = 0;  // place of the first chunk's first sample
   std::vector<Chunk> chunks;
   std::vector<char> packed;  // chunks in order, then packed_slack bytes
-  std::vector<std::int64_t> tail_times;
-  std::vector<double> tail_values;
+  UnsetVector<std::int64_t> tail_times;
+  UnsetVector<double> tail_values;
   double before_tail = 0;  // the value before the tail's first; meaningless without chunks
   std::vector<std::uint64_t>
       irregular;                 // first places of chunks with a sample that is a reset or not a number
@@ -60,7 +61,7 @@ struct Column {
   // Nothing for a place that is not held.
   std::optional<std::int64_t> time_at(std::uint64_t place) const;
   // Appends all samples that are held.
-  void read_all(std::vector<std::int64_t>& times, std::vector<double>& values) const;
+  void read_all(UnsetVector<std::int64_t>& times, UnsetVector<double>& values) const;
 
  private:
   void grow_tail();

@@ -146,7 +146,7 @@ Cursor::Resets Cursor::resets(std::uint64_t first, std::uint64_t last) {
   Resets out;
   if (series_ == nullptr) return out;
   if (const Course* known = course()) {
-    const std::vector<double>& values = series_->tail_values;
+    const std::span<const double> values = series_->tail_values;
     last = std::min<std::uint64_t>(last, values.size() - 1);
     const auto& odd = known->odd_values;
     for (auto at = std::lower_bound(odd.begin(), odd.end(), first); at != odd.end() && *at <= last; ++at) {

@@ -12,8 +12,8 @@ namespace signalbox::store {
 
 // Samples side by side, in rising time.
 struct Samples {
-  std::vector<std::int64_t> times;
-  std::vector<double> values;
+  UnsetVector<std::int64_t> times;
+  UnsetVector<double> values;
   std::size_t size() const { return times.size(); }
   void clear() {
     times.clear();

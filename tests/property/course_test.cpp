@@ -127,8 +127,8 @@ TEST(Course, ChangesNothingThatIsSeen) {
     for (SeriesStore* store : {&told, &untold}) {
       SeriesHistory history;
       history.column.last_sample = made.times.back();
-      history.column.tail_times = made.times;
-      history.column.tail_values = made.values;
+      history.column.tail_times.assign(made.times.begin(), made.times.end());
+      history.column.tail_values.assign(made.values.begin(), made.values.end());
       if (store == &told) history.course = course;
       ASSERT_TRUE(store->adopt(*store->series(labels), std::move(history)));
     }

@@ -114,9 +114,9 @@ TEST(SubqueryHistory, KeptIsWhatIsMadeAnew) {
       before = got.rows;
       for (std::size_t row = 0; row < want.rows.size(); ++row) {
         const store::SamplesView numbers = history.numbers(got.place[row], Instant{first}, Instant{end});
-        ASSERT_EQ(std::vector<std::int64_t>(numbers.times.begin(), numbers.times.end()),
+        ASSERT_EQ(UnsetVector<std::int64_t>(numbers.times.begin(), numbers.times.end()),
                   want.numbers[row].times);
-        ASSERT_EQ(std::vector<double>(numbers.values.begin(), numbers.values.end()),
+        ASSERT_EQ(UnsetVector<double>(numbers.values.begin(), numbers.values.end()),
                   want.numbers[row].values);
         if (numbers.size() == 0) continue;
         const bool greatest = seed % 3 == 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstring>
+#include <span>
 #include <string>
 
 #include "runtime/store/series_store.hpp"
@@ -14,7 +15,7 @@ inline std::string difference(const store::SeriesStore& a, const store::SeriesSt
                               bool forgetful = false) {
   if (a.series_count() != b.series_count()) return "how many series there are";
   if (a.sample_count() != b.sample_count()) return "how many samples there are";
-  const auto same_doubles = [](const std::vector<double>& x, const std::vector<double>& y) {
+  const auto same_doubles = [](std::span<const double> x, std::span<const double> y) {
     return x.size() == y.size() &&
            (x.empty() || std::memcmp(x.data(), y.data(), x.size() * sizeof(double)) == 0);
   };
@@ -32,7 +33,7 @@ inline std::string difference(const store::SeriesStore& a, const store::SeriesSt
       if (p.chunks[i].first_time != q.chunks[i].first_time || p.packed_chunk(i) != q.packed_chunk(i))
         return "a chunk" + of;
     if (p.tail_times != q.tail_times || !same_doubles(p.tail_values, q.tail_values)) return "the tail" + of;
-    if (!p.chunks.empty() && !same_doubles({p.before_tail}, {q.before_tail}))
+    if (!p.chunks.empty() && !same_doubles({&p.before_tail, 1}, {&q.before_tail, 1}))
       return "the value before the tail" + of;
     if (p.chunks_from != q.chunks_from || p.irregular != q.irregular) return "what is irregular" + of;
     if (p.end_place() != 0 && p.last_sample != q.last_sample) return "the last sample" + of;

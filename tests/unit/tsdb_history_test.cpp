@@ -123,7 +123,7 @@ TEST_P(Versions, ChunksSegmentsAndTimes) {
   TsdbHistory::Reader reader(some);
   SeriesSamples out;
   ASSERT_TRUE(reader.read(0, Instant{0}, Instant{30}, out));
-  EXPECT_EQ(out.samples.times, (std::vector<std::int64_t>{20, 30}));
+  EXPECT_EQ(out.samples.times, (UnsetVector<std::int64_t>{20, 30}));
   EXPECT_EQ(open(folders, {{named("a")}, Instant{100}, Instant{200}}).size(), 0u);
 }
 INSTANTIATE_TEST_SUITE_P(IndexVersions, Versions, testing::Values(1, 2));
@@ -139,7 +139,7 @@ TEST(TsdbHistory, MarkersAreEndsAndNansKeepTheirBits) {
   TsdbHistory::Reader reader(history);
   SeriesSamples out;
   ASSERT_TRUE(reader.read(0, out));
-  EXPECT_EQ(out.samples.times, (std::vector<std::int64_t>{10, 30}));
+  EXPECT_EQ(out.samples.times, (UnsetVector<std::int64_t>{10, 30}));
   EXPECT_EQ(std::bit_cast<std::uint64_t>(out.samples.values[1]), 0x7ff8000000000abcull);
   EXPECT_EQ(out.ends, (std::vector<std::int64_t>{20, 40}));
 }
@@ -312,7 +312,7 @@ TEST(TsdbHistory, WhatIsNotKnownIsPassedOverAndToldOnce) {
   TsdbHistory::Reader reader(history);
   SeriesSamples out;
   ASSERT_TRUE(reader.read(0, out));
-  EXPECT_EQ(out.samples.times, (std::vector<std::int64_t>{10, 40, 130}));
+  EXPECT_EQ(out.samples.times, (UnsetVector<std::int64_t>{10, 40, 130}));
   ASSERT_EQ(out.histograms.size(), 1u);
   EXPECT_EQ(out.histograms[0].time, 120);
   EXPECT_EQ(out.passed_over, 3u);
@@ -338,7 +338,7 @@ TEST(TsdbHistory, OneTimeHasANumberOrAnEndOrAHistogram) {
   TsdbHistory::Reader reader(history);
   SeriesSamples out;
   ASSERT_TRUE(reader.read(0, out));
-  EXPECT_EQ(out.samples.times, (std::vector<std::int64_t>{10, 50}));
+  EXPECT_EQ(out.samples.times, (UnsetVector<std::int64_t>{10, 50}));
   EXPECT_EQ(out.ends, (std::vector<std::int64_t>{20, 30}));
   ASSERT_EQ(out.histograms.size(), 1u);
   EXPECT_EQ(out.histograms[0].time, 40);
