@@ -54,6 +54,7 @@ std::unique_ptr<Arena> Arena::start(std::uint64_t seed, std::string& error, Sabo
   constexpr std::string_view its_own_fault = "expected newly cut file to have sequence";
   for (int attempt = 0; attempt < 3; ++attempt) {
     std::unique_ptr<Arena> arena(new Arena(seed));
+    error.clear();
     if (arena->load(sabotage, error)) return arena;
     if (error.find(its_own_fault) == std::string::npos) break;
   }
