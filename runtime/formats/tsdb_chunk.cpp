@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "runtime/base/crc32c.hpp"
@@ -73,6 +74,21 @@ bool decode_xor(std::string_view data, std::int64_t* times, double* values) {
     if (at >= end) return false;
     std::uint64_t word = peek(from, at);
     if (i > 1) {
+      if (word >> 62 == 0) {
+        // The same value after the same distance, and as many more of these as the bits at hand say.
+        constexpr std::size_t most = 28;
+        const std::size_t same =
+            std::min({static_cast<std::size_t>(std::countl_zero(word)) / 2, most, count - i});
+        const double number = std::bit_cast<double>(value);
+        for (const std::size_t until = i + same; i < until; ++i) {
+          time = wrapping_add(time, delta);
+          times[i] = time;
+          values[i] = number;
+        }
+        at += 2 * same;
+        if (i == count) break;
+        continue;
+      }
       if (static_cast<std::int64_t>(word) >= 0) {
         at += 1;
         word <<= 1;
