@@ -90,7 +90,8 @@ Index Calls::call(std::string_view name, const std::vector<CallArg>& args, Span 
   if (shape != shape_functions().end())
     return map(shape->second, {args.empty() ? vector_of(time(span), span) : node(0)}, false, span);
   if (name == "absent_over_time")
-    return absent(over(RangeFn::present_over_time, args[0], {}, span), args[0], span);
+    // Rows keep their names by this one: of several names, they would meet.
+    return absent(over(RangeFn::last_over_time, args[0], {}, span), args[0], span);
   if (name == "absent") return absent(node(0), args[0], span);
   if (name == "clamp_min" || name == "clamp_max")
     return map(name == "clamp_min" ? ShapeOp::clamp_min : ShapeOp::clamp_max, {node(0), node(1)}, false,

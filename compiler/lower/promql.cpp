@@ -117,6 +117,8 @@ class Lowering {
               : e.group == Expr::Group::right ? plan::Matching::Group::right
                                               : plan::Matching::Group::one_to_one;
     m.include = e.include;
+    // By `bool` a name is dropped last of all.
+    if (e.returns_bool) std::erase(m.include, metric_name_label);
     return m;
   }
 

@@ -66,6 +66,12 @@ struct Failure {
   Fault fault;
 };
 
+// In any case: no label's name where a list of labels stands.
+bool is_number_word(std::string_view text) {
+  const std::string name = lower_case(text);
+  return name == "inf" || name == "nan";
+}
+
 class Parser {
  public:
   Parser(std::vector<Token> tokens, const ParseOptions& options)
@@ -193,7 +199,7 @@ class Parser {
   }
 
   void check_binary(Expr& e, const Token& sign) {
-    const bool with_modifiers = e.on || !e.labels.empty() || e.group != Expr::Group::none;
+    const bool with_modifiers = !e.labels.empty() || e.group != Expr::Group::none;
     for (const ExprPtr& side : e.args)
       if (side->sort != Sort::scalar && side->sort != Sort::vector)
         fail(*side, fmt::format("{} works on numbers and instant vectors, and this is {}", shown(sign),
@@ -271,8 +277,9 @@ class Parser {
     return tokens_[at_++].duration;
   }
   Duration signed_duration() {
-    const bool minus = at_sign("-");
-    if (minus || at_sign("+")) ++at_;
+    const bool minus = take_sign("-");
+    if (now().kind == Token::Kind::duration && now().duration.ms == 0)
+      fail(now(), "an offset is longer than nothing", "leave it out");
     const Duration d = duration();
     return minus ? d * -1 : d;
   }
@@ -381,7 +388,7 @@ class Parser {
     if (find_aggregation(name) != nullptr &&
         (opens || lower_case(after().text) == "by" || lower_case(after().text) == "without"))
       return aggregation(name);
-    if (name == "inf" || name == "nan") {
+    if (is_number_word(name)) {
       ExprPtr e = make(Kind::number, Sort::scalar, now().begin);
       e->number =
           name == "inf" ? std::numeric_limits<double>::infinity() : std::numeric_limits<double>::quiet_NaN();
@@ -478,7 +485,7 @@ class Parser {
     while (!at_sign(")")) {
       if (now().kind != Token::Kind::word && now().kind != Token::Kind::text)
         fail(now(), fmt::format("a label is missing, and {} is none", shown(now())));
-      if (now().kind == Token::Kind::word && !is_label_name(now().text))
+      if (now().kind == Token::Kind::word && (!is_label_name(now().text) || is_number_word(now().text)))
         fail(now(), fmt::format("`{}` is not a label's name", now().text));
       out.push_back(now().text);
       ++at_;

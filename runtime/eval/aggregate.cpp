@@ -1,8 +1,10 @@
 #include "runtime/eval/aggregate.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <optional>
 #include <unordered_map>
@@ -21,14 +23,47 @@ using plan::Aggregate;
 using plan::Node;
 using plan::NodeKind;
 
+// Digits may be set apart by single underscores, and are not ended by one: 1_000, 0x_1p0. Nothing where one
+// stands elsewhere.
+std::optional<std::string> without_underscores(std::string_view text) {
+  std::string out;
+  bool after_digit = false;
+  const std::size_t sign = !text.empty() && (text[0] == '+' || text[0] == '-') ? 1 : 0;
+  const std::string_view prefix = text.substr(sign, 2);
+  const bool hexadecimal = prefix == "0x" || prefix == "0X";
+  const auto is_digit = [&](char c) {
+    return hexadecimal ? std::isxdigit(static_cast<unsigned char>(c)) != 0 : c >= '0' && c <= '9';
+  };
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool of_prefix = hexadecimal && i >= sign && i < sign + 2;
+    if (text[i] == '_') {
+      if (!after_digit || i + 1 == text.size() || !is_digit(text[i + 1])) return std::nullopt;
+      continue;
+    }
+    after_digit = of_prefix || is_digit(text[i]);
+    out += text[i];
+  }
+  return out;
+}
+
+// As Go reads numbers.
 std::optional<double> parse_bound(std::string_view text) {
+  std::optional<std::string> joined;
+  if (text.find('_') != std::string_view::npos) {
+    joined = without_underscores(text);
+    if (!joined) return std::nullopt;
+    text = *joined;
+  }
+  const std::string_view whole = text;
   if (!text.empty() && text.front() == '+') {
     text.remove_prefix(1);
     if (!text.empty() && text.front() == '-') return std::nullopt;
   }
   const bool negative = !text.empty() && text.front() == '-';
-  // As Go has it: hexadecimal with its exponent, which cannot be left out.
   const std::string_view digits = text.substr(negative ? 1 : 0);
+  const bool is_nan = digits.size() >= 3 && (digits[0] == 'n' || digits[0] == 'N');
+  if (is_nan && (digits.size() > 3 || digits.data() != whole.data())) return std::nullopt;
+  // Hexadecimal with its exponent, which cannot be left out.
   const bool hexadecimal = digits.size() > 2 && digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X');
   if (hexadecimal && (digits.find_first_of("pP") == std::string_view::npos || digits[2] == '-'))
     return std::nullopt;
@@ -37,7 +72,14 @@ std::optional<double> parse_bound(std::string_view text) {
   const auto [end, error] =
       std::from_chars(read.data(), read.data() + read.size(), bound,
                       hexadecimal ? std::chars_format::hex : std::chars_format::general);
-  if (error != std::errc{} || end != read.data() + read.size()) return std::nullopt;
+  if (end != read.data() + read.size()) return std::nullopt;
+  if (error == std::errc::result_out_of_range) {
+    // Too small is nothing, and too large is refused; strtod tells which.
+    bound = std::strtod(std::string(digits).c_str(), nullptr);
+    if (std::isinf(bound)) return std::nullopt;
+    return negative ? -bound : bound;
+  }
+  if (error != std::errc{}) return std::nullopt;
   return hexadecimal && negative ? -bound : bound;
 }
 

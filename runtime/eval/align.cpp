@@ -121,8 +121,11 @@ Labels result_labels(const Matching& matching, const Labels& many, const Labels&
   if (matching.group == Matching::Group::one_to_one) {
     // A filter: what is left of the first family's labels, its name too.
     if (matching.join == Join::on) return many.keep(matching.labels);
-    const Labels left = matching.join == Join::ignoring ? many.drop(matching.labels) : many;
-    return left.with(metric_name_label, many.get(metric_name_label));
+    if (matching.join != Join::ignoring) return many;
+    const bool named =
+        std::find(matching.labels.begin(), matching.labels.end(), metric_name_label) == matching.labels.end();
+    const Labels left = many.drop(matching.labels);
+    return named ? left.with(metric_name_label, many.get(metric_name_label)) : left;
   }
   Labels labels = keeps_name(matching) ? many : many.without_name();
   for (const std::string& name : matching.include) labels = labels.with(name, one.get(name));

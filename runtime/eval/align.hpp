@@ -55,6 +55,11 @@ struct Alignment {
 template <class HasValue>  // (input, row) → bool
 bool settle(const Alignment& alignment, const Contest& contest, HasValue has_value,
             std::vector<std::uint32_t>& pick);
+// The same for a filter, which leaves a value of some choices only, as `leaves` (pick → bool) says: of a
+// choice that it drops there is no second match.
+template <class HasValue, class Leaves>
+bool settle_filtered(const Alignment& alignment, const Contest& contest, HasValue has_value, Leaves leaves,
+                     std::vector<std::uint32_t>& pick);
 // Whether more than one of the rivals has a value.
 template <class HasValue>
 bool clash(const Alignment& alignment, const Rivals& rivals, HasValue has_value);
@@ -113,6 +118,41 @@ bool settle(const Alignment& alignment, const Contest& contest, HasValue has_val
     every = every && valued > 0;
   }
   return !several || !(every || alignment.unite);
+}
+
+template <class HasValue, class Leaves>
+bool settle_filtered(const Alignment& alignment, const Contest& contest, HasValue has_value, Leaves leaves,
+                     std::vector<std::uint32_t>& pick) {
+  if (settle(alignment, contest, has_value, pick)) return true;
+  if (!contest.paired) return false;
+  const std::vector<Alignment::Source>& sources = alignment.sources;
+  for (const std::uint32_t r : contest.rivals)
+    if (alignment.rivals[r].of_one_side && clash(alignment, alignment.rivals[r], has_value)) return false;
+  const auto is_left = [&] {
+    for (std::size_t i = 0; i < sources.size(); ++i)
+      if (pick[i] != Alignment::absent && !has_value(i, pick[i])) return false;
+    return leaves(pick);
+  };
+  std::size_t left = 0;
+  std::vector<std::uint32_t> chosen = pick;
+  for (std::size_t k = 0; k < contest.candidates.front().size(); ++k) {
+    for (std::size_t i = 0; i < sources.size(); ++i)
+      if (sources[i].side != Alignment::everywhere) pick[i] = contest.candidates[sources[i].side][k];
+    if (is_left() && ++left == 1) chosen = pick;
+  }
+  if (left > 1) return false;
+  // One to one, others may have the same place whose result is a row of its own.
+  for (const std::uint32_t r : contest.rivals) {
+    const Rivals& rivals = alignment.rivals[r];
+    for (std::size_t k = 0; k < rivals.rows.size() && left == 1 && !rivals.of_one_side; ++k) {
+      pick = chosen;
+      for (std::size_t i = 0; i < sources.size(); ++i)
+        if (sources[i].side == rivals.side) pick[i] = rivals.rows[k];
+      if (pick != chosen && is_left()) return false;
+    }
+  }
+  pick = chosen;
+  return true;
 }
 
 }  // namespace signalbox::eval

@@ -315,9 +315,7 @@ Column Evaluation::run_map(plan::Index index) {
       const Alignment::Source& source = alignment->sources[i];
       return source.direct ? static_cast<std::uint32_t>(row) : source.pick[row];
     });
-  std::vector<std::uint32_t> pick;
-  for (const Contest& contest : alignment->contests) {
-    const bool settled = settle(*alignment, contest, has_value, pick);
+  const auto work_out = [&](std::size_t row, const std::vector<std::uint32_t>& pick) {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (pick[i] != Alignment::absent) {
         views[i] = {inputs[i]->value.data() + pick[i], inputs[i]->evidence.data() + pick[i], 0};
@@ -325,13 +323,22 @@ Column Evaluation::run_map(plan::Index index) {
         views[i] = {&nothing, &absent, 0};
       }
     }
-    double& value = out.value[contest.row];
-    std::uint8_t& evidence = out.evidence[contest.row];
-    context_.shapes->run(node.index, node.params.data(), views.data(), &value, &evidence, 1);
-    if (any_histogram) {
-      if (!out.histogram.empty()) out.histogram[contest.row] = nullptr;
-      with_histograms(contest.row, [&](std::size_t i) { return pick[i]; });
-    }
+    context_.shapes->run(node.index, node.params.data(), views.data(), &out.value[row], &out.evidence[row],
+                         1);
+    if (!any_histogram) return;
+    if (!out.histogram.empty()) out.histogram[row] = nullptr;
+    with_histograms(row, [&](std::size_t i) { return pick[i]; });
+  };
+  const bool filters = context_.plan->shapes[node.index].code.back().op == plan::ShapeOp::keep;
+  std::vector<std::uint32_t> pick;
+  for (const Contest& contest : alignment->contests) {
+    const auto leaves = [&](const std::vector<std::uint32_t>& rows_of) {
+      work_out(contest.row, rows_of);
+      return out.has_sample(contest.row);
+    };
+    const bool settled = filters ? settle_filtered(*alignment, contest, has_value, leaves, pick)
+                                 : settle(*alignment, contest, has_value, pick);
+    work_out(contest.row, pick);
     if (settled) continue;
     const std::string labels = to_string((*alignment->rows)[contest.row]);
     if (std::count_if(alignment->sources.begin(), alignment->sources.end(),
@@ -341,8 +348,8 @@ Column Evaluation::run_map(plan::Index index) {
       fault(
           fmt::format("more than one row of a side has a value where one is matched: {}", labels),
           "match by labels that tell them apart, or say which side has many: group_left() or group_right()");
-    value = 0.0;
-    evidence = static_cast<std::uint8_t>(Evidence::invalid);
+    out.value[contest.row] = 0.0;
+    out.evidence[contest.row] = static_cast<std::uint8_t>(Evidence::invalid);
     if (!out.histogram.empty()) out.histogram[contest.row] = nullptr;
   }
   for (std::size_t i = 0; context_.faults != nullptr && i < alignment->rivals.size(); ++i) {
@@ -396,7 +403,8 @@ Column Evaluation::group(plan::Index index) {
           return all_of(grouping->rows, Evidence::no_data);
         const double wanted = parameter.value[0];
         if (node.aggregate == plan::Aggregate::quantile) return quantile_of(wanted, input, *grouping);
-        if (!(std::fabs(wanted) <= 0x1p63))
+        // The largest number below 2^63, in 2.42 too.
+        if (!(wanted >= -0x1p63 && wanted < 0x1p63))
           fault(fmt::format("{} is no number of rows", shortest(wanted)), "write a whole number");
         return top(node.aggregate == plan::Aggregate::bottomk, wanted, input, *grouping);
       }

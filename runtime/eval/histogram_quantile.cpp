@@ -10,11 +10,15 @@ namespace {
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-// A bound of NaN has no place in Prometheus' order either; first of all keeps the order strict.
-bool bound_before(const Bucket& a, const Bucket& b) {
-  if (std::isnan(a.upper_bound) || std::isnan(b.upper_bound))
-    return std::isnan(a.upper_bound) && !std::isnan(b.upper_bound);
-  return a.upper_bound < b.upper_bound;
+// A bound of NaN has no place in an order: of a dozen buckets at most, where Prometheus puts them one by one,
+// it stays where that leaves it.
+void sort_by_bounds(std::vector<Bucket>& buckets) {
+  const auto before = [](const Bucket& a, const Bucket& b) { return a.upper_bound < b.upper_bound; };
+  if (std::none_of(buckets.begin(), buckets.end(), [](const Bucket& b) { return std::isnan(b.upper_bound); }))
+    return std::stable_sort(buckets.begin(), buckets.end(), before);
+  for (std::size_t i = 1; i < buckets.size(); ++i)
+    for (std::size_t k = i; k > 0 && before(buckets[k], buckets[k - 1]); --k)
+      std::swap(buckets[k], buckets[k - 1]);
 }
 
 void merge_equal_bounds(std::vector<Bucket>& sorted) {
@@ -67,7 +71,7 @@ std::optional<double> histogram_quantile(double q, std::vector<Bucket> buckets, 
   if (std::isnan(q)) return nan;
   if (q < 0) return -infinity;
   if (q > 1) return infinity;
-  std::stable_sort(buckets.begin(), buckets.end(), bound_before);
+  sort_by_bounds(buckets);
   if (buckets.back().upper_bound != infinity) return nan;
   merge_equal_bounds(buckets);
   force_monotonic(buckets, semantics);

@@ -230,6 +230,7 @@ void PanelEvaluation::run_map(plan::Index index, Panel& out) {
     context_.shapes->run(node.index, node.params.data(), views_.data(), value, evidence, ticks_);
     out.row.push_back({value, evidence, false});
   }
+  const bool filters = context_.plan->shapes[node.index].code.back().op == plan::ShapeOp::keep;
   // Contested rows change hands from tick to tick.
   std::vector<std::uint32_t> pick;
   for (const Contest& contest : alignment->contests) {
@@ -239,19 +240,24 @@ void PanelEvaluation::run_map(plan::Index index, Panel& out) {
       const auto has_value = [&](std::size_t i, std::uint32_t r) {
         return inputs_[i]->row[r].evidence[inputs_[i]->steady ? 0 : t] == 0;
       };
-      const bool settled = settle(*alignment, contest, has_value, pick);
-      for (std::size_t i = 0; i < inputs_.size(); ++i) {
-        const bool broadcast = alignment->sources[i].broadcast;
-        const Panel& in = *inputs_[i];
-        if (broadcast ? in.row.empty() : pick[i] == Alignment::absent) {
-          views_[i] = view_of_none(node, i);
-          continue;
+      const auto leaves = [&](const std::vector<std::uint32_t>& chosen) {
+        for (std::size_t i = 0; i < inputs_.size(); ++i) {
+          const bool broadcast = alignment->sources[i].broadcast;
+          const Panel& in = *inputs_[i];
+          if (broadcast ? in.row.empty() : chosen[i] == Alignment::absent) {
+            views_[i] = view_of_none(node, i);
+            continue;
+          }
+          const Panel::Row& from = in.row[broadcast ? 0 : chosen[i]];
+          const std::size_t cell = in.steady ? 0 : t;
+          views_[i] = {from.value + cell, from.evidence + cell, 0};
         }
-        const Panel::Row& from = in.row[broadcast ? 0 : pick[i]];
-        const std::size_t cell = in.steady ? 0 : t;
-        views_[i] = {from.value + cell, from.evidence + cell, 0};
-      }
-      context_.shapes->run(node.index, node.params.data(), views_.data(), value + t, evidence + t, 1);
+        context_.shapes->run(node.index, node.params.data(), views_.data(), value + t, evidence + t, 1);
+        return evidence[t] == static_cast<std::uint8_t>(Evidence::value);
+      };
+      const bool settled = filters ? settle_filtered(*alignment, contest, has_value, leaves, pick)
+                                   : settle(*alignment, contest, has_value, pick);
+      leaves(pick);
       if (settled) continue;
       value[t] = 0.0;
       evidence[t] = static_cast<std::uint8_t>(Evidence::invalid);

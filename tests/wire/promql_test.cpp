@@ -40,6 +40,13 @@ std::string recording() {
       series(
           fmt::format("bucket{{job=\"{}\",le=\"{}\"}}", job, b == 4 ? "+Inf" : fmt::format("{}", bounds[b])),
           [&](int i) { return number((i + 1) * (b + 1) * (job[0] == 'a' ? 3 : 5)); });
+  // As Go reads numbers, and as it does not.
+  for (const char* le :
+       {"1", "1_0", "0x_1p1", "1__5", "_20", "1e-400", "+nan", "nan(0)", "1e400", "many", "+Inf"})
+    series(fmt::format("bounds{{le=\"{}\"}}", le),
+           [&](int i) { return number(i + 10 * std::string(le).size()); });
+  for (const char* le : {"+Inf", "2", "NaN"})
+    series(fmt::format("unordered{{le=\"{}\"}}", le), [&](int i) { return number(i * le[0]); });
   out += "# TYPE gone gauge\n";
   series("gone{job=\"api\"}", [&](int i) { return i < 60 ? number(i) : ""; });
   out += "# TYPE info gauge\n";
@@ -162,6 +169,27 @@ const std::vector<std::string> expressions = {
     "temp > scalar(temp{room=\"lab\"})",
     "(temp > 20) + 1",
     "req == on(job) group_left(x) max by (job)(req)",
+    // A filter looks for a second match among what it leaves.
+    "req > on(job) max by (job)(req)",
+    "req >= on(job) max by (job)(req)",
+    "req{code=\"200\"} == ignoring(code, instance) max by (job)(req)",
+    "temp > on() max(temp)",
+    "temp == on() max(temp)",
+    "temp <= on() temp{room=\"lab\"}",
+    "tie == on() vector(2)",
+    "tie > ignoring(n) tie{n=\"1\"}",
+    "tie == ignoring(n) group_left(n) tie{n=\"1\"}",
+    "sum by (job)(req) == on() group_right(job) req",
+    "{__name__=~\"temp|tie\"} > on() max(temp)",
+    "{__name__=~\"temp|tie\"} >= ignoring(room, n) max(temp)",
+    "{__name__=~\"temp|tie\"} < ignoring(room, n) max(temp)",
+    "temp == ignoring(__name__) temp",
+    "temp > ignoring(__name__, room) vector(21)",
+    "temp > bool on(room) group_left(__name__) temp",
+    "temp + on(room) group_left(__name__) temp",
+    "temp > on() 21",
+    "1 + on() 1",
+    "1 == bool on() 1",
     // Sets.
     "temp and temp{room=\"lab\"}",
     "temp or req",
@@ -414,6 +442,8 @@ const std::vector<std::string> expressions = {
     "absent(sum(temp))",
     "absent_over_time(nothing{a=\"b\"}[5m])",
     "absent_over_time(temp[5m])",
+    "absent_over_time({__name__=~\"temp|tie\"}[5m])",
+    "absent_over_time({__name__=~\"bucket|req\",job=\"api\"}[5m:1m])",
     "absent_over_time(nothing[5m:1m])",
     "absent(gone{job=\"api\"})",
     "sort(temp)",
@@ -421,6 +451,11 @@ const std::vector<std::string> expressions = {
     "sort(odd)",
     "sort_desc(odd)",
     "sort(tie)",
+    "histogram_quantile(0.9, bounds)",
+    "histogram_quantile(0.4, bounds)",
+    "histogram_quantile(0.01, bounds)",
+    "histogram_quantile(0.9, unordered)",
+    "histogram_quantile(0.5, unordered{le!=\"+Inf\"})",
     "histogram_quantile(0.5, bucket or label_replace(bucket, \"__name__\", \"other\", \"job\", \".*\"))",
     "histogram_quantile(0.5, {__name__=~\"bucket|req\"})",
     "histogram_quantile(0.3, label_replace(bucket, \"le\", \"0x1p-1\", \"le\", \"0.5\"))",
@@ -535,6 +570,13 @@ const std::vector<std::string> expressions = {
     "topk(NaN, temp)",
     "bottomk(1e30, temp)",
     "topk(1/0, gone)",
+    "topk(9223372036854774784, temp)",
+    "topk(9223372036854775807, temp)",
+    "sum by (inf)(temp)",
+    "temp + on(NaN) temp",
+    "temp offset 0s",
+    "temp offset +5m",
+    "temp + on(room) 1",
     "topk(scalar(gone), temp)",
     "temp[300y]",
     "temp offset 293y",
