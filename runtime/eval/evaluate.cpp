@@ -352,7 +352,13 @@ Column Evaluation::run_map(plan::Index index) {
     out.evidence[contest.row] = static_cast<std::uint8_t>(Evidence::invalid);
     if (!out.histogram.empty()) out.histogram[contest.row] = nullptr;
   }
-  for (std::size_t i = 0; context_.faults != nullptr && i < alignment->rivals.size(); ++i) {
+  // Where a side has nothing, Prometheus does not look at the other.
+  const bool met = std::all_of(inputs.begin(), inputs.end(), [](const Column* c) {
+    for (std::size_t row = 0; row < c->size(); ++row)
+      if (c->has_sample(row)) return true;
+    return false;
+  });
+  for (std::size_t i = 0; context_.faults != nullptr && met && i < alignment->rivals.size(); ++i) {
     const Rivals& rivals = alignment->rivals[i];
     if (rivals.of_one_side && clash(*alignment, rivals, has_value))
       fault("more than one row of the \"one\" side has a value in one place of a match",
