@@ -70,6 +70,7 @@ class Lowering {
         return g_.leaf_node(leaf, span(e));
       }
       case Kind::paren:
+      case Kind::plus:
         return lower(*e.args[0]);
       case Kind::negate:
         return calls_.map(ShapeOp::neg, {lower(*e.args[0])}, e.sort == Sort::scalar, span(e));

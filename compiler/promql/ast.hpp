@@ -15,7 +15,7 @@ namespace signalbox::promql_text {
 
 enum class Sort { scalar, vector, matrix, text };
 
-enum class Kind { number, text, selector, matrix, subquery, call, aggregate, negate, binary, paren };
+enum class Kind { number, text, selector, matrix, subquery, call, aggregate, negate, plus, binary, paren };
 
 enum class BinaryOp { add, sub, mul, div, mod, pow, atan2, eq, ne, lt, le, gt, ge, both, either, unless };
 bool is_comparison(BinaryOp op);

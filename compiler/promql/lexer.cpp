@@ -168,7 +168,8 @@ class Lexer {
       std::uint64_t whole = 0;
       const auto [end, error] = std::from_chars(first, last, whole, 16);
       token.number = static_cast<double>(whole);
-      if (error == std::errc{} && end == last) return std::nullopt;
+      const bool is_integer = whole <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+      if (error == std::errc{} && end == last && is_integer) return std::nullopt;
     } else {
       const auto [end, error] = std::from_chars(first, last, token.number);
       if (error == std::errc{} && end == last) {

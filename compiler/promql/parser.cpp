@@ -66,10 +66,14 @@ struct Failure {
   Fault fault;
 };
 
-// In any case: no label's name where a list of labels stands.
 bool is_number_word(std::string_view text) {
   const std::string name = lower_case(text);
   return name == "inf" || name == "nan";
+}
+
+// Words that are no labels in a list of labels, though they are between braces.
+bool is_kept_word(std::string_view text) {
+  return is_number_word(text) || lower_case(text) == "without";
 }
 
 class Parser {
@@ -199,7 +203,7 @@ class Parser {
   }
 
   void check_binary(Expr& e, const Token& sign) {
-    const bool with_modifiers = !e.labels.empty() || e.group != Expr::Group::none;
+    const bool with_modifiers = !e.labels.empty();
     for (const ExprPtr& side : e.args)
       if (side->sort != Sort::scalar && side->sort != Sort::vector)
         fail(*side, fmt::format("{} works on numbers and instant vectors, and this is {}", shown(sign),
@@ -232,8 +236,9 @@ class Parser {
         operand->begin = begin;
         return operand;
       }
-      if (!minus) return operand;
-      ExprPtr e = make(Kind::negate, operand->sort, begin);
+      // A family with a sign is no selector any more: timestamp() and absent() see the difference.
+      if (!minus && operand->sort == Sort::scalar) return operand;
+      ExprPtr e = make(minus ? Kind::negate : Kind::plus, operand->sort, begin);
       e->args.push_back(std::move(operand));
       return ended(std::move(e));
     }
@@ -485,7 +490,7 @@ class Parser {
     while (!at_sign(")")) {
       if (now().kind != Token::Kind::word && now().kind != Token::Kind::text)
         fail(now(), fmt::format("a label is missing, and {} is none", shown(now())));
-      if (now().kind == Token::Kind::word && (!is_label_name(now().text) || is_number_word(now().text)))
+      if (now().kind == Token::Kind::word && (!is_label_name(now().text) || is_kept_word(now().text)))
         fail(now(), fmt::format("`{}` is not a label's name", now().text));
       out.push_back(now().text);
       ++at_;

@@ -135,6 +135,7 @@ RowType rows_of(const promql_text::Expr& e) {
   if (out.scalar) return out;
   switch (e.kind) {
     case Kind::paren:
+    case Kind::plus:
     case Kind::negate:
       return rows_of(*e.args[0]);
     case Kind::aggregate: {
