@@ -25,13 +25,16 @@ Instant SubqueryHistory::next(Instant first, Duration step) {
 
 void SubqueryHistory::add(Instant at, const Column& column) {
   if (runs_.empty() || runs_.back().rows != column.rows) {
-    Run run{column.rows, {}, at, at};
+    Run run{column.rows, {}, at, at, false};
     run.place.reserve(column.rows->size());
     for (const Labels& labels : *column.rows) {
       const auto [entry, fresh] = places_.try_emplace(labels, series_.size());
       if (fresh) series_.push_back({labels, {}, {}, 0, {}});
       run.place.push_back(entry->second);
     }
+    std::vector<std::size_t> sorted = run.place;
+    std::sort(sorted.begin(), sorted.end());
+    run.repeats = std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end();
     runs_.push_back(std::move(run));
   }
   Run& run = runs_.back();
@@ -96,9 +99,9 @@ const SubqueryHistory::Window& SubqueryHistory::window(Instant first, Instant en
   for (const Run& run : runs_) {
     if (!lies_in(run)) continue;
     only = &run;
-    if (++count > 1) seen.resize(series_.size());
+    if (++count > 1 || run.repeats) seen.resize(series_.size());
   }
-  if (count == 1) {
+  if (count == 1 && !only->repeats) {
     place = only->place;
   } else {
     for (const Run& run : runs_) {

@@ -48,6 +48,7 @@ class SubqueryHistory {
     Rows rows;
     std::vector<std::size_t> place;
     Instant first, last;
+    bool repeats;  // rows of it have the same labels: one of them at most has a value
   };
   struct Series {
     Labels labels;

@@ -155,5 +155,21 @@ TEST(SubqueryHistory, CountsWhatItHoldsAgainstItsBound) {
   EXPECT_TRUE(history.is_full());
 }
 
+// Of two series of one name's labels, one may have nothing but a stale marker.
+TEST(SubqueryHistoryRows, WithTheSameLabelsAreOne) {
+  SubqueryHistory history;
+  Column column;
+  const Labels labels = Labels().with("s", "b");
+  column.rows = std::make_shared<const std::vector<Labels>>(std::vector<Labels>{labels, labels});
+  column.value = {0, 7};
+  column.evidence = {static_cast<std::uint8_t>(plan::Evidence::stale), 0};
+  history.next(Instant{1'000}, Duration{1'000});
+  for (const std::int64_t at : {1'000, 2'000}) history.add(Instant{at}, column);
+  const SubqueryHistory::Window& window = history.window(Instant{1'000}, Instant{2'000}, false);
+  ASSERT_EQ(window.place.size(), 1u);
+  EXPECT_EQ(*window.rows, std::vector<Labels>{labels});
+  EXPECT_EQ(history.numbers(window.place[0], Instant{1'000}, Instant{2'000}).size(), 2u);
+}
+
 }  // namespace
 }  // namespace signalbox::eval
