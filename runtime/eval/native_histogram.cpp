@@ -91,7 +91,7 @@ HistogramPtr divided(const NativeHistogram& h, double by) {
   out.zero_count /= by;
   for (auto* side : {&out.positive, &out.negative})
     for (NativeHistogram::Bucket& b : *side) b.count /= by;
-  // Divided by nothing, what is in no bucket would be in each.
+  // Prometheus': infinite or NaN in every bucket would tell nothing.
   if (by == 0) {
     out.positive.clear();
     out.negative.clear();
