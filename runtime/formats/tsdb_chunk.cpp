@@ -3,32 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 
 #include "runtime/base/crc32c.hpp"
 #include "runtime/formats/tsdb_bytes.hpp"
+#include "runtime/formats/xor_decoder.hpp"
 
 namespace signalbox::formats::tsdb {
 namespace {
 
 constexpr std::uint32_t segment_magic = 0x85bd40dd;
 constexpr std::size_t checksum_bytes = 4;
-
-// At least 57 bits from bit `at` on, the first one on top.
-std::uint64_t peek(const char* from, std::size_t at) {
-  return load_be64(from + at / 8) << (at % 8);
-}
-// `width` bits (1 to 64) from bit `at` on.
-std::uint64_t bits(const char* from, std::size_t at, unsigned width) {
-  std::uint64_t word = peek(from, at);
-  if (width > 57) word |= static_cast<std::uint8_t>(from[at / 8 + 8]) >> (8 - at % 8);
-  return word >> (64 - width);
-}
-// A difference of differences in `width` bits. As Prometheus has it, 2^(width−1) itself is positive.
-std::int64_t signed_of(std::uint64_t v, unsigned width) {
-  const auto value = static_cast<std::int64_t>(v);
-  return value > (std::int64_t{1} << (width - 1)) ? value - (std::int64_t{1} << width) : value;
-}
 
 }  // namespace
 
@@ -51,94 +35,40 @@ std::size_t chunk_samples(std::string_view data) {
 }
 
 bool decode_xor(std::string_view data, std::int64_t* times, double* values) {
-  Bytes head(data);
-  const std::size_t count = head.be16();
-  if (!head.ok()) return false;
-  if (count == 0) return true;
-  std::int64_t time = head.varint();
-  std::uint64_t value = head.be64();
-  times[0] = time;
-  values[0] = std::bit_cast<double>(value);
-  if (!head.ok()) return false;
-  if (count == 1) return true;
-  std::int64_t delta = static_cast<std::int64_t>(head.uvarint());
-  if (!head.ok()) return false;
-  time = wrapping_add(time, delta);
+  XorDecoder decoder;
+  return decoder.begin(data, times, values) && decoder.finish();
+}
 
-  const char* from = data.data() + head.position();
-  const std::size_t end = head.left() * 8;
-  std::size_t at = 0;
-  unsigned width = 0, trailing = 0;
-  for (std::size_t i = 1;;) {
-    // A sample begins within the data, and has no more than 145 bits: the slack.
-    if (at >= end) return false;
-    std::uint64_t word = peek(from, at);
-    if (i > 1) {
-      if (word >> 62 == 0) {
-        // The same value after the same distance, and as many more of these as the bits at hand say.
-        constexpr std::size_t most = 28;
-        const std::size_t same =
-            std::min({static_cast<std::size_t>(std::countl_zero(word)) / 2, most, count - i});
-        const double number = std::bit_cast<double>(value);
-        for (const std::size_t until = i + same; i < until; ++i) {
-          time = wrapping_add(time, delta);
-          times[i] = time;
-          values[i] = number;
-        }
-        at += 2 * same;
-        if (i == count) break;
-        continue;
-      }
-      if (static_cast<std::int64_t>(word) >= 0) {
-        at += 1;
-        word <<= 1;
-      } else {
-        std::int64_t change;
-        if (word < 0xc000'0000'0000'0000) {
-          change = signed_of((word << 2) >> 50, 14);
-          at += 16;
-        } else if (word < 0xe000'0000'0000'0000) {
-          change = signed_of((word << 3) >> 47, 17);
-          at += 20;
-        } else if (word < 0xf000'0000'0000'0000) {
-          change = signed_of((word << 4) >> 44, 20);
-          at += 24;
-        } else {
-          change = static_cast<std::int64_t>(bits(from, at + 4, 64));
-          at += 68;
-        }
-        delta = wrapping_add(delta, change);
-        word = peek(from, at);
-      }
-      time = wrapping_add(time, delta);
+ChunksSeen decode_xor_chunks(std::span<const std::string_view> data, std::int64_t* times, double* values) {
+  constexpr ChunksSeen broken{false, false, false};
+  ChunksSeen seen{true, true, true};
+  XorDecoder lanes[most_lanes];
+  while (!data.empty()) {
+    const LanesTaken taken = lanes_for(data.size());
+    const std::size_t many = std::max<std::size_t>(1, taken.chunks);
+    bool plenty = taken.lanes > 0;
+    for (std::size_t l = 0; l < many; ++l) {
+      lanes[l] = {};
+      if (!lanes[l].begin(data[l], times, values)) return broken;
+      plenty = plenty && lanes[l].count > 1;
+      times += lanes[l].count;
+      values += lanes[l].count;
     }
-    // `word` has at least 56 bits from `at` on.
-    if (static_cast<std::int64_t>(word) >= 0) {
-      at += 1;
-    } else {
-      if (word < 0xc000'0000'0000'0000) {
-        if (width == 0) return false;
-        at += 2;
-        word <<= 2;
-      } else {
-        const auto leading = static_cast<unsigned>(word >> 57) & 31;
-        width = static_cast<unsigned>(word >> 51) & 63;
-        // 64 does not fit into six bits.
-        if (width == 0) width = 64;
-        if (leading + width > 64) return false;
-        trailing = 64 - leading - width;
-        at += 13;
-        word <<= 13;
-      }
-      // 43 bits of it are left at least.
-      value ^= (width <= 43 ? word >> (64 - width) : bits(from, at, width)) << trailing;
-      at += width;
+    LanesSeen here{false, false};
+    if (plenty) {
+      // A chunk in two lanes is written twice.
+      for (std::size_t l = many; l < taken.lanes; ++l) lanes[l] = lanes[0];
+      here = advance_lanes(std::span(lanes).first(taken.lanes));
     }
-    times[i] = time;
-    values[i] = std::bit_cast<double>(value);
-    if (++i == count) break;
+    for (std::size_t l = 0; l < many; ++l) {
+      if (lanes[l].done < lanes[l].count) here = {false, false};
+      if (!lanes[l].finish()) return broken;
+    }
+    seen.rising = seen.rising && here.rising;
+    seen.steady = seen.steady && here.steady;
+    data = data.subspan(many);
   }
-  return at <= end;
+  return seen;
 }
 
 Result<void> check_segment_header(std::string_view first_bytes) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "runtime/base/result.hpp"
@@ -26,6 +27,16 @@ std::size_t chunk_samples(std::string_view data);
 // they stand in the chunk: whether they rise is for the caller to see. `chunk_slack` bytes after `data` must
 // be readable.
 bool decode_xor(std::string_view data, std::int64_t* times, double* values);
+
+// What was seen of chunks while they were decoded: false also where nobody looked.
+struct ChunksSeen {
+  bool good;    // false: one of them is no such chunk; which one decode_xor() says
+  bool rising;  // within each of them no value is lower than the one before, or not a number
+  bool steady;  // within each of them all samples are as far from each other
+};
+// Chunks of one series, as decode_xor() of one after the other into the same columns: eight at a time where
+// the processor can.
+ChunksSeen decode_xor_chunks(std::span<const std::string_view> data, std::int64_t* times, double* values);
 
 // A segment of a block: this header, then chunks.
 inline constexpr std::size_t segment_header_bytes = 8;

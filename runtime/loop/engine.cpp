@@ -24,7 +24,7 @@ Engine::Engine(const plan::Plan& plan, Host& host, eval::LeafProvider& leaves, W
       shapes_(plan, options_.tier, options_.load_compiler, [this](const Error& e) { observer_.notice(e); }),
       cache_(eval::make_eval_cache()),
       semantics_(plan.semantics.value_or(options_.semantics)),
-      digest_(plan::digest(plan)) {}
+      digest_(options_.durable ? plan::digest(plan) : std::string()) {}
 
 Engine::~Engine() {
   *alive_ = false;

@@ -122,7 +122,7 @@ class Engine {
   std::shared_ptr<eval::EvalCache> cache_;
   eval::HoldTable holds_;
   Semantics semantics_;
-  std::string digest_;
+  std::string digest_;  // of the plan; none where no records are kept
   decide::State state_;
   std::map<std::string, std::string> entries_;  // as the store has them
   bool all_touched_ = true;                     // nobody knows where entries_ and state_ differ

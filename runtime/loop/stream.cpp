@@ -49,10 +49,11 @@ Result<Streamed> replay_streamed(const plan::Plan& plan, const StoriesOptions& o
   const auto work = [&](bool talks) {
     const std::unique_ptr<SampleFeed> feed = make_feed();
     std::size_t most_here = 0;
+    plan::Slicer slicer(plan);
     store::SeriesStore store(options.engine.limits);
     eval::StoreProvider leaves(store, window_bytes);
     for (plan::Index i = next++; i < parts.size() && !stop; i = next++) {
-      const plan::Plan slo = plan::slice_of(plan, i);
+      const plan::Plan slo = slicer.slice(i);
       std::set<std::vector<Matcher>> selectors;
       for (const plan::Leaf& leaf : slo.leaves) selectors.insert(leaf.matchers);
       if (const auto done = feed->load({selectors.begin(), selectors.end()}, store); !done) {

@@ -315,30 +315,103 @@ Result<void> TsdbHistory::Reader::read_block(std::uint32_t number, std::uint64_t
   std::erase_if(entry_.chunks,
                 [&](const auto& chunk) { return chunk.last < from_.ms || chunk.first > to_.ms; });
   const auto& chunks = entry_.chunks;
-  for (std::size_t i = 0, together = 0; i < chunks.size(); ++i) {
-    const std::uint64_t segment = chunks[i].reference >> 32, offset = chunks[i].reference & 0xffffffff;
+  for (std::size_t i = 0; i < chunks.size();) {
+    const std::uint64_t segment = chunks[i].reference >> 32;
     if (segment >= files.segments.size())
       return Error{ErrorCode::malformed,
                    fmt::format("{}: a series has a chunk in segment {}, and there are {}", files.index.path,
                                segment + 1, files.segments.size())};
-    // How far those reach that are read with it.
-    together = std::max(together, i);
-    while (together + 1 < chunks.size() && chunks[together + 1].reference > chunks[together].reference &&
-           chunks[together + 1].reference - chunks[i].reference < most_together)
-      ++together;
-    const std::size_t ahead =
-        static_cast<std::size_t>(chunks[together].reference - chunks[i].reference) + usual_chunk;
     const NamedFile& file = files.segments[segment];
-    const Result<std::string_view> bytes = read_piece(window_, file, offset, tsdb::frame_head_bytes,
-                                                      tsdb::frame_size, limits.tsdb_piece_bytes, ahead);
-    if (!bytes) return bytes.error();
-    const Result<tsdb::Frame> frame = tsdb::read_frame(*bytes);
-    if (!frame) return at_place(frame.error(), file.path, offset);
-    if (Result<void> read = decode(frame->encoding, frame->data, file.path, offset, out); !read) return read;
+    // How far those reach that are read with it.
+    std::size_t together = i;
+    const auto apart = [&](std::size_t next) { return chunks[next].reference - chunks[i].reference; };
+    while (together + 1 < chunks.size() && chunks[together + 1].reference > chunks[together].reference &&
+           chunks[together + 1].reference >> 32 == segment && apart(together + 1) < most_together)
+      ++together;
+    if (Result<void> read = read_together(file, std::span(chunks).subspan(i, together - i + 1), out); !read)
+      return read;
+    i = together + 1;
   }
   const auto deleted = block.tombstones.find(reference);
   if (deleted != block.tombstones.end()) erase_stretches(deleted->second, begin, out);
   return {};
+}
+
+Result<void> TsdbHistory::Reader::read_together(const NamedFile& file,
+                                                std::span<const tsdb::IndexSeries::Chunk> chunks,
+                                                SeriesSamples& out) {
+  const std::uint64_t from = chunks.front().reference;
+  const auto offset_of = [](const tsdb::IndexSeries::Chunk& chunk) { return chunk.reference & 0xffffffff; };
+  const auto size_of = [&](std::string_view bytes, std::uint64_t offset) {
+    return piece_size(bytes, file, offset, tsdb::frame_head_bytes, tsdb::frame_size,
+                      history_.limits_.tsdb_piece_bytes);
+  };
+  // All at once, so that none of them moves while others wait.
+  const auto last = static_cast<std::size_t>(chunks.back().reference - from);
+  const std::uint64_t begin = offset_of(chunks.front());
+  Result<std::string_view> bytes =
+      window_.bytes(file, begin, last + tsdb::frame_head_bytes, last + usual_chunk);
+  if (bytes && last < bytes->size()) {
+    const Result<std::size_t> size = size_of(bytes->substr(last), offset_of(chunks.back()));
+    if (size && bytes->size() - last < *size) bytes = window_.bytes(file, begin, last + *size, 0);
+  }
+  if (!bytes) return bytes.error();
+  const auto read = [&]() -> Result<void> {
+    for (const tsdb::IndexSeries::Chunk& chunk : chunks) {
+      const std::uint64_t offset = offset_of(chunk);
+      const std::string_view here =
+          bytes->substr(std::min(bytes->size(), static_cast<std::size_t>(chunk.reference - from)));
+      const Result<std::size_t> size = size_of(here, offset);
+      if (!size) return size.error();
+      if (here.size() < *size) return ends_within_piece(file, offset);
+      const Result<tsdb::Frame> frame = tsdb::read_frame(here.substr(0, *size));
+      if (!frame) return at_place(frame.error(), file.path, offset);
+      if (static_cast<tsdb::Encoding>(frame->encoding) == tsdb::Encoding::xor_floats) {
+        waiting_.push_back(frame->data);
+        waiting_at_.push_back(offset);
+        continue;
+      }
+      if (Result<void> done = decode_waiting(file.path, out); !done) return done;
+      if (Result<void> done = decode(frame->encoding, frame->data, file.path, offset, out); !done)
+        return done;
+    }
+    return {};
+  };
+  const Result<void> done = read();
+  // What is wrong with those before it is said first.
+  if (Result<void> before = decode_waiting(file.path, out); !before) return before;
+  return done;
+}
+
+Result<void> TsdbHistory::Reader::decode_waiting(const std::string& path, SeriesSamples& out) {
+  const std::size_t before = out.samples.size();
+  std::size_t after = before;
+  begins_.clear();
+  for (const std::string_view data : waiting_) {
+    begins_.push_back(static_cast<std::uint32_t>(after));
+    after += tsdb::chunk_samples(data);
+  }
+  tsdb::ChunksSeen seen{false, false, false};
+  if (samples_taken(after) <= history_.limits_.answer_samples) {
+    out.samples.times.resize(after);
+    out.samples.values.resize(after);
+    seen = tsdb::decode_xor_chunks(waiting_, out.samples.times.data() + before,
+                                   out.samples.values.data() + before);
+    if (seen.good) {
+      out.course.follow(out.samples.times, out.samples.values, {begins_, seen.rising, seen.steady});
+    } else {
+      out.samples.times.resize(before);
+      out.samples.values.resize(before);
+    }
+  }
+  Result<void> done;
+  // One by one it is seen which of them is wrong.
+  for (std::size_t i = 0; i < waiting_.size() && !seen.good && done; ++i)
+    done =
+        decode(static_cast<std::uint8_t>(tsdb::Encoding::xor_floats), waiting_[i], path, waiting_at_[i], out);
+  waiting_.clear();
+  waiting_at_.clear();
+  return done;
 }
 
 Result<void> TsdbHistory::Reader::read_head_chunks(const std::vector<HeadSeries::Chunk>& chunks, Instant from,
@@ -369,9 +442,7 @@ Result<void> TsdbHistory::Reader::decode(std::uint8_t encoding, std::string_view
                     path, offset);
   };
   const std::size_t histograms = out.histograms.size();
-  constexpr std::size_t sample_bytes = sizeof(std::int64_t) + sizeof(double);
-  const auto taken = [&] { return before + histogram_bytes_ / sample_bytes; };
-  if (taken() + count > history_.limits_.answer_samples) return too_much();
+  if (samples_taken(before + count) > history_.limits_.answer_samples) return too_much();
   bool whole = true;
   switch (const auto kind = static_cast<tsdb::Encoding>(encoding)) {
     case tsdb::Encoding::none:
@@ -390,7 +461,7 @@ Result<void> TsdbHistory::Reader::decode(std::uint8_t encoding, std::string_view
       for (std::size_t i = histograms; i < out.histograms.size(); ++i)
         histogram_bytes_ +=
             out.histograms[i].histogram ? memory_of(*out.histograms[i].histogram) : sizeof(TimedHistogram);
-      if (taken() > history_.limits_.answer_samples) return too_much();
+      if (samples_taken(before) > history_.limits_.answer_samples) return too_much();
       break;
     case tsdb::Encoding::xor_floats:
       out.samples.times.resize(before + count);

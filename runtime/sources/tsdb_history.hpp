@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -64,14 +65,27 @@ class TsdbHistory {
     Result<void> read_block(std::uint32_t block, std::uint64_t reference, SeriesSamples& out);
     Result<void> read_head_chunks(const std::vector<HeadSeries::Chunk>& chunks, Instant from,
                                   SeriesSamples& out);
+    // Chunks that stand in one file, one after the other.
+    Result<void> read_together(const NamedFile& file,
+                               std::span<const formats::tsdb::IndexSeries::Chunk> chunks, SeriesSamples& out);
+    // Those that wait, all of numbers.
+    Result<void> decode_waiting(const std::string& path, SeriesSamples& out);
     Result<void> decode(std::uint8_t encoding, std::string_view data, const std::string& path,
                         std::uint64_t offset, SeriesSamples& out);
+    // How many samples this read has taken with so many numbers: histograms are counted by their memory.
+    std::size_t samples_taken(std::size_t numbers) const {
+      return numbers + histogram_bytes_ / (sizeof(std::int64_t) + sizeof(double));
+    }
 
     const TsdbHistory& history_;
     Instant from_, to_;  // of this read
     FileWindow window_;
     std::vector<FileWindow> index_windows_;  // by block
     formats::tsdb::IndexSeries entry_;
+    // Chunks that wait to be decoded together: their data, where they stand, and where their samples begin.
+    std::vector<std::string_view> waiting_;
+    std::vector<std::uint64_t> waiting_at_;
+    std::vector<std::uint32_t> begins_;
     std::optional<std::size_t> damaged_;
     std::size_t histogram_bytes_ = 0;  // in this read
   };

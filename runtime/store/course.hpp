@@ -10,6 +10,13 @@
 
 namespace signalbox::store {
 
+// Pieces that samples were put together from, and what their maker saw of each.
+struct Pieces {
+  std::span<const std::uint32_t> begins;  // places of their first samples, rising
+  bool rising = false;  // within each no value is lower than the one before it, or not a number
+  bool steady = false;  // within each all samples are as far from each other
+};
+
 struct Course {
   std::size_t samples = 0;  // that it is of: of a series with another number of them it says nothing
   bool rises = true;        // times do
@@ -23,8 +30,8 @@ struct Course {
   bool broken = false;  // samples were taken out of the middle, or moved: the places are of no use
 
   void clear();
-  // A series has more samples, from place `samples` on.
-  void follow(std::span<const std::int64_t> times, std::span<const double> values);
+  // A series has more samples, from place `samples` on: in `pieces`, if any are told, all of them.
+  void follow(std::span<const std::int64_t> times, std::span<const double> values, const Pieces& pieces = {});
   // Something else became of those so far, of which `left` are left.
   void lose(std::size_t left);
   // Samples before `first` and from `last` on are gone.

@@ -39,6 +39,29 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (count > 0 && (std::memcmp(one.times.data(), other.times.data(), count * 8) != 0 ||
                     std::memcmp(one.values.data(), other.values.data(), count * 8) != 0))
     std::abort();
+  // Beside each other, every second one of the second half of the bytes.
+  const std::string_view half = bytes.substr(bytes.size() / 2);
+  const bool half_good = other.decode(half, 0, '\0');
+  const std::size_t all = chunk_samples(bytes), halves = chunk_samples(half);
+  if ((all + halves) * 9 <= most_chunk_samples) {
+    std::vector<std::string_view> lanes;
+    std::vector<char> whole_buffer(one.buffer), half_buffer(other.buffer);
+    for (int i = 0; i < 18; ++i)
+      lanes.emplace_back(i % 2 == 0 ? std::string_view(whole_buffer.data(), bytes.size())
+                                    : std::string_view(half_buffer.data(), half.size()));
+    static std::vector<std::int64_t> times(most_chunk_samples);
+    static std::vector<double> values(most_chunk_samples);
+    const ChunksSeen seen = decode_xor_chunks(lanes, times.data(), values.data());
+    signalbox::require(seen.good == (good && half_good), "chunks beside each other are others");
+    for (std::size_t i = 0, at = 0; i < lanes.size() && seen.good; ++i) {
+      const Decoded& of = i % 2 == 0 ? one : other;
+      const std::size_t samples = i % 2 == 0 ? all : halves;
+      signalbox::require(std::memcmp(times.data() + at, of.times.data(), samples * 8) == 0 &&
+                             std::memcmp(values.data() + at, of.values.data(), samples * 8) == 0,
+                         "chunks beside each other have other samples");
+      at += samples;
+    }
+  }
   for (const Encoding encoding : {Encoding::histogram, Encoding::float_histogram}) {
     std::vector<signalbox::TimedHistogram> histograms;
     const bool whole = decode_histograms(encoding, bytes, histograms) == HistogramRead::whole;

@@ -69,6 +69,52 @@ void expect_true_of(const Course& course, const Made& made) {
     for (const std::uint32_t place : *places) ASSERT_LT(place, made.times.size());
 }
 
+// Samples from `first` on in pieces, and what is true of each of them; some is left unsaid.
+struct Told {
+  std::vector<std::uint32_t> begins;
+  Pieces pieces;
+};
+Told pieces_of(Rng& rng, const Made& made, std::size_t first, std::size_t last) {
+  Told out;
+  bool rising = true, steady = true;
+  for (std::size_t from = first; from < last;) {
+    const std::size_t to = std::min(last, from + 1 + rng() % 150);
+    out.begins.push_back(static_cast<std::uint32_t>(from));
+    for (std::size_t i = from + 1; i < to; ++i) {
+      rising = rising && made.values[i] >= made.values[i - 1];
+      steady = steady &&
+               (i < from + 2 || made.times[i] - made.times[i - 1] == made.times[i - 1] - made.times[i - 2]);
+    }
+    from = to;
+  }
+  out.pieces = {out.begins, rising && chance(rng, 90), steady && chance(rng, 90)};
+  return out;
+}
+
+TEST(Course, OfPiecesWithWhatTheirMakerSawNamesTheSamePlaces) {
+  Rng rng(5);
+  std::size_t rising = 0, steady = 0;
+  for (int round = 0; round < 4000; ++round) {
+    const Made made = some_samples(rng);
+    Course course, alone;
+    for (std::size_t known = 0; known < made.times.size();) {
+      const std::size_t before = known;
+      known = std::min(made.times.size(), known + 1 + (chance(rng, 20) ? rng() % 3 : rng() % 500));
+      const Told told = pieces_of(rng, made, before, known);
+      rising += told.pieces.rising ? 1 : 0;
+      steady += told.pieces.steady ? 1 : 0;
+      course.follow({made.times.data(), known}, {made.values.data(), known}, told.pieces);
+      alone.follow({made.times.data(), known}, {made.values.data(), known});
+    }
+    expect_true_of(course, made);
+    ASSERT_EQ(course.odd_values, alone.odd_values);
+    ASSERT_EQ(course.odd_distances, alone.odd_distances);
+    ASSERT_EQ(course.restless, alone.restless);
+  }
+  EXPECT_GT(rising, 1000u);
+  EXPECT_GT(steady, 1000u);
+}
+
 TEST(Course, NamesEveryPlaceThatIsOdd) {
   Rng rng(3);
   std::size_t restless = 0, few = 0;

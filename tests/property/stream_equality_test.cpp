@@ -234,8 +234,10 @@ TEST(Stream, LeavesADamagedBlockOutAsAWhole) {
 TEST(Stream, ASliceIsAPlan) {
   const lower::Compiled compiled = lower::compile({{"p.slo", program}}, {});
   ASSERT_TRUE(compiled.plan);
+  plan::Slicer slicer(*compiled.plan);
   for (plan::Index slo = 0; slo < compiled.plan->slos.size(); ++slo) {
-    const plan::Plan slice = plan::slice_of(*compiled.plan, slo);
+    const plan::Plan slice = slicer.slice(slo);
+    EXPECT_EQ(plan::to_bytes(slice, true), plan::to_bytes(plan::Slicer(*compiled.plan).slice(slo), true));
     EXPECT_TRUE(plan::from_bytes(plan::to_bytes(slice, true)));
     EXPECT_EQ(slice.slos.size(), 1u);
     EXPECT_EQ(slice.slos[0].name, compiled.plan->slos[slo].name);

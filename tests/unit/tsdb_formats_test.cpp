@@ -8,10 +8,12 @@
 
 #include "runtime/base/crc32c.hpp"
 #include "runtime/formats/tsdb_block.hpp"
+#include "runtime/formats/tsdb_bytes.hpp"
 #include "runtime/formats/tsdb_chunk.hpp"
 #include "runtime/formats/tsdb_head_chunks.hpp"
 #include "runtime/formats/tsdb_index.hpp"
 #include "runtime/formats/tsdb_wal.hpp"
+#include "runtime/formats/xor_decoder.hpp"
 #include "tests/support/tsdb_writer.hpp"
 
 namespace signalbox::formats::tsdb {
@@ -108,6 +110,101 @@ std::vector<TsdbSample> random_samples(Rng& rng, std::size_t count, int sort) {
     time = static_cast<std::int64_t>(static_cast<std::uint64_t>(time) + step);
   }
   return out;
+}
+
+// Samples of a counter as they are scraped, with something odd now and then.
+std::vector<TsdbSample> counted_samples(Rng& rng, std::size_t count, unsigned odd) {
+  std::vector<TsdbSample> out;
+  std::int64_t time = 1'700'000'000'000;
+  double value = static_cast<double>(rng() % 1'000'000);
+  const std::uint64_t most = std::uint64_t{1} << (rng() % 20);
+  for (std::size_t i = 0; i < count; ++i) {
+    out.push_back({time, value});
+    value += static_cast<double>(rng() % most);
+    time += 15'000;
+    if (odd == 0 || rng() % odd != 0) continue;
+    switch (rng() % 8) {
+      case 0:
+        value = 0;
+        break;
+      case 1:
+        value = std::bit_cast<double>(rng());
+        break;
+      case 2:
+        value += 0.1;
+        break;
+      case 3:
+        time += static_cast<std::int64_t>(rng() % (1ull << 40));
+        break;
+      case 4:
+        value = std::nan("");
+        break;
+      default:
+        time += static_cast<std::int64_t>(rng() >> (44 + rng() % 20));
+    }
+  }
+  return out;
+}
+
+TEST(XorChunk, ManyAreDecodedAsOneAfterTheOther) {
+  Rng rng(11);
+  std::size_t good = 0, bad = 0, rising = 0, steady = 0;
+  for (int round = 0; round < 600; ++round) {
+    const std::size_t many = 1 + rng() % 50;
+    const std::size_t usual = 1 + rng() % 140;
+    const unsigned odd = round % 3 == 0 ? 0u : 1u << (rng() % 14);
+    // Each on the heap with exactly its slack.
+    std::vector<std::vector<char>> chunks;
+    std::vector<std::string_view> data;
+    for (std::size_t i = 0; i < many; ++i) {
+      const std::size_t count = odd != 0 && rng() % 20 == 0 ? 1 + rng() % 200 : usual;
+      const auto samples = rng() % 400 == 0 ? random_samples(rng, count, static_cast<int>(rng() % 4))
+                                            : counted_samples(rng, count, odd);
+      std::string bytes = xor_chunk(samples).data;
+      if (rng() % 800 == 0 && bytes.size() > 2) bytes.resize(2 + rng() % (bytes.size() - 2));
+      if (rng() % 800 == 0) bytes[2 + rng() % (bytes.size() - 2)] ^= static_cast<char>(1 << (rng() % 8));
+      chunks.emplace_back();
+      // Far from the others now and then.
+      if (rng() % 1000 == 0) chunks.back().reserve(1 << 20);
+      chunks.back().assign(bytes.begin(), bytes.end());
+      chunks.back().resize(bytes.size() + chunk_slack, '\xff');
+      if (chunks.back().capacity() < 1 << 20) chunks.back().shrink_to_fit();
+      data.emplace_back(chunks.back().data(), bytes.size());
+    }
+    bool all_good = true, all_rise = true, all_steady = true;
+    std::vector<std::int64_t> times;
+    std::vector<std::uint64_t> values;
+    for (const std::string_view each : data) {
+      const Decoded one = decode(std::string(each));
+      all_good = all_good && one.good;
+      for (std::size_t i = 1; i < one.times.size(); ++i) {
+        all_rise =
+            all_rise && std::bit_cast<double>(one.values[i]) >= std::bit_cast<double>(one.values[i - 1]);
+        all_steady = all_steady && (i < 2 || wrapping_add(one.times[i], -one.times[i - 1]) ==
+                                                 wrapping_add(one.times[i - 1], -one.times[i - 2]));
+      }
+      times.insert(times.end(), one.times.begin(), one.times.end());
+      values.insert(values.end(), one.values.begin(), one.values.end());
+    }
+    std::vector<std::int64_t> have_times(times.size());
+    std::vector<double> have_values(values.size());
+    const ChunksSeen seen = decode_xor_chunks(data, have_times.data(), have_values.data());
+    ASSERT_EQ(seen.good, all_good) << round;
+    ++(all_good ? good : bad);
+    if (!all_good) continue;
+    ASSERT_EQ(have_times, times) << round;
+    for (std::size_t i = 0; i < values.size(); ++i)
+      ASSERT_EQ(std::bit_cast<std::uint64_t>(have_values[i]), values[i]) << round << ' ' << i;
+    EXPECT_TRUE(all_rise || !seen.rising) << round;
+    EXPECT_TRUE(all_steady || !seen.steady) << round;
+    rising += seen.rising ? 1 : 0;
+    steady += seen.steady ? 1 : 0;
+  }
+  EXPECT_GT(good, 300u);
+  EXPECT_GT(bad, 10u);
+  // Where the processor can decode several at once, it is seen how they are.
+  EXPECT_EQ(rising > 10, lanes_for(16).lanes > 0);
+  EXPECT_EQ(steady > 10, lanes_for(16).lanes > 0);
 }
 
 TEST(XorChunk, EverySampleComesBackWithItsBits) {
