@@ -2,73 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <iterator>
-
 #include "runtime/formats/tsdb_chunk.hpp"
 
 namespace signalbox::sources {
 namespace {
 
 namespace tsdb = formats::tsdb;
-using References = std::vector<std::uint64_t>;
 
 // Entries of neighbouring series are read together.
 constexpr std::size_t read_ahead = 64u << 10;
-
-// A matcher with the lists that it needs: those of the values it accepts; of those it refuses when it accepts
-// series without the label too, of which there is no list.
-struct Asked {
-  const CompiledMatcher* matcher;
-  bool excludes;
-  std::vector<std::uint64_t> lists;  // where they stand
-};
-
-References unite(std::vector<References> lists) {
-  References all;
-  for (const References& list : lists) all.insert(all.end(), list.begin(), list.end());
-  std::sort(all.begin(), all.end());
-  all.erase(std::unique(all.begin(), all.end()), all.end());
-  return all;
-}
-References intersect(const References& a, const References& b) {
-  References out;
-  std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(out));
-  return out;
-}
-References subtract(const References& a, const References& b) {
-  References out;
-  std::set_difference(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(out));
-  return out;
-}
-
-Result<std::string_view> section(FileWindow& window, const NamedFile& file, std::uint64_t offset,
-                                 const Limits& limits) {
-  return read_piece(window, file, offset, tsdb::section_head_bytes, tsdb::section_size,
-                    limits.tsdb_section_bytes, read_ahead);
-}
-
-// A series has one value of a label: all lists of a name together have no more references than the file has
-// room for.
-Result<References> united(FileWindow& window, const NamedFile& file, const Asked& asked,
-                          const Limits& limits) {
-  const Result<std::uint64_t> size = file.file->size();
-  if (!size) return size.error();
-  std::size_t room = static_cast<std::size_t>(*size / 4);
-  std::vector<References> lists(asked.lists.size());
-  for (std::size_t i = 0; i < lists.size(); ++i) {
-    const Result<std::string_view> bytes = section(window, file, asked.lists[i], limits);
-    if (!bytes) return bytes.error();
-    if (const Result<void> read = tsdb::read_postings(*bytes, lists[i]); !read)
-      return at_place(read.error(), file.path, asked.lists[i]);
-    if (lists[i].size() > room)
-      return at_place({ErrorCode::malformed, "lists of postings stand one in the other"}, file.path,
-                      asked.lists[i]);
-    room -= lists[i].size();
-  }
-  if (lists.size() == 1) return std::move(lists[0]);
-  return unite(std::move(lists));
-}
 
 Result<Labels> labels_of(const tsdb::IndexSeries& entry, const tsdb::Symbols& symbols, const Limits& limits) {
   if (entry.labels.size() > limits.labels_per_series)
@@ -119,59 +61,21 @@ Result<BlockIndex> BlockIndex::open(const BlockFiles& block, const Limits&) {
   return out;
 }
 
-Result<void> BlockIndex::select(const std::vector<Selector>& selectors, const Limits& limits,
+Result<void> BlockIndex::select(const SelectorSet& selectors, const Limits& limits,
                                 const std::function<void(std::uint64_t, Labels&&)>& visit) const {
   const NamedFile& file = block_->index;
   if (toc_.postings_table == 0) return {};
-  std::vector<std::vector<Asked>> asked;
-  for (const Selector& selector : selectors) {
-    asked.emplace_back();
-    for (const CompiledMatcher& matcher : selector)
-      asked.back().push_back({&matcher, matcher.accepts(""), {}});
-  }
-  FileWindow tables;
-  {
-    const Result<std::string_view> table = section(tables, file, toc_.postings_table, limits);
-    if (!table) return table.error();
-    // Entries of one name stand together: who asks about it is looked up once.
-    std::string_view name;
-    std::vector<Asked*> of_name;
-    const Result<void> read = tsdb::read_postings_table(
-        *table, [&](std::string_view entry, std::string_view value, std::uint64_t offset) {
-          if (entry != name) {
-            name = entry;
-            of_name.clear();
-            for (std::vector<Asked>& all : asked)
-              for (Asked& one : all)
-                if (one.matcher->matcher().label == name) of_name.push_back(&one);
-          }
-          for (Asked* one : of_name)
-            if (one->matcher->accepts(value) != one->excludes) one->lists.push_back(offset);
-        });
-    if (!read) return at_place(read.error(), file.path, toc_.postings_table);
-  }
-  std::vector<References> found;
-  FileWindow window;
-  for (std::vector<Asked>& all : asked) {
-    // First what narrows: compile_selector() holds that there is such a matcher.
-    std::stable_partition(all.begin(), all.end(), [](const Asked& one) { return !one.excludes; });
-    References chosen;
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      const Result<References> listed = united(window, file, all[i], limits);
-      if (!listed) return listed.error();
-      chosen = i == 0 ? *listed : all[i].excludes ? subtract(chosen, *listed) : intersect(chosen, *listed);
-      if (chosen.empty()) break;
-    }
-    found.push_back(std::move(chosen));
-  }
-  const References references = unite(std::move(found));
+  Result<References> accepted = accepted_series(file, toc_.postings_table, selectors, limits);
+  if (!accepted) return accepted.error();
+  const References& references = *accepted;
   if (references.empty()) return {};
   if (references.size() > limits.store_series)
     return Error{ErrorCode::limit_exceeded,
                  fmt::format("{} series are selected in {}, and store_series allows {}", references.size(),
                              block_->path, limits.store_series),
                  "select fewer"};
-  const Result<std::string_view> symbols_section = section(tables, file, toc_.symbols, limits);
+  FileWindow window, tables;
+  const Result<std::string_view> symbols_section = read_section(tables, file, toc_.symbols, limits);
   if (!symbols_section) return symbols_section.error();
   const Result<tsdb::Symbols> symbols = tsdb::Symbols::read(*symbols_section, version_, toc_.symbols);
   if (!symbols) return at_place(symbols.error(), file.path, toc_.symbols);

@@ -8,13 +8,11 @@
 #include <vector>
 
 #include "runtime/base/limits.hpp"
-#include "runtime/base/matcher.hpp"
 #include "runtime/formats/tsdb_index.hpp"
 #include "runtime/sources/tsdb_files.hpp"
+#include "runtime/sources/tsdb_postings.hpp"
 
 namespace signalbox::sources {
-
-using Selector = std::vector<CompiledMatcher>;
 
 // How long the piece is that begins with `bytes`, which stand at `offset` of `file`. `size_of` says it, of
 // its first `head` bytes.
@@ -53,7 +51,7 @@ class BlockIndex {
 
   // Series that one of the selectors accepts, by rising reference. `limit_exceeded` past store_series, and
   // for labels past labels_per_series, label_name_bytes and label_value_bytes.
-  Result<void> select(const std::vector<Selector>& selectors, const Limits& limits,
+  Result<void> select(const SelectorSet& selectors, const Limits& limits,
                       const std::function<void(std::uint64_t reference, Labels&&)>& visit) const;
   // One series' entry; several threads may read, each with a window of its own. `ahead`: how many bytes are
   // read at once, for the entries that follow.

@@ -157,6 +157,8 @@ Result<TsdbHistory> TsdbHistory::open(ForeignFolders& folders, const std::string
     if (selector) selectors.push_back(*std::move(selector));
   }
 
+  const SelectorSet selector_set(selectors);
+
   std::unordered_map<Labels, std::size_t, LabelsHash> numbers;
   const auto series_of = [&](Labels&& labels) -> Series& {
     const auto [entry, fresh] = numbers.try_emplace(std::move(labels), out.series_.size());
@@ -172,7 +174,7 @@ Result<TsdbHistory> TsdbHistory::open(ForeignFolders& folders, const std::string
       Result<Tombstones> tombstones = read_tombstones_of(block, limits);
       if (!tombstones) return tombstones.error();
       out.blocks_[b] = {*std::move(index), *std::move(tombstones), false};
-      return out.blocks_[b].index.select(selectors, limits, [&](std::uint64_t reference, Labels&& labels) {
+      return out.blocks_[b].index.select(selector_set, limits, [&](std::uint64_t reference, Labels&& labels) {
         found.emplace_back(reference, std::move(labels));
       });
     };
