@@ -5,8 +5,11 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
+#include <random>
+#include <set>
 
 #include "runtime/base/crc32c.hpp"
 #include "runtime/formats/tsdb_bytes.hpp"
@@ -106,6 +109,57 @@ TEST_P(Versions, SeriesAreFoundThroughPostings) {
   folders.files["data/wal/00000000"] = wal_segment({series_record(numbered), samples_record(logged)});
   EXPECT_EQ(found({name, {"code", MatchOp::not_regex, "2..|"}}), "hits{code=\"404\"} hits{code=\"500\"} ");
   EXPECT_EQ(found({name, {"code", MatchOp::equal, ""}}), "hits ");
+}
+
+// Selectors share matchers, ask for one value or many, and narrow lists of very different lengths: together
+// they find what each would by itself.
+TEST(TsdbHistory, SelectorsThatShareMatchersFindWhatEachWould) {
+  std::mt19937_64 rng(4);
+  std::vector<TsdbSeries> series;
+  for (int i = 0; i < 300; ++i) {
+    TsdbLabels labels = {{"__name__", i % 50 == 0 ? "rare" : "usual"}, {"n", fmt::format("{:03}", i)}};
+    if (i % 3 != 0) labels.emplace_back("zone", i % 2 == 0 ? "a" : "b");
+    series.push_back({labels, {xor_chunk({{10, 1}})}});
+  }
+  std::sort(series.begin(), series.end(), [](const auto& x, const auto& y) { return x.labels < y.labels; });
+  MemoryFolders folders;
+  folders.put_block(first_block, make_block(series, first_block, 0, 100));
+  const auto matcher = [&]() -> Matcher {
+    const auto op = static_cast<MatchOp>(rng() % 4);
+    switch (rng() % 4) {
+      case 0:
+        return {"__name__", op, rng() % 4 == 0 ? "rare" : "usual"};
+      case 1:
+        return {"zone", op, rng() % 3 == 0 ? "" : rng() % 2 == 0 ? "a" : "b"};
+      case 2:
+        return {"n", op, fmt::format("{:03}", rng() % 300)};
+      default:
+        return {"n", rng() % 2 == 0 ? MatchOp::regex : MatchOp::not_regex, fmt::format(".*{}", rng() % 10)};
+    }
+  };
+  std::size_t many = 0;
+  for (int round = 0; round < 200; ++round) {
+    std::vector<std::vector<Matcher>> selectors(1 + rng() % 12);
+    for (std::vector<Matcher>& selector : selectors)
+      for (std::size_t n = 1 + rng() % 3; n > 0; --n) selector.push_back(matcher());
+    std::set<std::string> wanted;
+    for (const std::vector<Matcher>& selector : selectors) {
+      const auto compiled = compile_selector(selector);
+      for (const TsdbSeries& one : series) {
+        std::vector<Labels::Pair> pairs(one.labels.begin(), one.labels.end());
+        const Labels labels(std::move(pairs));
+        if (compiled && std::all_of(compiled->begin(), compiled->end(),
+                                    [&](const CompiledMatcher& m) { return m.accepts(labels); }))
+          wanted.insert(to_string(labels));
+      }
+    }
+    const TsdbHistory history = open(folders, everything(selectors));
+    std::set<std::string> found;
+    for (std::size_t i = 0; i < history.size(); ++i) found.insert(to_string(history.labels(i)));
+    ASSERT_EQ(found, wanted) << round;
+    many += found.size() > 1 && found.size() < 300 ? 1 : 0;
+  }
+  EXPECT_GT(many, 100u);
 }
 
 TEST_P(Versions, ChunksSegmentsAndTimes) {
