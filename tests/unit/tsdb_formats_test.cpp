@@ -8,7 +8,6 @@
 
 #include "runtime/base/crc32c.hpp"
 #include "runtime/formats/tsdb_block.hpp"
-#include "runtime/formats/tsdb_bytes.hpp"
 #include "runtime/formats/tsdb_chunk.hpp"
 #include "runtime/formats/tsdb_head_chunks.hpp"
 #include "runtime/formats/tsdb_index.hpp"
@@ -180,8 +179,10 @@ TEST(XorChunk, ManyAreDecodedAsOneAfterTheOther) {
       for (std::size_t i = 1; i < one.times.size(); ++i) {
         all_rise =
             all_rise && std::bit_cast<double>(one.values[i]) >= std::bit_cast<double>(one.values[i - 1]);
-        all_steady = all_steady && (i < 2 || wrapping_add(one.times[i], -one.times[i - 1]) ==
-                                                 wrapping_add(one.times[i - 1], -one.times[i - 2]));
+        const auto distance = [&](std::size_t at) {
+          return static_cast<std::uint64_t>(one.times[at]) - static_cast<std::uint64_t>(one.times[at - 1]);
+        };
+        all_steady = all_steady && (i < 2 || distance(i) == distance(i - 1));
       }
       times.insert(times.end(), one.times.begin(), one.times.end());
       values.insert(values.end(), one.values.begin(), one.values.end());
