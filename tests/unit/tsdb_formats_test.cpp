@@ -152,23 +152,40 @@ TEST(XorChunk, ManyAreDecodedAsOneAfterTheOther) {
     const std::size_t many = 1 + rng() % 50;
     const std::size_t usual = 1 + rng() % 140;
     const unsigned odd = round % 3 == 0 ? 0u : 1u << (rng() % 14);
-    // Each on the heap with exactly its slack.
-    std::vector<std::vector<char>> chunks;
-    std::vector<std::string_view> data;
+    std::vector<std::string> made;
     for (std::size_t i = 0; i < many; ++i) {
       const std::size_t count = odd != 0 && rng() % 20 == 0 ? 1 + rng() % 200 : usual;
       const auto samples = rng() % 400 == 0 ? random_samples(rng, count, static_cast<int>(rng() % 4))
                                             : counted_samples(rng, count, odd);
-      std::string bytes = xor_chunk(samples).data;
+      made.push_back(xor_chunk(samples).data);
+      std::string& bytes = made.back();
       if (rng() % 800 == 0 && bytes.size() > 2) bytes.resize(2 + rng() % (bytes.size() - 2));
       if (rng() % 800 == 0) bytes[2 + rng() % (bytes.size() - 2)] ^= static_cast<char>(1 << (rng() % 8));
-      chunks.emplace_back();
-      // Far from the others now and then.
-      if (rng() % 1000 == 0) chunks.back().reserve(1 << 20);
-      chunks.back().assign(bytes.begin(), bytes.end());
-      chunks.back().resize(bytes.size() + chunk_slack, '\xff');
-      if (chunks.back().capacity() < 1 << 20) chunks.back().shrink_to_fit();
-      data.emplace_back(chunks.back().data(), bytes.size());
+    }
+    // One behind the other as in a file, or each on the heap with exactly its slack, some far from the
+    // others.
+    std::vector<std::vector<char>> buffers;
+    std::vector<std::string_view> data;
+    if (round % 2 == 0) {
+      std::vector<char>& all = buffers.emplace_back();
+      for (const std::string& bytes : made) all.insert(all.end(), bytes.begin(), bytes.end());
+      all.resize(all.size() + chunk_slack, '\xff');
+      all.shrink_to_fit();
+      const char* at = all.data();
+      for (const std::string& bytes : made) {
+        data.emplace_back(at, bytes.size());
+        at += bytes.size();
+      }
+    } else {
+      for (const std::string& bytes : made) {
+        std::vector<char>& own = buffers.emplace_back();
+        const bool far = rng() % 500 == 0;
+        if (far) own.reserve(1 << 20);
+        own.assign(bytes.begin(), bytes.end());
+        own.resize(bytes.size() + chunk_slack, '\xff');
+        if (!far) own.shrink_to_fit();
+        data.emplace_back(own.data(), bytes.size());
+      }
     }
     bool all_good = true, all_rise = true, all_steady = true;
     std::vector<std::int64_t> times;
