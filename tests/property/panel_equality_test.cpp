@@ -136,6 +136,13 @@ TEST(Panels, EqualEvaluationTickByTick) {
       "depth + on (region) req_total",
       "req_total * on (region) group_left (code) req_total{code=~\"5..\"}",
       "depth * on (region) group_left () rate(req_total{code!=\"200\"}[2m])",
+      // Filters, of which what they leave may be contested or not.
+      "promql(\"depth < on (region) req_total\")",
+      "promql(\"req_total > on (region) depth\")",
+      "promql(\"depth > on (region) group_left () req_total{code='500'}\")",
+      "promql(\"req_total > on (region) group_left () depth\")",
+      "promql(\"rate(req_total[2m]) > 3\")",
+      "promql(\"depth > bool on (region) req_total\")",
       "changes(depth[10m]) + on (region) resets(req_total{code=\"200\"}[10m]) * 0",
       "-depth ^ 2 > 100 or not (depth == 3)",
       "`limit` > 3 and depth > 2",
