@@ -81,7 +81,7 @@ Result<void> BlockIndex::select(const SelectorSet& selectors, const Limits& limi
   if (!symbols) return at_place(symbols.error(), file.path, toc_.symbols);
   tsdb::IndexSeries entry;
   for (const std::uint64_t reference : references) {
-    if (const Result<void> read = series(reference, limits, window, read_ahead, entry); !read) return read;
+    if (Result<void> read = series(reference, limits, window, read_ahead, entry); !read) return read;
     Result<Labels> labels = labels_of(entry, *symbols, limits);
     if (!labels) return at_place(labels.error(), file.path, tsdb::series_offset(reference, version_));
     visit(reference, *std::move(labels));

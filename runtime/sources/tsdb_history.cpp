@@ -379,7 +379,7 @@ Result<void> TsdbHistory::Reader::read_together(const NamedFile& file,
     }
     return {};
   };
-  const Result<void> done = read();
+  Result<void> done = read();
   // What is wrong with those before it is said first.
   if (Result<void> before = decode_waiting(file.path, out); !before) return before;
   return done;

@@ -20,7 +20,7 @@ struct Content {
   bool operator()(const Matcher* a, const Matcher* b) const { return *a < *b; }
 };
 
-References unite(std::vector<References> lists) {
+References unite(const std::vector<References>& lists) {
   References all;
   for (const References& list : lists) all.insert(all.end(), list.begin(), list.end());
   std::sort(all.begin(), all.end());
@@ -114,7 +114,7 @@ class Lists {
       room -= lists[i].size();
     }
     if (lists.size() == 1) return std::move(lists[0]);
-    return unite(std::move(lists));
+    return unite(lists);
   }
 
   const NamedFile& file_;
@@ -194,7 +194,7 @@ Result<References> accepted_series(const NamedFile& index, std::uint64_t table, 
     if (!chosen) return chosen.error();
     all.push_back(*std::move(chosen));
   }
-  return unite(std::move(all));
+  return unite(all);
 }
 
 }  // namespace signalbox::sources

@@ -2,8 +2,7 @@
 // https://prometheus.io/docs/specs/native_histograms/ and the operators' and functions' pages.
 #include <gtest/gtest.h>
 
-#include "compiler/lower/compile.hpp"
-#include "runtime/eval/store_provider.hpp"
+#include "tests/support/promql_answer.hpp"
 
 namespace signalbox {
 namespace {
@@ -40,23 +39,7 @@ class NativePromql : public ::testing::Test {
   std::map<std::string, std::string> answer(const std::string& expression,
                                             Semantics semantics = Semantics::prometheus3) {
     std::map<std::string, std::string> out;
-    lower::CompiledQuery query = lower::compile_promql(expression, std::pair{at_, at_}, {});
-    EXPECT_TRUE(query.plan) << source::render_text(query.diagnostics, query.sources);
-    if (!query.plan) return out;
-    query.plan->lookback = minutes(5);
-    eval::StoreProvider leaves(store_);
-    eval::ShapeRunner shapes(*query.plan, eval::Tier::interpreter, {}, {});
-    eval::Evaluation::Context context;
-    context.plan = &*query.plan;
-    context.leaves = &leaves;
-    context.shapes = &shapes;
-    context.at = at_;
-    context.semantics = semantics;
-    std::vector<eval::Fault> faults;
-    context.faults = &faults;
-    eval::Evaluation evaluation(context);
-    const eval::Column& column = evaluation.column(query.root);
-    EXPECT_TRUE(faults.empty()) << expression << ": " << faults.front().what;
+    const eval::Column column = test::promql_answer(store_, expression, at_, semantics);
     for (std::size_t row = 0; row < column.size(); ++row) {
       if (!column.has_sample(row)) continue;
       const std::string n((*column.rows)[row].get("n"));

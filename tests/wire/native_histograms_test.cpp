@@ -19,6 +19,7 @@
 #include "runtime/sources/blocks.hpp"
 #include "runtime/sources/tsdb_history.hpp"
 #include "tests/support/api_values.hpp"
+#include "tests/support/promql_answer.hpp"
 #include "tests/support/remote_read_writer.hpp"
 #include "tests/wire/process.hpp"
 #include "tests/wire/prometheus_server.hpp"
@@ -262,22 +263,7 @@ Answer theirs(const PrometheusServer& server, const std::string& expression, std
 
 Answer ours(const store::SeriesStore& store, const std::string& expression, std::int64_t at) {
   Answer out;
-  lower::CompiledQuery query = lower::compile_promql(expression, std::pair{Instant{at}, Instant{at}}, {});
-  EXPECT_TRUE(query.plan) << source::render_text(query.diagnostics, query.sources);
-  if (!query.plan) return out;
-  query.plan->lookback = minutes(5);
-  eval::StoreProvider leaves(store);
-  eval::ShapeRunner shapes(*query.plan, eval::Tier::interpreter, {}, {});
-  eval::Evaluation::Context context;
-  context.plan = &*query.plan;
-  context.leaves = &leaves;
-  context.shapes = &shapes;
-  context.at = Instant{at};
-  std::vector<eval::Fault> faults;
-  context.faults = &faults;
-  eval::Evaluation evaluation(context);
-  const eval::Column& column = evaluation.column(query.root);
-  EXPECT_TRUE(faults.empty()) << expression << ": " << faults.front().what;
+  const eval::Column column = test::promql_answer(store, expression, Instant{at}, Semantics::prometheus2);
   for (std::size_t row = 0; row < column.size(); ++row) {
     if (!column.has_sample(row)) continue;
     Point& point = out[(*column.rows)[row]];
