@@ -23,8 +23,9 @@ constexpr std::uint64_t most_together = 4u << 20;
 // Entries of an index that are read at once: of a few neighbours, since others may stand between those
 // selected.
 constexpr std::size_t index_ahead = 4u << 10;
-// How long a chunk may be thought to be before its length is read: most of 120 samples are shorter.
-constexpr std::size_t usual_chunk = 512;
+// How long a chunk may be thought to be before its length is read: those of 120 samples are shorter, whatever
+// their values are. Where the last one is not, all are read again.
+constexpr std::size_t usual_chunk = 1280;
 
 Error block_left_out(const BlockFiles& block, const Error& why) {
   return {why.code, fmt::format("block {} is left out: {}", block.path, why.message),
