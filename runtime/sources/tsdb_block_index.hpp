@@ -1,5 +1,4 @@
-// Which series of a block a plan's selectors find: through the block's postings, so that other series cost
-// nothing.
+// A block's index: the series that selectors find, and what it says of each.
 #pragma once
 
 #include <functional>
@@ -13,35 +12,6 @@
 #include "runtime/sources/tsdb_postings.hpp"
 
 namespace signalbox::sources {
-
-// How long the piece is that begins with `bytes`, which stand at `offset` of `file`. `size_of` says it, of
-// its first `head` bytes.
-template <class SizeOf>
-Result<std::size_t> piece_size(std::string_view bytes, const NamedFile& file, std::uint64_t offset,
-                               std::size_t head, SizeOf size_of, std::size_t most) {
-  const Result<std::uint64_t> size = size_of(bytes.substr(0, head));
-  if (!size) return at_place(size.error(), file.path, offset);
-  if (*size > most)
-    return at_place({ErrorCode::malformed, "what begins here would be longer than is read at once"},
-                    file.path, offset);
-  return static_cast<std::size_t>(*size);
-}
-inline Error ends_within_piece(const NamedFile& file, std::uint64_t offset) {
-  return at_place({ErrorCode::malformed, "the file ends within what begins here"}, file.path, offset);
-}
-
-// The piece of `file` that begins at `offset`. `malformed` when the file ends within it.
-template <class SizeOf>
-Result<std::string_view> read_piece(FileWindow& window, const NamedFile& file, std::uint64_t offset,
-                                    std::size_t head, SizeOf size_of, std::size_t most, std::size_t ahead) {
-  const Result<std::string_view> first = window.bytes(file, offset, head, ahead);
-  if (!first) return first.error();
-  const Result<std::size_t> size = piece_size(*first, file, offset, head, size_of, most);
-  if (!size) return size.error();
-  Result<std::string_view> whole = window.bytes(file, offset, *size, ahead);
-  if (whole && whole->size() < *size) return ends_within_piece(file, offset);
-  return whole;
-}
 
 // Entries of `block`'s index by reference. They refer to the block's files.
 class BlockIndex {

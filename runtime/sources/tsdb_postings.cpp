@@ -6,7 +6,6 @@
 #include <memory>
 
 #include "runtime/formats/tsdb_index.hpp"
-#include "runtime/sources/tsdb_block_index.hpp"
 
 namespace signalbox::sources {
 namespace {

@@ -1,4 +1,5 @@
-// Which series of a block selectors accept, from the lists in its index: a list for each value of each label.
+// Which series of a block selectors accept, from the lists in its index: a list for each value of each label,
+// so that other series cost nothing.
 #pragma once
 
 #include <cstdint>

@@ -13,6 +13,7 @@
 
 #include "runtime/base/crc32c.hpp"
 #include "runtime/formats/tsdb_bytes.hpp"
+#include "runtime/formats/tsdb_chunk.hpp"
 #include "runtime/sources/blocks.hpp"
 #include "runtime/sources/passed_over.hpp"
 #include "tests/support/memory_folders.hpp"
@@ -196,6 +197,63 @@ TEST(TsdbHistory, MarkersAreEndsAndNansKeepTheirBits) {
   EXPECT_EQ(out.samples.times, (UnsetVector<std::int64_t>{10, 30}));
   EXPECT_EQ(std::bit_cast<std::uint64_t>(out.samples.values[1]), 0x7ff8000000000abcull);
   EXPECT_EQ(out.ends, (std::vector<std::int64_t>{20, 40}));
+}
+
+// Chunks longer than one is thought to be, the last of them too, and one of many that is wrong.
+TEST(TsdbHistory, LongChunksAreReadWholeAndTheWrongOneIsNamed) {
+  std::mt19937_64 rng(9);
+  TsdbSeries series{a, {}};
+  std::vector<double> values;
+  std::int64_t time = 0;
+  for (int chunk = 0; chunk < 20; ++chunk) {
+    std::vector<TsdbSample> some;
+    for (int i = 0; i < 400; ++i) {
+      values.push_back(std::bit_cast<double>(rng() >> 2));
+      some.push_back({time += 1 + static_cast<std::int64_t>(rng() % 100'000), values.back()});
+    }
+    series.chunks.push_back(xor_chunk(some));
+    EXPECT_GT(series.chunks.back().data.size(), 3000u);
+  }
+  TsdbBlock block = make_block({series}, first_block, 0, time + 1);
+  MemoryFolders folders;
+  folders.put_block(first_block, block);
+  const auto read = [&](std::string& said) {
+    const TsdbHistory history = open(folders, everything({named("a")}));
+    TsdbHistory::Reader reader(history);
+    SeriesSamples out;
+    const Result<void> done = reader.read(0, out);
+    said = done ? "" : done.error().message;
+    return out;
+  };
+  std::string said;
+  const SeriesSamples whole = read(said);
+  EXPECT_EQ(said, "");
+  ASSERT_EQ(whole.samples.size(), values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) EXPECT_EQ(whole.samples.values[i], values[i]);
+  // The twelfth says that it has more samples than it has; its checksum fits.
+  std::string& bytes = folders.files.at("data/" + first_block + "/chunks/000001");
+  std::size_t at = formats::tsdb::segment_header_bytes;
+  const auto frame_at = [&](std::size_t place) {
+    return std::string_view(bytes).substr(
+        place,
+        static_cast<std::size_t>(*formats::tsdb::frame_size(std::string_view(bytes).substr(place, 6))));
+  };
+  for (int i = 0; i < 11; ++i) at += frame_at(at).size();
+  const std::size_t size = frame_at(at).size(), head = size - series.chunks[11].data.size() - 4;
+  bytes[at + head] = '\x7f';
+  std::string sum;
+  put_be(sum, crc32c(std::string_view(bytes).substr(at + head - 1, series.chunks[11].data.size() + 1)), 4);
+  bytes.replace(at + size - 4, 4, sum);
+  (void)read(said);
+  EXPECT_NE(said.find(fmt::format("at byte {}: the chunk has fewer samples than it says", at)),
+            std::string::npos)
+      << said;
+  // A file that ends within the last one.
+  folders.put_block(first_block, block);
+  std::string& cut = folders.files.at("data/" + first_block + "/chunks/000001");
+  cut.resize(cut.size() - 100);
+  (void)read(said);
+  EXPECT_NE(said.find("the file ends within what begins here"), std::string::npos) << said;
 }
 
 TEST(TsdbHistory, OverlappingBlocksAreMergedAndTheEarlierOneCounts) {
