@@ -36,7 +36,7 @@ struct Inference {
   bool births = true;
   // Series end with a stale marker at the first scrape that lacks them. Only in groups with an `up`, and only
   // series all of whose samples were taken at its times: others carry times of their own. Nothing is said of
-  // the group's latest scrape: it may have been written between two questions.
+  // the group's latest scrape unless it failed: it may have been written between two questions.
   bool ends = false;
   Instant complete_to{std::numeric_limits<std::int64_t>::max()};  // no end is told after it
 };

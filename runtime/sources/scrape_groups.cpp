@@ -68,8 +68,8 @@ bool ScrapeGroup::taken_with_up(const Labels& labels, std::span<const std::int64
 std::optional<std::int64_t> ScrapeGroup::missed_scrape(std::int64_t time,
                                                        std::optional<std::int64_t> next) const {
   const auto scrape = std::upper_bound(up.begin(), up.end(), time);
-  if (scrape == up.end() || std::next(scrape) == up.end()) return std::nullopt;
-  if (next && *scrape >= *next) return std::nullopt;
+  if (scrape == up.end() || (next && *scrape >= *next)) return std::nullopt;
+  if (std::next(scrape) == up.end() && !has(failed, *scrape)) return std::nullopt;
   return *scrape;
 }
 

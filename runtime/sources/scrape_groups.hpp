@@ -32,7 +32,7 @@ struct ScrapeGroup {
   std::optional<Instant> absent_before(std::int64_t time) const;
   // Whether all of these samples were taken when `up` was.
   bool taken_with_up(const Labels& labels, std::span<const std::int64_t> times) const;
-  // The first scrape after `time` if it comes before `next`, and the group's latest one is later still.
+  // The first scrape after `time` if it comes before `next`, and it failed or is not the group's latest.
   std::optional<std::int64_t> missed_scrape(std::int64_t time, std::optional<std::int64_t> next) const;
 };
 

@@ -469,6 +469,15 @@ TEST_F(Histories, ALatestScrapeThatLacksASeriesMayBeUnderWay) {
   EXPECT_EQ(test::latest(store, id, at(19))->value, 19);
 }
 
+TEST_F(Histories, ALatestScrapeThatFailedEndsWhatItWouldHaveShown) {
+  for (int i = 0; i < 20; ++i) prometheus.add("up", i, i == 19 ? 0 : 1);
+  for (int i = 0; i < 19; ++i) prometheus.add("a", i, i);
+  ASSERT_TRUE(load(at(10), at(25)));
+  const auto latest = test::latest(store, *store.find(labels("a")), at(25));
+  EXPECT_EQ(latest->time, at(19));
+  EXPECT_TRUE(is_stale_marker(latest->value));
+}
+
 TEST_F(Histories, AnEndAtTheLastInstantAskedForIsSeen) {
   for (int i = 0; i < 20; ++i) prometheus.add("up", i, 1);
   for (int i = 0; i < 15; ++i) prometheus.add("a", i, i);

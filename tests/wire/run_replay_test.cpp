@@ -30,6 +30,7 @@ constexpr std::int64_t interval = 2000, write_after = 500;
 // Where in its interval Prometheus may scrape.
 constexpr std::int64_t earliest_scrape = 1000, latest_scrape = 1550;
 constexpr int offered_jobs = 32;
+constexpr int no_value = 3;  // eval's exit code
 
 std::int64_t now_ms() {
   return std::chrono::duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
@@ -168,6 +169,50 @@ slo availability {{
     return out;
   }
 
+  std::string url() const { return fmt::format("http://127.0.0.1:{}", port_); }
+
+  // Compares every half second of both answers, and answers whether Prometheus has none.
+  bool expect_same(const std::string& query, std::int64_t from, std::int64_t to) const {
+    const auto series = [](const json& answer) {
+      std::map<std::string, json> out;
+      for (const json& one : answer["data"]["result"]) out[one["metric"].dump()] = one["values"];
+      return out;
+    };
+    const auto theirs = series(ask("query_range", query,
+                                   fmt::format("&start={}&end={}&step=0.5", static_cast<double>(from) / 1000,
+                                               static_cast<double>(to) / 1000)));
+    const Finished eval = run({SIGNALBOX, "eval", query, "--data", url(), "--from", to_rfc3339(Instant{from}),
+                               "--to", to_rfc3339(Instant{to}), "--step", "500ms", "--json"});
+    EXPECT_EQ(eval.code, theirs.empty() ? no_value : 0) << query << eval.err;
+    auto ours = series(json::parse(eval.out, nullptr, false));
+    for (const auto& [labels, values] : theirs) {
+      EXPECT_EQ(ours[labels], values) << query << " of " << labels;
+      ours.erase(labels);
+    }
+    for (const auto& [labels, values] : ours)
+      ADD_FAILURE() << query << ": Prometheus has nothing of " << labels << ", and here it is " << values;
+    return theirs.empty();
+  }
+
+  // A target that went away in the latest scrape has no value from then on, though no later `up` says so.
+  void expect_the_last_failure_ends_all() {
+    const std::string query = fmt::format("http_requests_total{{job=\"{}\"}}", job_);
+    exporter_.reset();
+    std::int64_t failed = 0;
+    ASSERT_TRUE(eventually([&] {
+      const json answer = ask("query", fmt::format("timestamp(up{{job=\"{}\"}} == 0)", job_), "");
+      if (!answer.is_object() || answer["data"]["result"].empty()) return false;
+      failed = std::llround(std::stod(answer["data"]["result"][0]["value"][1].get<std::string>()) * 1000);
+      return true;
+    }));
+    configure({});
+    prometheus_->signal(SIGHUP);
+    const std::int64_t then = failed / 500 * 500;
+    sleep_until_ms(then + 2 * interval);
+    EXPECT_FALSE(expect_same(query, then - 2 * interval, then + 2 * interval));
+    EXPECT_TRUE(expect_same(query, then + 500, then + 2 * interval)) << "the scrape at " << failed;
+  }
+
   Folder textfiles_, folder_;
   Shop shop_{textfiles_};
   int exporter_port_ = 0, port_ = 0;
@@ -205,10 +250,9 @@ TEST_F(RunReplay, TheSameTicksFire) {
       << "this machine is too busy to write a file and to scrape it within a quarter of a second";
   ASSERT_EQ(live.size(), 4u) << "two breaches, told and resolved";
 
-  const std::string url = fmt::format("http://127.0.0.1:{}", port_);
   const std::string first = to_rfc3339(Instant{from}), last = to_rfc3339(Instant{to});
   const Finished replay =
-      run({SIGNALBOX, "replay", file, "--data", url, "--from", first, "--to", last, "--json"});
+      run({SIGNALBOX, "replay", file, "--data", url(), "--from", first, "--to", last, "--json"});
   ASSERT_EQ(replay.code, 0) << replay.err;
   const json document = json::parse(replay.out, nullptr, false);
   ASSERT_TRUE(document.is_object()) << replay.out;
@@ -221,20 +265,9 @@ TEST_F(RunReplay, TheSameTicksFire) {
         "increase(http_requests_total[7s] offset 3s)",
         "sum(rate(http_requests_total{code=~\"5..\"}[6s])) / sum(rate(http_requests_total[6s]))",
         "max by (job) (delta(shop_step[10s]))"}) {
-    const json theirs =
-        ask("query_range", query,
-            fmt::format("&start={}&end={}&step=0.5", from / 1000, to / 1000))["data"]["result"];
-    const Finished eval = run({SIGNALBOX, "eval", query, "--data", url, "--from", first, "--to", last,
-                               "--step", "500ms", "--json"});
-    ASSERT_EQ(eval.code, 0) << query << eval.err;
-    const auto series = [](const json& result) {
-      std::map<std::string, json> out;
-      for (const json& one : result) out[one["metric"].dump()] = one["values"];
-      return out;
-    };
-    EXPECT_FALSE(theirs.empty()) << query;
-    EXPECT_EQ(series(json::parse(eval.out, nullptr, false)["data"]["result"]), series(theirs)) << query;
+    EXPECT_FALSE(expect_same(query, from, to)) << query;
   }
+  expect_the_last_failure_ends_all();
 }
 
 }  // namespace
