@@ -77,6 +77,7 @@ class RunReplay : public testing::Test {
       return http_get(exporter_port_, "/metrics").body.find("http_requests_total") != std::string::npos;
     })) << exporter_->err();
     std::vector<std::string> jobs;
+    jobs.reserve(offered_jobs);
     for (int i = 0; i < offered_jobs; ++i) jobs.push_back(fmt::format("shop{}", i));
     configure(jobs);
     port_ = free_port();
