@@ -17,6 +17,9 @@ struct Place {
   std::vector<std::string> per;  // labels that a percentile keeps
 };
 
+// a.b.c, from the part numbered `from` on.
+std::string dotted(const std::vector<syntax::Name>& path, std::size_t from = 0);
+
 class Typer {
  public:
   Typer(const Scope& scope, const Limits& limits, source::Diagnostics& diagnostics)
