@@ -38,6 +38,7 @@ Result<BlockMeta> read_block_meta(std::string_view text) {
                 Instant{json["maxTime"].get<std::int64_t>()},
                 {},
                 false};
+  if (out.to <= out.from) return Error{ErrorCode::malformed, "a block that ends before it begins"};
   if (!json.contains("compaction") || !json["compaction"].is_object()) return out;
   const auto& compaction = json["compaction"];
   if (compaction.contains("parents") && compaction["parents"].is_array())

@@ -105,7 +105,7 @@ Result<void> DirectoryReplay::look() {
       return {};
     }
     if (!reader.damaged()) return extent.error();
-    history_->leave_out(*reader.damaged(), extent.error());
+    if (Result<void> left = history_->leave_out(*reader.damaged(), extent.error()); !left) return left;
   }
 }
 
@@ -115,7 +115,7 @@ Result<std::optional<Streamed>> DirectoryReplay::replay(const StoriesOptions& op
       replay_streamed(*plan_, options, [&] { return std::make_unique<Feed>(*history_, *feed_, shared); });
   if (!out) {
     if (shared.damaged == nothing_damaged) return out.error();
-    history_->leave_out(shared.damaged, out.error());
+    if (Result<void> left = history_->leave_out(shared.damaged, out.error()); !left) return left.error();
     if (Result<void> looked = look(); !looked) return looked.error();
     return std::optional<Streamed>();
   }

@@ -85,7 +85,7 @@ Result<BlocksReport> load_blocks(ForeignFolders& folders, const std::string& pat
     const auto damaged = loader.reader().damaged();
     if (!loaded && damaged) {
       // Half a block is never given: from the beginning again, without it.
-      history->leave_out(*damaged, loaded.error());
+      if (Result<void> left = history->leave_out(*damaged, loaded.error()); !left) return left.error();
       continue;
     }
     if (!loaded) return loaded.error();

@@ -94,23 +94,64 @@ Result<BlockFiles> open_block(ForeignFolders& folders, const std::string& path, 
   return out;
 }
 
-Error left_out(const std::string& block, const Error& why) {
-  return {why.code, fmt::format("block {} is left out: {}", block, why.message),
-          "restore it from a backup, or move it out of the directory"};
-}
-
-Result<void> open_all(ForeignFolders& folders, const std::string& folder, std::vector<NamedFile>& into,
-                      std::uint64_t after = 0) {
+// Segments of a folder in the order of their numbers, from number `from` on.
+struct Numbered {
+  std::vector<NamedFile> files;
+  std::vector<std::uint64_t> numbers;
+};
+Result<Numbered> open_numbered(ForeignFolders& folders, const std::string& folder, std::uint64_t from = 0) {
   const Result<std::vector<Entry>> entries = list_if_there(folders, folder);
   if (!entries) return entries.error();
+  std::vector<std::pair<std::uint64_t, const Entry*>> found;
   for (const Entry& entry : *entries) {
-    if (entry.folder || !is_number(entry.name) || std::stoull("0" + entry.name.substr(0, 18)) < after)
-      continue;
-    Result<NamedFile> file = open(folders, folder + "/" + entry.name);
-    if (!file) return file.error();
-    into.push_back(*std::move(file));
+    if (entry.folder || !is_number(entry.name)) continue;
+    const std::uint64_t number = std::stoull("0" + entry.name.substr(0, 18));
+    if (number >= from) found.emplace_back(number, &entry);
   }
-  return {};
+  std::sort(found.begin(), found.end());
+  Numbered out;
+  for (const auto& [number, entry] : found) {
+    Result<NamedFile> file = open(folders, folder + "/" + entry->name);
+    if (!file) return file.error();
+    out.files.push_back(*std::move(file));
+    out.numbers.push_back(number);
+  }
+  return out;
+}
+
+// Segments of a log that begins with number `from`. What one that is missing held cannot be told, and what
+// comes after it is worth reading.
+Result<std::vector<NamedFile>> open_segments(ForeignFolders& folders, const std::string& folder,
+                                             std::optional<std::uint64_t> from, std::vector<Error>& notices) {
+  Result<Numbered> segments = open_numbered(folders, folder, from.value_or(0));
+  if (!segments) return segments.error();
+  for (std::size_t i = 0; i < segments->numbers.size(); ++i) {
+    const std::uint64_t number = segments->numbers[i];
+    const std::uint64_t due = i > 0 ? segments->numbers[i - 1] + 1 : from.value_or(number);
+    if (number > due)
+      notices.push_back({ErrorCode::malformed,
+                         fmt::format("{}: segment {:08} is missing before {:08}; what it held is not read",
+                                     folder, due, number),
+                         "restore it from a backup: a Prometheus does not start without it"});
+  }
+  return std::move(segments->files);
+}
+
+// Later chunks would hide from the log's samples that those of a missing file are not there.
+Result<std::vector<NamedFile>> open_head_chunks(ForeignFolders& folders, const std::string& folder,
+                                                std::vector<Error>& notices) {
+  Result<Numbered> chunks = open_numbered(folders, folder);
+  if (!chunks) return chunks.error();
+  for (std::size_t i = 1; i < chunks->numbers.size(); ++i) {
+    if (chunks->numbers[i] == chunks->numbers[i - 1] + 1) continue;
+    notices.push_back({ErrorCode::malformed,
+                       fmt::format("{}: file {:06} is missing before {:06}; head chunks are read up to there",
+                                   folder, chunks->numbers[i - 1] + 1, chunks->numbers[i]),
+                       "the write-ahead log has their samples too, as far as it reaches back"});
+    chunks->files.resize(i);
+    break;
+  }
+  return std::move(chunks->files);
 }
 
 Result<void> open_log(ForeignFolders& folders, const std::string& wal, DataFiles& out) {
@@ -126,51 +167,55 @@ Result<void> open_log(ForeignFolders& folders, const std::string& wal, DataFiles
     latest = entry.name;
     after = number;
   }
-  if (latest.empty()) return open_all(folders, wal, out.log);
   // A checkpoint holds what is still of use of the segments up to its number.
-  if (const Result<void> opened = open_all(folders, wal + "/" + latest, out.checkpoint); !opened)
-    return opened;
-  return open_all(folders, wal, out.log, after + 1);
+  if (!latest.empty()) {
+    auto checkpoint = open_segments(folders, wal + "/" + latest, 0, out.notices);
+    if (!checkpoint) return checkpoint.error();
+    out.checkpoint = *std::move(checkpoint);
+  }
+  auto log =
+      open_segments(folders, wal, latest.empty() ? std::nullopt : std::optional(after + 1), out.notices);
+  if (!log) return log.error();
+  out.log = *std::move(log);
+  return {};
 }
 
 Result<DataFiles> open_once(ForeignFolders& folders, const std::string& path,
                             const std::set<std::string>& names, Instant from, Instant to) {
   DataFiles out;
-  std::set<std::string> replaced;
   for (const std::string& name : names) {
     if (!formats::tsdb::is_block_name(name)) continue;
     const std::string block = path + "/" + name;
     Result<BlockMeta> meta = open_meta(folders, block);
     if (!meta) {
-      out.notices.push_back(left_out(block, meta.error()));
+      out.notices.push_back(block_left_out(block, meta.error()));
       continue;
     }
     const Instant last = meta->to - milliseconds(1);
     out.last = std::max(out.last.value_or(last), last);
-    if (!meta->out_of_order) out.blocks_to = std::max(out.blocks_to, meta->to);
     if (meta->from > to || meta->to <= from) {
-      replaced.insert(meta->parents.begin(), meta->parents.end());
+      if (!meta->out_of_order) out.others_to = std::max(out.others_to, meta->to);
       continue;
     }
     Result<BlockFiles> files = open_block(folders, block, *std::move(meta));
     if (!files) {
-      out.notices.push_back(left_out(block, files.error()));
+      out.notices.push_back(block_left_out(block, files.error()));
       continue;
     }
-    replaced.insert(files->meta.parents.begin(), files->meta.parents.end());
     out.blocks.push_back(*std::move(files));
   }
-  // A server that was stopped between writing a block and removing those that it replaces has both.
-  std::erase_if(out.blocks, [&](const BlockFiles& block) { return replaced.contains(block.meta.ulid); });
   std::sort(out.blocks.begin(), out.blocks.end(), [](const BlockFiles& a, const BlockFiles& b) {
     return std::tie(a.meta.from, a.meta.ulid) < std::tie(b.meta.from, b.meta.ulid);
   });
   // Chunks first: what is not in them yet when they are listed is in the log when that is.
-  if (const Result<void> opened = open_all(folders, path + "/chunks_head", out.head_chunks); !opened)
-    return opened.error();
+  auto chunks = open_head_chunks(folders, path + "/chunks_head", out.notices);
+  if (!chunks) return chunks.error();
+  out.head_chunks = *std::move(chunks);
   if (const Result<void> opened = open_log(folders, path + "/wal", out); !opened) return opened.error();
-  if (const Result<void> opened = open_all(folders, path + "/wbl", out.late_log); !opened)
-    return opened.error();
+  // It is cut at its front without a checkpoint.
+  auto late = open_segments(folders, path + "/wbl", std::nullopt, out.notices);
+  if (!late) return late.error();
+  out.late_log = *std::move(late);
   return out;
 }
 
@@ -201,6 +246,11 @@ Result<std::string_view> FileWindow::bytes(const NamedFile& file, std::uint64_t 
 
 Error at_place(const Error& error, const std::string& path, std::uint64_t offset) {
   return {error.code, fmt::format("{} at byte {}: {}", path, offset, error.message), error.hint};
+}
+
+Error block_left_out(const std::string& block, const Error& why) {
+  return {why.code, fmt::format("block {} is left out: {}", block, why.message),
+          "restore it from a backup, or move it out of the directory"};
 }
 
 bool is_data_directory(ForeignFolders& folders, const std::string& path) {

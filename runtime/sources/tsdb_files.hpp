@@ -75,14 +75,18 @@ struct BlockFiles {
 };
 
 struct DataFiles {
-  std::vector<BlockFiles> blocks;  // those with samples in the time asked for, by where they begin
-  Instant blocks_to{INT64_MIN};    // where the latest block ends; the head begins there
-  std::optional<Instant> last;     // of all blocks
+  // Those with samples in the time asked for, by where they begin; also those that others of them replace.
+  std::vector<BlockFiles> blocks;
+  Instant others_to{INT64_MIN};  // where the latest of the other blocks ends
+  std::optional<Instant> last;   // of all blocks
   std::vector<NamedFile> head_chunks;
   std::vector<NamedFile> checkpoint, log;  // segments of the write-ahead log, in order
   std::vector<NamedFile> late_log;         // of samples that came late
   std::vector<Error> notices;              // what is left out
 };
+
+// What is said of the block in the folder `block` when it cannot be read.
+Error block_left_out(const std::string& block, const Error& why);
 
 // Whether the folder has what a Prometheus data directory has: a log or a block.
 bool is_data_directory(ForeignFolders& folders, const std::string& path);

@@ -26,10 +26,11 @@ struct NumberedChunk {
 
 class HeadReader {
  public:
-  HeadReader(const DataFiles& files, const std::vector<Selector>& selectors, Instant from, Instant to,
-             const Limits& limits, std::vector<Error>& notices)
+  HeadReader(const DataFiles& files, const std::vector<Selector>& selectors, Instant begin, Instant from,
+             Instant to, const Limits& limits, std::vector<Error>& notices)
       : files_(files),
         selectors_(selectors),
+        begin_(begin.ms),
         from_(from.ms),
         to_(to.ms),
         limits_(limits),
@@ -271,7 +272,7 @@ class HeadReader {
     if (known->second.series == not_selected || time < from_ || time > to_) return nullptr;
     HeadSeries& into = head_.series[known->second.series];
     if (reading_late_) return &into;
-    const bool held = time <= known->second.chunks_to || time < files_.blocks_to.ms ||
+    const bool held = time <= known->second.chunks_to || time < begin_ ||
                       (into.samples.size() > 0 && time <= into.samples.times.back()) ||
                       (!into.histograms.empty() && time <= into.histograms.back().time);
     return held ? nullptr : &into;
@@ -284,7 +285,7 @@ class HeadReader {
 
   const DataFiles& files_;
   const std::vector<Selector>& selectors_;
-  std::int64_t from_, to_;
+  std::int64_t begin_, from_, to_;
   const Limits& limits_;
   std::vector<Error>& notices_;
   FileWindow window_;
@@ -300,9 +301,9 @@ class HeadReader {
 
 }  // namespace
 
-Result<Head> read_head(const DataFiles& files, const std::vector<Selector>& selectors, Instant from,
-                       Instant to, const Limits& limits, std::vector<Error>& notices) {
-  return HeadReader(files, selectors, from, to, limits, notices).read();
+Result<Head> read_head(const DataFiles& files, const std::vector<Selector>& selectors, Instant begin,
+                       Instant from, Instant to, const Limits& limits, std::vector<Error>& notices) {
+  return HeadReader(files, selectors, begin, from, to, limits, notices).read();
 }
 
 }  // namespace signalbox::sources

@@ -30,10 +30,10 @@ struct Head {
 };
 
 // Series of the head that one of the selectors accepts, with samples in [from, to]. As Prometheus does when
-// it starts: samples before DataFiles::blocks_to are the blocks'; a log that is damaged is read up to there.
+// it starts: samples before `begin` are the blocks'; a log that is damaged is read up to there.
 // That, and a log that was cut off while it was written, is said in `notices`. `limit_exceeded` past
 // tsdb_head_bytes.
-Result<Head> read_head(const DataFiles& files, const std::vector<Selector>& selectors, Instant from,
-                       Instant to, const Limits& limits, std::vector<Error>& notices);
+Result<Head> read_head(const DataFiles& files, const std::vector<Selector>& selectors, Instant begin,
+                       Instant from, Instant to, const Limits& limits, std::vector<Error>& notices);
 
 }  // namespace signalbox::sources

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <set>
 
 #include "runtime/base/vectors.hpp"
 #include "runtime/formats/tsdb_chunk.hpp"
@@ -26,11 +27,6 @@ constexpr std::size_t index_ahead = 4u << 10;
 // How long a chunk may be thought to be before its length is read: those of 120 samples are shorter, whatever
 // their values are. Where the last one is not, all are read again.
 constexpr std::size_t usual_chunk = 1280;
-
-Error block_left_out(const BlockFiles& block, const Error& why) {
-  return {why.code, fmt::format("block {} is left out: {}", block.path, why.message),
-          "restore it from a backup, or move it out of the directory"};
-}
 
 // Where a part of a series begins among what was read before it.
 struct Place {
@@ -148,67 +144,91 @@ Result<TsdbHistory> TsdbHistory::open(ForeignFolders& folders, const std::string
   if (!files) return files.error();
   TsdbHistory out;
   out.limits_ = limits;
-  out.from_ = request.from;
-  out.to_ = request.to;
+  out.request_ = request;
   out.files_ = std::make_unique<DataFiles>(*std::move(files));
-  out.notices_ = out.files_->notices;
-  std::vector<Selector> selectors;
-  for (const std::vector<Matcher>& matchers : request.selectors) {
-    auto selector = compile_selector(matchers);
-    if (selector) selectors.push_back(*std::move(selector));
-  }
-
-  const SelectorSet selector_set(selectors);
-
-  std::unordered_map<Labels, std::size_t, LabelsHash> numbers;
-  const auto series_of = [&](Labels&& labels) -> Series& {
-    const auto [entry, fresh] = numbers.try_emplace(std::move(labels), out.series_.size());
-    if (fresh) out.series_.push_back({entry->first, {}, {}});
-    return out.series_[entry->second];
-  };
-  for (std::uint32_t b = 0; b < out.files_->blocks.size(); ++b) {
-    const BlockFiles& block = out.files_->blocks[b];
-    std::vector<std::pair<std::uint64_t, Labels>> found;
-    const auto find = [&]() -> Result<void> {
-      Result<BlockIndex> index = BlockIndex::open(block, limits);
-      if (!index) return index.error();
-      Result<Tombstones> tombstones = read_tombstones_of(block, limits);
-      if (!tombstones) return tombstones.error();
-      out.blocks_[b] = {*std::move(index), *std::move(tombstones), false};
-      return out.blocks_[b].index.select(selector_set, limits, [&](std::uint64_t reference, Labels&& labels) {
-        found.emplace_back(reference, std::move(labels));
-      });
-    };
-    out.blocks_.emplace_back();
-    if (Result<void> done = find(); !done) {
-      if (done.error().code == ErrorCode::limit_exceeded) return done.error();
-      out.leave_out(b, done.error());
-      continue;
-    }
-    for (auto& [reference, labels] : found) series_of(std::move(labels)).parts.push_back({b, reference});
-  }
-  Result<Head> head = read_head(*out.files_, selectors, request.from, request.to, limits, out.notices_);
-  if (!head) return head.error();
-  out.head_ = *std::move(head);
-  for (std::uint32_t h = 0; h < out.head_.series.size(); ++h)
-    series_of(Labels(out.head_.series[h].labels)).head = h;
-  std::sort(out.series_.begin(), out.series_.end(),
-            [](const Series& a, const Series& b) { return a.labels < b.labels; });
+  out.blocks_.resize(out.files_->blocks.size());
+  if (Result<void> found = out.find(); !found) return found.error();
   return out;
 }
 
-void TsdbHistory::leave_out(std::size_t block, const Error& why) {
+Result<void> TsdbHistory::find() {
+  std::vector<Selector> selectors;
+  for (const std::vector<Matcher>& matchers : request_.selectors) {
+    auto selector = compile_selector(matchers);
+    if (selector) selectors.push_back(*std::move(selector));
+  }
+  const SelectorSet selector_set(selectors);
+
+  series_.clear();
+  std::unordered_map<Labels, std::size_t, LabelsHash> numbers;
+  const auto series_of = [&](Labels&& labels) -> Series& {
+    const auto [entry, fresh] = numbers.try_emplace(std::move(labels), series_.size());
+    if (fresh) series_.push_back({entry->first, {}, {}});
+    return series_[entry->second];
+  };
+  // A server that was stopped between writing a block and removing those that it replaces has both. Names
+  // begin with the time at which a block was made: the latest first.
+  std::vector<std::uint32_t> order(blocks_.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return files_->blocks[a].meta.ulid > files_->blocks[b].meta.ulid;
+  });
+  std::set<std::string_view> replaced;
+  head_from_ = files_->others_to;
+  for (const std::uint32_t b : order) {
+    const tsdb::BlockMeta& meta = files_->blocks[b].meta;
+    if (blocks_[b].left_out || replaced.contains(meta.ulid)) continue;
+    std::vector<std::pair<std::uint64_t, Labels>> found;
+    if (Result<void> done = find_in(b, selector_set, found); !done) {
+      if (done.error().code == ErrorCode::limit_exceeded) return done;
+      blocks_[b].left_out = true;
+      lost_.push_back(block_left_out(files_->blocks[b].path, done.error()));
+      continue;
+    }
+    replaced.insert(meta.parents.begin(), meta.parents.end());
+    if (!meta.out_of_order) head_from_ = std::max(head_from_, meta.to);
+    for (auto& [reference, labels] : found) series_of(std::move(labels)).parts.push_back({b, reference});
+  }
+  for (Series& series : series_)
+    std::sort(series.parts.begin(), series.parts.end(),
+              [](const Part& a, const Part& b) { return a.block < b.block; });
+  notices_ = files_->notices;
+  notices_.insert(notices_.end(), lost_.begin(), lost_.end());
+  Result<Head> head =
+      read_head(*files_, selectors, head_from_, request_.from, request_.to, limits_, notices_);
+  if (!head) return head.error();
+  head_ = *std::move(head);
+  for (std::uint32_t h = 0; h < head_.series.size(); ++h) series_of(Labels(head_.series[h].labels)).head = h;
+  std::sort(series_.begin(), series_.end(),
+            [](const Series& a, const Series& b) { return a.labels < b.labels; });
+  return {};
+}
+
+Result<void> TsdbHistory::find_in(std::uint32_t block, const SelectorSet& selectors,
+                                  std::vector<std::pair<std::uint64_t, Labels>>& found) {
+  Result<BlockIndex> index = BlockIndex::open(files_->blocks[block], limits_);
+  if (!index) return index.error();
+  Result<Tombstones> tombstones = read_tombstones_of(files_->blocks[block], limits_);
+  if (!tombstones) return tombstones.error();
+  blocks_[block] = {*std::move(index), *std::move(tombstones), false};
+  return blocks_[block].index.select(selectors, limits_, [&](std::uint64_t reference, Labels&& labels) {
+    found.emplace_back(reference, std::move(labels));
+  });
+}
+
+Result<void> TsdbHistory::leave_out(std::size_t block, const Error& why) {
   blocks_[block].left_out = true;
-  notices_.push_back(block_left_out(files_->blocks[block], why));
+  lost_.push_back(block_left_out(files_->blocks[block].path, why));
+  return find();
 }
 
 Result<void> TsdbHistory::Reader::read(std::size_t series, SeriesSamples& out) {
-  return read(series, history_.from_, history_.to_, out);
+  return read(series, history_.request_.from, history_.request_.to, out);
 }
 
 Result<void> TsdbHistory::Reader::read(std::size_t series, Instant from, Instant to, SeriesSamples& out) {
-  from_ = from = std::max(from, history_.from_);
-  to_ = to = std::min(to, history_.to_);
+  from_ = from = std::max(from, history_.request_.from);
+  to_ = to = std::min(to, history_.request_.to);
   damaged_.reset();
   histogram_bytes_ = 0;
   out.samples.clear();
@@ -218,7 +238,6 @@ Result<void> TsdbHistory::Reader::read(std::size_t series, Instant from, Instant
   out.passed_over = 0;
   const Series& of = history_.series_[series];
   for (const Part& part : of.parts) {
-    if (history_.blocks_[part.block].left_out) continue;
     const BlockFiles& files = history_.files_->blocks[part.block];
     if (files.meta.from > to || files.meta.to <= from) continue;
     if (Result<void> read = read_block(part.block, part.reference, out); !read) {
@@ -229,8 +248,7 @@ Result<void> TsdbHistory::Reader::read(std::size_t series, Instant from, Instant
   if (of.head) {
     const HeadSeries& head = history_.head_.series[*of.head];
     const Place begin(out);
-    if (Result<void> read = read_head_chunks(head.chunks, history_.files_->blocks_to, out); !read)
-      return read;
+    if (Result<void> read = read_head_chunks(head.chunks, history_.head_from_, out); !read) return read;
     const auto add = [&](const store::Samples& more, const std::vector<TimedHistogram>& histograms) {
       out.samples.times.insert(out.samples.times.end(), more.times.begin(), more.times.end());
       out.samples.values.insert(out.samples.values.end(), more.values.begin(), more.values.end());
@@ -279,7 +297,6 @@ Result<std::optional<std::pair<Instant, Instant>>> TsdbHistory::Reader::extent(s
   };
   // What the first, or the last, chunk of a part has that has anything.
   const auto at_end = [&](const Part& part, bool front) -> Result<Extent> {
-    if (history_.blocks_[part.block].left_out) return Extent{};
     if (Result<void> entry = history_.blocks_[part.block].index.series(
             part.reference, history_.limits_, index_windows_[part.block], index_ahead, entry_);
         !entry) {
@@ -297,12 +314,12 @@ Result<std::optional<std::pair<Instant, Instant>>> TsdbHistory::Reader::extent(s
   bool apart = !of.parts.empty() && !of.head;
   for (std::size_t i = 1; i < of.parts.size(); ++i)
     apart = apart && meta(of.parts[i]).from >= meta(of.parts[i - 1]).to;
-  if (!apart) return held(history_.from_, history_.to_);
+  if (!apart) return held(history_.request_.from, history_.request_.to);
   const Result<Extent> begin = at_end(of.parts.front(), true);
   if (!begin) return begin.error();
   const Result<Extent> end = at_end(of.parts.back(), false);
   if (!end) return end.error();
-  if (!*begin || !*end) return held(history_.from_, history_.to_);
+  if (!*begin || !*end) return held(history_.request_.from, history_.request_.to);
   return Extent(std::pair((*begin)->first, (*end)->second));
 }
 

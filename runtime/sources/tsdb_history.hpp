@@ -30,7 +30,8 @@ class TsdbHistory {
     Instant from, to;  // both taken in
   };
   // Finds the series. Its references must outlive it. Selectors that find everything, or are broken, find
-  // nothing here: compilers refuse them. Blocks that are damaged are left out and told in notices().
+  // nothing here: compilers refuse them. Blocks that are damaged are left out and told in notices(); what
+  // such a block would have hidden (those that it replaces, the log's samples of its time) is read instead.
   static Result<TsdbHistory> open(ForeignFolders& folders, const std::string& path, const Request& request,
                                   const Limits& limits);
 
@@ -40,9 +41,9 @@ class TsdbHistory {
   std::optional<Instant> last() const { return files_->last; }
   const std::vector<Error>& notices() const { return notices_; }
 
-  // A reader found block `block` damaged: from now on all readers pass it over, and notices() tells. What was
-  // read before may have samples of it, and is to be read again. While no reader works.
-  void leave_out(std::size_t block, const Error& why);
+  // A reader found block `block` damaged: the series are found anew without it, with other numbers, and
+  // notices() tells. What was read before may have samples of it, and is to be read again, by new readers.
+  Result<void> leave_out(std::size_t block, const Error& why);
 
   // Reads series, one after the other; in the order of their numbers it is fastest. One for each thread.
   class Reader {
@@ -106,10 +107,18 @@ class TsdbHistory {
     bool left_out = false;
   };
 
+  // Fills what follows from files_ and from which blocks are left out.
+  Result<void> find();
+  Result<void> find_in(std::uint32_t block, const SelectorSet& selectors,
+                       std::vector<std::pair<std::uint64_t, Labels>>& found);
+
   Limits limits_;
-  Instant from_, to_;
+  Request request_;
   std::unique_ptr<DataFiles> files_;  // stays where it is: indices refer to it
   std::vector<Block> blocks_;
+  std::vector<Error> lost_;  // of blocks that are left out
+
+  Instant head_from_;  // before it samples are the blocks'
   Head head_;
   std::vector<Series> series_;
   std::vector<Error> notices_;

@@ -367,6 +367,34 @@ TEST(TsdbHistory, ADamagedLogEndsWhereItIsDamaged) {
   EXPECT_NE(history.notices()[0].hint, "");
 }
 
+TEST(TsdbHistory, ASegmentThatIsMissingIsToldAndTheRestIsRead) {
+  MemoryFolders folders;
+  folders.files["data/wal/00000000"] = wal_segment({series_record({{7, a}}), samples_record({{7, 10, 1}})});
+  folders.files["data/wal/00000002"] = wal_segment({samples_record({{7, 30, 3}})});
+  folders.files["data/wbl/00000007"] = wal_segment({samples_record({{7, 5, 0}})});
+  EXPECT_EQ(all_of(folders), "5=0 10=1 30=3 ");
+  const std::string told = "is missing before 00000002; what it held is not read\n";
+  EXPECT_EQ(notices(open(folders, everything({named("a")}))), "data/wal: segment 00000001 " + told);
+  // The first one after a checkpoint.
+  folders.files["data/wal/checkpoint.00000000/00000000"] = wal_segment({series_record({{7, a}})});
+  EXPECT_EQ(all_of(folders), "5=0 30=3 ");
+  EXPECT_EQ(notices(open(folders, everything({named("a")}))), "data/wal: segment 00000001 " + told);
+}
+
+TEST(TsdbHistory, AfterAMissingFileOfHeadChunksTheLogCounts) {
+  MemoryFolders folders;
+  const auto chunk = [](std::int64_t time) {
+    return head_file_header() + head_chunk(7, xor_chunk({{time, 1}}));
+  };
+  for (const int number : {3, 4, 6})
+    folders.files[fmt::format("data/chunks_head/{:06}", number)] = chunk(10 * number);
+  folders.files["data/wal/00000000"] =
+      wal_segment({series_record({{7, a}}), samples_record({{7, 40, 2}, {7, 50, 2}, {7, 60, 2}})});
+  EXPECT_EQ(all_of(folders), "30=1 40=1 50=2 60=2 ");
+  EXPECT_EQ(notices(open(folders, everything({named("a")}))),
+            "data/chunks_head: file 000005 is missing before 000006; head chunks are read up to there\n");
+}
+
 TEST(TsdbHistory, AHeadChunkThatIsDamagedIsTakenFromTheLog) {
   MemoryFolders folders;
   std::string chunks = head_file_header() + head_chunk(7, xor_chunk({{10, 1}}));
@@ -520,6 +548,35 @@ TEST(LoadBlocks, ABlockThatIsDamagedIsLeftOutAsAWhole) {
     EXPECT_EQ(loaded->load.samples, 1u) << file;
     EXPECT_EQ(loaded->load.first.ms, 60);
     EXPECT_EQ(store.sample_count(), 1u);
+  }
+}
+
+// It stands before the blocks that it replaces and before the log's samples of its time.
+TEST(LoadBlocks, ABlockThatIsLeftOutHidesNothing) {
+  for (const std::string file : {"/index", "/meta.json", "/chunks/000001"}) {
+    MemoryFolders folders;
+    folders.put_block(first_block, make_block({{a, {xor_chunk({{10, 1}})}}}, first_block, 0, 50));
+    TsdbBlock merged = make_block({{a, {xor_chunk({{10, 2}, {60, 2}})}}}, second_block, 0, 100);
+    merged.meta.replace(merged.meta.find("\"sources\""), 9,
+                        "\"parents\":[{\"ulid\":\"" + first_block + "\"}],\"sources\"");
+    folders.put_block(second_block, merged);
+    folders.files["data/wal/00000000"] =
+        wal_segment({series_record({{7, a}}), samples_record({{7, 40, -1}, {7, 60, 3}, {7, 110, 4}})});
+    const auto values = [&] {
+      store::SeriesStore store{Limits{}};
+      const Result<BlocksReport> loaded =
+          load_blocks(folders, "data", plan_of("a"), {}, {}, Limits{}, store, {});
+      if (!loaded) return loaded.error().message;
+      const auto points = test::points(store, *store.find(Labels(a)), Instant{0}, Instant{200});
+      std::string out;
+      for (std::size_t i = 0; i < points.size(); ++i)
+        out += fmt::format("{}={} ", points.times[i], points.values[i]);
+      return out + fmt::format("{}", loaded->notices.size());
+    };
+    EXPECT_EQ(values(), "10=2 60=2 110=4 0");
+    std::string& bytes = folders.files.at("data/" + second_block + file);
+    bytes[file == "/meta.json" ? 0 : bytes.size() - 2] ^= 1;
+    EXPECT_EQ(values(), "10=1 60=3 110=4 1") << file;
   }
 }
 

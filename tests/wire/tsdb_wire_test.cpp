@@ -133,7 +133,10 @@ Read read_directory(ForeignFolders& folders, const std::string& path) {
           out.notices += read.error().message;
           return out;
         }
-        history->leave_out(*reader.damaged(), read.error());
+        if (const Result<void> left = history->leave_out(*reader.damaged(), read.error()); !left) {
+          out.notices += left.error().message;
+          return out;
+        }
         again = true;
         break;
       }
