@@ -140,6 +140,32 @@ Rows StoreProvider::known(const plan::Leaf& leaf, Instant at) {
   return keeps_name(leaf) ? known.named : known.unnamed;
 }
 
+// Of the series that is open.
+Signal StoreProvider::range_of(store::SeriesId id, const LeafQuery& query) {
+  constexpr std::uint64_t worthwhile = 64;
+  const RangeFn fn = query.leaf->range_fn;
+  const plan::Window& window = query.leaf->window;
+  if (fn != RangeFn::min_over_time && fn != RangeFn::max_over_time)
+    return range_value(series_, query, samples_);
+  const Instant start = store::window_start(query.at, window.length, query.semantics);
+  const auto last = series_.at_or_before(query.at);
+  const auto first = series_.at_or_after(start);
+  if (!last || !first || last->place < first->place + worthwhile)
+    return range_value(series_, query, samples_);
+  if (extreme_bytes_ > kept_bytes_) forget_extremes();
+  const auto [entry, fresh] =
+      extremes_.try_emplace({id, fn, window.length.ms, window.offset.ms}, fn == RangeFn::max_over_time);
+  store::MovingExtreme& windows = entry->second;
+  if (!fresh) extreme_bytes_ -= windows.bytes();
+  const double value = windows.of(first->place, last->place + 1, [&](std::uint64_t from) {
+    samples_.clear();
+    series_.read(Instant{series_.at_place(from)->time}, query.at, samples_);
+    return std::span<const double>(samples_.values);
+  });
+  extreme_bytes_ += windows.bytes();
+  return {value, Evidence::value};
+}
+
 Column StoreProvider::read(const LeafQuery& query) {
   const Known& known = known_at(selection_of(*query.leaf), query.at);
   Column out;
@@ -173,7 +199,7 @@ Column StoreProvider::read(const LeafQuery& query) {
         signal = latest_value(series_, query);
         break;
       case LeafFn::range:
-        signal = range_value(series_, query, samples_);
+        signal = range_of(id, query);
         break;
       case LeafFn::raw_increase:
         signal = raw_value(series_, query);

@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -43,7 +44,10 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
   bool finds_histograms(std::size_t selector) override;
   // To be called after the store has dropped series (retain_from): which ones it holds cannot be told from
   // their number.
-  void refresh() { ++generation_; }
+  void refresh() {
+    ++generation_;
+    forget_extremes();
+  }
 
  private:
   struct Known {
@@ -62,6 +66,11 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
   const Known& known_at(std::size_t selector, Instant at);
   void select(Selection& into) const;
 
+  Signal range_of(store::SeriesId id, const LeafQuery& query);
+  void forget_extremes() {
+    extremes_.clear();
+    extreme_bytes_ = 0;
+  }
   Cell read_histograms(const store::Histograms& histograms, const LeafQuery& query);
 
   // A series' windows, and which of their instants is the panel's first.
@@ -94,6 +103,10 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
   std::unordered_map<const plan::Leaf*, std::size_t> found_;
   store::Cursor series_;
   store::Samples samples_;
+  // Minima and maxima of long windows, from one question to the next.
+  using ExtremeKey = std::tuple<store::SeriesId, RangeFn, std::int64_t, std::int64_t>;  // length, offset: ms
+  std::map<ExtremeKey, store::MovingExtreme> extremes_;
+  std::size_t extreme_bytes_ = 0;
 
   struct Grid {
     Instant from;

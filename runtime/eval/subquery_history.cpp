@@ -143,18 +143,12 @@ double SubqueryHistory::extreme(std::size_t place, bool greatest, Instant first,
   Series& series = series_[place];
   const Range in = range(series, first, end);
   const std::uint64_t from = series.forgotten + in.first, to = series.forgotten + in.end;
-  if (!series.extremes) series.extremes.emplace(Series::Extremes{store::ExtremeQueue(greatest), from, from});
-  Series::Extremes& known = *series.extremes;
-  if (from < known.first || to < known.next) {
-    known.queue.clear();
-    known.next = from;
-  }
-  known.first = from;
-  for (known.next = std::max(known.next, from); known.next < to; ++known.next)
-    known.queue.add(known.next,
-                    series.samples.values[static_cast<std::size_t>(known.next - series.forgotten)]);
-  known.queue.leave_before(from);
-  return known.queue.best();
+  if (!series.extreme) series.extreme.emplace(greatest);
+  return series.extreme->of(from, to, [&](std::uint64_t place_of) {
+    return std::span<const double>(series.samples.values)
+        .subspan(static_cast<std::size_t>(place_of - series.forgotten),
+                 static_cast<std::size_t>(to - place_of));
+  });
 }
 
 const store::Histograms* SubqueryHistory::histograms(std::size_t place) const {

@@ -55,11 +55,7 @@ class SubqueryHistory {
     store::Samples samples;
     store::Histograms histograms;
     std::uint64_t forgotten = 0;  // samples before these
-    struct Extremes {
-      store::ExtremeQueue queue;
-      std::uint64_t first = 0, next = 0;  // what was asked about last begins there, and ends before `next`
-    };
-    std::optional<Extremes> extremes;
+    std::optional<store::MovingExtreme> extreme;
   };
   struct Range {
     std::size_t first, end;

@@ -32,6 +32,7 @@ class ExtremeQueue {
   }
   bool empty() const { return head_ == queue_.size(); }
   double best() const { return queue_[head_].value; }
+  std::size_t bytes() const { return queue_.capacity() * sizeof(Candidate); }
 
  private:
   struct Candidate {
@@ -44,6 +45,32 @@ class ExtremeQueue {
   std::vector<Candidate> queue_;
   std::size_t head_ = 0;
   bool greatest_;
+};
+
+// The same of windows of places, asked for one after the other: where both ends have moved forward, samples
+// are read once. One that lies elsewhere is read whole.
+class MovingExtreme {
+ public:
+  explicit MovingExtreme(bool greatest) : queue_(greatest) {}
+  // Of the samples at [first, last), one at least. `values_from(place)` has the values from a place to
+  // `last`.
+  template <class ValuesFrom>
+  double of(std::uint64_t first, std::uint64_t last, ValuesFrom values_from) {
+    if (first < first_ || last < last_ || first >= last_) {
+      queue_.clear();
+      last_ = first;
+    }
+    if (last_ < last)
+      for (const double value : values_from(last_)) queue_.add(last_++, value);
+    first_ = first;
+    queue_.leave_before(first);
+    return queue_.best();
+  }
+  std::size_t bytes() const { return sizeof *this + queue_.bytes(); }
+
+ private:
+  ExtremeQueue queue_;
+  std::uint64_t first_ = 0, last_ = 0;  // of the window asked for last
 };
 
 }  // namespace signalbox::store

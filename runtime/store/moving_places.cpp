@@ -116,6 +116,7 @@ void MovingWindows::load(Cursor& series, Instant from, Duration step, std::size_
   samples_from_ = samples_.size() > 0 ? Instant{samples_.times[0]} : from;
   resets_.clear();
   changes_before_.clear();
+  extremes_.clear();
   const Course* const course = series.course();
   const std::size_t view_from =
       course != nullptr && samples_.size() > 0 ? series.at_or_after(samples_from_)->place : 0;

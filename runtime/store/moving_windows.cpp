@@ -6,7 +6,6 @@
 
 #include "runtime/base/vectors.hpp"
 #include "runtime/store/extrapolate.hpp"
-#include "runtime/store/extreme_queue.hpp"
 
 namespace signalbox::store {
 
@@ -107,14 +106,22 @@ void MovingWindows::add_resets(std::size_t from, std::size_t to, double* change)
   }
 }
 
-void MovingWindows::extremes(bool most, std::size_t n, double* value) const {
-  ExtremeQueue queue(most);
-  std::uint32_t next = first_[0];
-  for (std::size_t i = 0; i < n; ++i) {
-    for (next = std::max(next, first_[i]); next < last_[i]; ++next) queue.add(next, samples_.values[next]);
-    queue.leave_before(first_[i]);
-    if (!queue.empty()) value[i] = queue.best();
+void MovingWindows::extremes(const Range& range, std::size_t n, double* value) {
+  const auto same = [&](const Extreme& e) {
+    return e.fn == range.fn && e.length == range.length && e.offset == range.offset;
+  };
+  auto known = std::find_if(extremes_.begin(), extremes_.end(), same);
+  if (known == extremes_.end()) {
+    if (extremes_.size() == most_extremes) extremes_.erase(extremes_.begin());
+    const bool greatest = range.fn == RangeFn::max_over_time;
+    known =
+        extremes_.insert(extremes_.end(), {range.fn, range.length, range.offset, MovingExtreme(greatest)});
   }
+  for (std::size_t i = 0; i < n; ++i)
+    if (first_[i] < last_[i])
+      value[i] = known->windows.of(first_[i], last_[i], [&](std::uint64_t from) {
+        return samples_.values.subspan(from, last_[i] - from);
+      });
 }
 
 // `state` is null when every window has samples enough.
@@ -351,7 +358,7 @@ MovingWindows::Seen MovingWindows::one_by_one(const Range& range, std::size_t fi
     }
     case RangeFn::min_over_time:
     case RangeFn::max_over_time:
-      extremes(range.fn == RangeFn::max_over_time, n, value);
+      extremes(range, n, value);
       return {all, true};
     case RangeFn::avg_over_time:
     case RangeFn::sum_over_time:

@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "runtime/store/extreme_queue.hpp"
 #include "runtime/store/window.hpp"
 
 namespace signalbox::store {
@@ -99,7 +100,7 @@ class MovingWindows {
   bool extrapolated_all(const Range& range, std::size_t first, std::size_t n, double* value,
                         const WindowState* state);
   void add_resets(std::size_t from, std::size_t to, double* change) const;
-  void extremes(bool most, std::size_t n, double* value) const;
+  void extremes(const Range& range, std::size_t n, double* value);
   bool ended_after(std::uint32_t place, Instant at) const;
 
   Instant from_, samples_from_;
@@ -127,6 +128,14 @@ class MovingWindows {
   Counts first_, last_;
   Places first_places_, last_places_;
   std::vector<double> scratch_[5];
+  // How far the windows of the ranges asked for last have come.
+  struct Extreme {
+    RangeFn fn;
+    Duration length, offset;
+    MovingExtreme windows;
+  };
+  static constexpr std::size_t most_extremes = 4;
+  std::vector<Extreme> extremes_;
 };
 
 }  // namespace signalbox::store
