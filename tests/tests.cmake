@@ -24,6 +24,7 @@ signalbox_test(property/moving_extremes_test.cpp sb_eval)
 signalbox_test(property/course_test.cpp sb_store)
 signalbox_test(unit/native_histogram_test.cpp sb_eval)
 signalbox_test(unit/native_histogram_promql_test.cpp sb_lower sb_eval)
+signalbox_test(unit/promql_of_3_test.cpp sb_lower sb_eval)
 
 if(TARGET signalbox_jit)
   find_package(benchmark REQUIRED)

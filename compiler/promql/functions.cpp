@@ -37,6 +37,7 @@ constexpr Function table[] = {
     {"delta", "m", Sort::vector},
     {"deriv", "m", Sort::vector},
     {"exp", "v", Sort::vector},
+    {"first_over_time", "m", Sort::vector},
     {"floor", "v", Sort::vector},
     {"histogram_avg", "v", Sort::vector},
     {"histogram_count", "v", Sort::vector},

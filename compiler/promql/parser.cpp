@@ -275,11 +275,17 @@ class Parser {
     fail(now(), fmt::format("`{}` follows a selector or a subquery", what));
   }
 
+  // A number is one of seconds, of which parts of milliseconds are cut.
   Duration duration() {
-    if (now().kind != Token::Kind::duration)
-      fail(now(), fmt::format("a duration is missing, and {} is none", shown(now())), "as 5m or 1h30m");
-    if (now().duration > plan::longest_duration) fail(now(), "this is longer than a thousand years");
-    return tokens_[at_++].duration;
+    const Token& t = now();
+    if (t.kind != Token::Kind::duration && t.kind != Token::Kind::number)
+      fail(t, fmt::format("a duration is missing, and {} is none", shown(t)), "as 5m or 1h30m");
+    const bool number = t.kind == Token::Kind::number;
+    if (number ? !(t.number * 1000 < static_cast<double>(plan::longest_duration.ms))
+               : t.duration > plan::longest_duration)
+      fail(t, "this is longer than a thousand years");
+    ++at_;
+    return number ? Duration{static_cast<std::int64_t>(t.number * 1000)} : t.duration;
   }
   Duration signed_duration() {
     const bool minus = take_sign("-");
@@ -302,8 +308,9 @@ class Parser {
     }
     const bool minus = at_sign("-");
     if (minus || at_sign("+")) ++at_;
-    if (now().kind != Token::Kind::number) fail(now(), "`@` wants seconds since 1970, start() or end()");
-    const double seconds = tokens_[at_].number * (minus ? -1 : 1);
+    if (now().kind != Token::Kind::number && now().kind != Token::Kind::duration)
+      fail(now(), "`@` wants seconds since 1970, start() or end()");
+    const double seconds = number_of(now()) * (minus ? -1 : 1);
     constexpr double most = 9.2e15;
     Instant at;
     if (std::fabs(seconds) < most) at = Instant{static_cast<std::int64_t>(std::round(seconds * 1000))};
@@ -347,12 +354,17 @@ class Parser {
   }
 
   // ---- what stands alone
+  // A duration is as many seconds.
+  static double number_of(const Token& t) {
+    return t.kind == Token::Kind::duration ? static_cast<double>(t.duration.ms) / 1000 : t.number;
+  }
   ExprPtr primary() {
     const Token& t = now();
     switch (t.kind) {
+      case Token::Kind::duration:
       case Token::Kind::number: {
         ExprPtr e = make(Kind::number, Sort::scalar, t.begin);
-        e->number = t.number;
+        e->number = number_of(t);
         ++at_;
         return ended(std::move(e));
       }
@@ -364,9 +376,6 @@ class Parser {
       }
       case Token::Kind::word:
         return word();
-      case Token::Kind::duration:
-        fail(t, fmt::format("the duration {} stands where a value is wanted", t.text),
-             "write seconds as a number");
       case Token::Kind::sign:
         if (t.text == "(") return parenthesised();
         if (t.text == "{") return selector();
@@ -553,7 +562,9 @@ class Parser {
 
   static const std::string& text_of(const Expr& e) { return bare(e).text; }
   static void check_label(const Expr& e) {
-    if (!is_label_name(text_of(e))) fail(e, fmt::format("`{}` is not a label's name", text_of(e)));
+    const std::string& name = text_of(e);
+    if (name.empty() || source::first_invalid_utf8(name) != std::string::npos)
+      fail(e, fmt::format("`{}` is not a label's name", name));
   }
   static void check_relabelling(const Expr& e) {
     if (e.text == "label_join")

@@ -18,10 +18,13 @@ namespace {
 const std::vector<std::string> own_names = {"count_true", "any", "all", "p50", "p90", "p95", "p99", "promql"};
 
 // Experimental in PromQL: not in this version.
-const std::vector<std::string> later = {"mad_over_time",   "limitk",
-                                        "limit_ratio",     "info",
-                                        "sort_by_label",   "sort_by_label_desc",
-                                        "first_over_time", "double_exponential_smoothing"};
+const std::vector<std::string> later = {"mad_over_time",
+                                        "limitk",
+                                        "limit_ratio",
+                                        "info",
+                                        "sort_by_label",
+                                        "sort_by_label_desc",
+                                        "double_exponential_smoothing"};
 
 bool is_later(const std::string& name) {
   return std::find(later.begin(), later.end(), name) != later.end();
@@ -29,8 +32,8 @@ bool is_later(const std::string& name) {
 
 // Range functions that make a histogram of native histograms, and those that make a number of them.
 bool keeps_histogram(RangeFn fn) {
-  return fn == RangeFn::rate || fn == RangeFn::increase || fn == RangeFn::delta ||
-         fn == RangeFn::last_over_time || fn == RangeFn::sum_over_time || fn == RangeFn::avg_over_time;
+  return fn == RangeFn::rate || fn == RangeFn::increase || fn == RangeFn::delta || range_fn_picks(fn) ||
+         fn == RangeFn::sum_over_time || fn == RangeFn::avg_over_time;
 }
 bool counts_histograms(RangeFn fn) {
   return fn == RangeFn::count_over_time || fn == RangeFn::present_over_time || fn == RangeFn::resets ||

@@ -51,14 +51,15 @@ enum class RangeReads : std::uint8_t { ends, values, samples };
   FN(quantile_over_time, "quantile_over_time", 1, false, false, 1, samples) \
   FN(deriv, "deriv", 2, false, true, 0, samples)                            \
   FN(predict_linear, "predict_linear", 2, false, true, 1, samples)          \
-  FN(holt_winters, "holt_winters", 2, false, true, 2, samples)
+  FN(holt_winters, "holt_winters", 2, false, true, 2, samples)              \
+  FN(first_over_time, "first_over_time", 1, false, false, 0, ends)
 
 enum class RangeFn : std::uint8_t {
 #define FN(name, text, needs, counter, gauge, params, reads) name,
   SIGNALBOX_RANGE_FUNCTIONS(FN)
 #undef FN
 };
-inline constexpr int range_fn_count = static_cast<int>(RangeFn::holt_winters) + 1;
+inline constexpr int range_fn_count = static_cast<int>(RangeFn::first_over_time) + 1;
 std::string_view range_fn_name(RangeFn fn);
 std::optional<RangeFn> find_range_fn(std::string_view name);
 int range_fn_needs(RangeFn fn);
@@ -67,5 +68,9 @@ bool range_fn_wants_gauge(RangeFn fn);
 int range_fn_params(RangeFn fn);
 inline constexpr int most_range_fn_params = 2;
 RangeReads range_fn_reads(RangeFn fn);
+// Whether its value is one of the samples, which is still one of its metric.
+constexpr bool range_fn_picks(RangeFn fn) {
+  return fn == RangeFn::last_over_time || fn == RangeFn::first_over_time;
+}
 
 }  // namespace signalbox

@@ -375,31 +375,62 @@ Column quantify(bool all, const Column& condition, const Grouping& grouping) {
   return out;
 }
 
-Column quantiles(const Column& q, const Column& buckets, const Grouping& grouping, Semantics semantics) {
+namespace {
+
+// Of the histograms among `input`, classic and native: what `classic` says of buckets and `native` of a
+// histogram. `parameters`: the worst evidence of what is asked.
+template <class Classic, class Native>
+Column of_each_histogram(const Column& input, const Grouping& grouping, Evidence parameters,
+                         const Classic& classic, const Native& native) {
   Column out = column_over(grouping.rows);
   std::vector<std::vector<Bucket>> of_group(out.size());
   std::vector<Evidence> worst(out.size(), Evidence::value);
-  for (std::size_t row = 0; row < buckets.size(); ++row) {
+  for (std::size_t row = 0; row < input.size(); ++row) {
     const std::uint32_t group = grouping.group[row];
     if (group == Grouping::nowhere) continue;
-    const Evidence evidence = evidence_at(buckets, row);
+    const Evidence evidence = evidence_at(input, row);
     if (evidence == Evidence::value) {
-      of_group[group].push_back({grouping.bounds[row], buckets.value[row]});
+      of_group[group].push_back({grouping.bounds[row], input.value[row]});
     } else {
       worst[group] = worse(worst[group], evidence);
     }
   }
-  const Evidence q_evidence = q.size() > 0 ? evidence_at(q, 0) : Evidence::no_data;
   for (std::size_t group = 0; group < out.size(); ++group) {
-    if (q_evidence != Evidence::value) {
-      set(out, group, unknown(q_evidence));
+    if (parameters != Evidence::value) {
+      set(out, group, unknown(parameters));
       continue;
     }
-    const auto value = histogram_quantile(q.value[0], std::move(of_group[group]), semantics);
+    const std::optional<double> value = classic(std::move(of_group[group]));
     set(out, group, value ? Signal{*value, Evidence::value} : unknown(worst[group]));
   }
-  add_native_quantiles(q, buckets, grouping, semantics, out);
+  add_native(input, grouping, parameters, native, out);
   return out;
+}
+
+Evidence evidence_of(const Column& parameter) {
+  return parameter.size() > 0 ? evidence_at(parameter, 0) : Evidence::no_data;
+}
+
+}  // namespace
+
+Column quantiles(const Column& q, const Column& buckets, const Grouping& grouping, Semantics semantics) {
+  return of_each_histogram(
+      buckets, grouping, evidence_of(q),
+      [&](std::vector<Bucket>&& all) { return histogram_quantile(q.value[0], std::move(all), semantics); },
+      [&](const NativeHistogram& h) { return histogram_quantile(q.value[0], h, semantics); });
+}
+
+Column fractions(const Column& lower, const Column& upper, const Column& input) {
+  Node by_bounds;
+  by_bounds.kind = NodeKind::quantile;
+  return of_each_histogram(
+      input, group_rows(by_bounds, *input.rows), worse(evidence_of(lower), evidence_of(upper)),
+      [&](std::vector<Bucket>&& all) {
+        return histogram_fraction(lower.value[0], upper.value[0], std::move(all));
+      },
+      [&](const NativeHistogram& h) {
+        return histogram_fraction(lower.value[0], upper.value[0], h, Semantics::prometheus3);
+      });
 }
 
 }  // namespace signalbox::eval

@@ -29,5 +29,7 @@ Column count_true(const Column& condition, const Grouping& grouping);
 // Kleene `or` (any) or `and` (all) of the rows of each group.
 Column quantify(bool all, const Column& condition, const Grouping& grouping);
 Column quantiles(const Column& q, const Column& buckets, const Grouping& grouping, Semantics semantics);
+// histogram_fraction(lower, upper, input) of Prometheus 3, of classic histograms and native ones.
+Column fractions(const Column& lower, const Column& upper, const Column& input);
 
 }  // namespace signalbox::eval

@@ -74,8 +74,7 @@ Rows one_row() {
 }
 
 bool keeps_name(const plan::Leaf& leaf) {
-  return leaf.fn == plan::LeafFn::sample ||
-         (leaf.fn == plan::LeafFn::range && leaf.range_fn == RangeFn::last_over_time);
+  return leaf.fn == plan::LeafFn::sample || (leaf.fn == plan::LeafFn::range && range_fn_picks(leaf.range_fn));
 }
 
 std::shared_ptr<EvalCache> make_eval_cache() {
@@ -216,8 +215,11 @@ Column Evaluation::compute(plan::Index index) {
     case NodeKind::histogram: {
       std::vector<const Column*> args;
       for (std::size_t i = 0; i + 1 < node.inputs.size(); ++i) args.push_back(&memo_->at(node.inputs[i]));
-      return of_histograms(static_cast<plan::HistogramFn>(node.index), args, memo_->at(node.inputs.back()),
-                           context_.semantics);
+      const auto fn = static_cast<plan::HistogramFn>(node.index);
+      const Column& input = memo_->at(node.inputs.back());
+      if (fn == plan::HistogramFn::fraction && context_.semantics == Semantics::prometheus3)
+        return fractions(*args[0], *args[1], input);
+      return of_histograms(fn, args, input, context_.semantics);
     }
   }
   return {};

@@ -104,4 +104,27 @@ std::optional<double> histogram_quantile(double q, std::vector<Bucket> buckets, 
   return lower + (upper - lower) * (rank / count);
 }
 
+std::optional<double> histogram_fraction(double lower, double upper, std::vector<Bucket> buckets) {
+  if (buckets.empty()) return std::nullopt;
+  sort_by_bounds(buckets);
+  if (buckets.back().upper_bound != infinity) return nan;
+  merge_equal_bounds(buckets);
+  const double observations = buckets.back().count;
+  if (observations == 0 || std::isnan(lower) || std::isnan(upper)) return nan;
+  if (lower >= upper) return 0;
+  const auto below = [&](double value) {
+    double begin = buckets[0].upper_bound > 0 ? 0 : -infinity, before = 0;
+    for (const Bucket& b : buckets) {
+      if (begin >= value) return before;
+      if (b.upper_bound > value && begin == -infinity) return b.count;
+      if (b.upper_bound > value)
+        return before + (b.count - before) * (value - begin) / (b.upper_bound - begin);
+      begin = b.upper_bound;
+      before = b.count;
+    }
+    return observations;
+  };
+  return (std::min(below(upper), observations) - std::min(below(lower), observations)) / observations;
+}
+
 }  // namespace signalbox::eval

@@ -217,6 +217,10 @@ Cell over_range(RangeFn fn, const store::Histograms& all, std::size_t first, std
       return number(count + numbers.size());
     case RangeFn::present_over_time:
       return number(1);
+    case RangeFn::first_over_time:
+      if (numbers.size() > 0 && numbers.times.front() < all.time(first))
+        return {{numbers.values.front(), Evidence::value}, nullptr};
+      return cell_of(all.at(first));
     case RangeFn::last_over_time:
       if (numbers.size() > 0 && numbers.times.back() > all.time(last - 1))
         return {{numbers.values.back(), Evidence::value}, nullptr};
@@ -378,8 +382,8 @@ Column of_histograms(HistogramFn fn, const std::vector<const Column*>& args, con
   return out;
 }
 
-void add_native_quantiles(const Column& q, const Column& input, const Grouping& grouping, Semantics semantics,
-                          Column& out) {
+void add_native(const Column& input, const Grouping& grouping, Evidence asked,
+                const std::function<double(const NativeHistogram&)>& value_of, Column& out) {
   if (input.histogram.empty()) return;
   std::map<Labels, std::uint32_t> classic;
   for (std::size_t row = 0; row < input.size(); ++row)
@@ -387,7 +391,6 @@ void add_native_quantiles(const Column& q, const Column& input, const Grouping& 
       classic.emplace((*input.rows)[row].with("le", ""), grouping.group[row]);
   std::vector<Labels> rows = *out.rows;
   std::vector<bool> told_twice(rows.size(), false);
-  const Signal wanted = number_of(q);
   for (std::size_t row = 0; row < input.size(); ++row) {
     if (!input.histogram[row]) continue;
     const Labels& labels = (*input.rows)[row];
@@ -396,9 +399,8 @@ void add_native_quantiles(const Column& q, const Column& input, const Grouping& 
       continue;
     }
     rows.push_back(labels.without_name());
-    const bool known = wanted.evidence == Evidence::value;
-    out.value.push_back(known ? histogram_quantile(wanted.value, *input.histogram[row], semantics) : 0);
-    out.evidence.push_back(static_cast<std::uint8_t>(wanted.evidence));
+    out.value.push_back(asked == Evidence::value ? value_of(*input.histogram[row]) : 0);
+    out.evidence.push_back(static_cast<std::uint8_t>(asked));
   }
   told_twice.resize(rows.size(), false);
   std::size_t kept = 0;

@@ -1,6 +1,7 @@
 // What PromQL makes of native histograms: numbers, and other histograms.
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "runtime/base/native_histogram.hpp"
@@ -48,10 +49,10 @@ double histogram_variance(const NativeHistogram& h);
 // scalars before them.
 Column of_histograms(plan::HistogramFn fn, const std::vector<const Column*>& args, const Column& input,
                      Semantics semantics);
-// To quantiles of classic histograms, those of the native ones among the same rows. Of a histogram that is
-// told both ways there is none.
-void add_native_quantiles(const Column& q, const Column& input, const Grouping& grouping, Semantics semantics,
-                          Column& out);
+// To what is said of classic histograms in `out`, what `value_of` says of the native ones among the same
+// rows; with the evidence of what is asked. Of a histogram that is told both ways nothing is said.
+void add_native(const Column& input, const Grouping& grouping, Evidence asked,
+                const std::function<double(const NativeHistogram&)>& value_of, Column& out);
 // sum and avg of groups that have histograms in them: with numbers beside them a group has no data.
 void aggregate_histograms(plan::Aggregate fn, const Column& input, const Grouping& grouping,
                           Semantics semantics, Column& out);

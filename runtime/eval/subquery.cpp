@@ -43,8 +43,7 @@ Column Evaluation::subquery(plan::Index index) {
   }
   history.forget_before(first - length, length);  // another may look back as far again
 
-  const SubqueryHistory::Window& window =
-      history.window(first, end, query.range_fn == RangeFn::last_over_time);
+  const SubqueryHistory::Window& window = history.window(first, end, range_fn_picks(query.range_fn));
   Column out;
   bool refused = false;
   out.rows = window.rows;

@@ -323,6 +323,10 @@ MovingWindows::Seen MovingWindows::one_by_one(const Range& range, std::size_t fi
         }
       }
       return {all, true};
+    case RangeFn::first_over_time:
+      for (std::size_t i = 0; i < n; ++i)
+        if (state[i] == WindowState::value) value[i] = values[first_[i]];
+      return {all, true};
     case RangeFn::last_over_time:
       for (std::size_t i = 0; i < n; ++i)
         if (state[i] == WindowState::value) value[i] = values[last_[i] - 1];

@@ -290,6 +290,8 @@ std::optional<double> window_value(const SamplesView& samples, RangeFn fn, Insta
       falls([&](double) { ++count; });
       return count;
     }
+    case RangeFn::first_over_time:
+      return values.front();
     case RangeFn::last_over_time:
       return values.back();
     case RangeFn::count_over_time:
@@ -328,6 +330,8 @@ std::optional<double> window_value(Cursor& series, RangeFn fn, Instant end, Dura
     }
     case RangeFn::resets:
       return static_cast<double>(series.resets(first->place, last->place).before.size());
+    case RangeFn::first_over_time:
+      return first->value;
     case RangeFn::last_over_time:
       return last->value;
     case RangeFn::count_over_time:

@@ -26,9 +26,9 @@ std::optional<std::string> bad_params(RangeFn fn, const RangeArgs& args);
 
 // The function's value over the samples of the cursor's series in the range of `length` ending at `end`, or
 // nothing where Prometheus gives nothing. What needs only the ends of the range and the resets in it (rate,
-// increase, delta, irate, idelta, last, count, resets) costs two searches, however long it is; the others
-// read every sample, in order, into `scratch` (who asks for minima and maxima of windows that move on has
-// MovingExtreme). Parameters are good ones.
+// increase, delta, irate, idelta, first, last, count, resets) costs two searches, however long it is; the
+// others read every sample, in order, into `scratch` (who asks for minima and maxima of windows that move on
+// has MovingExtreme). Parameters are good ones.
 std::optional<double> window_value(Cursor& series, RangeFn fn, Instant end, Duration length,
                                    Semantics semantics, Samples& scratch, const RangeArgs& args = {});
 // The same over samples that are at hand: all of those in the range.

@@ -179,6 +179,7 @@ std::optional<double> naive(RangeFn fn, const Given& in, std::int64_t end, std::
            (static_cast<double>(b.time - a.time) / 1000.0);
   }
   if (name == "count_over_time") return static_cast<double>(in.size());
+  if (name == "first_over_time") return in.front().value;
   if (name == "last_over_time") return in.back().value;
   if (name == "sum_over_time") return naive_sum(in, semantics);
   if (name == "avg_over_time") return semantics == Semantics::prometheus2 ? naive_mean2(in) : naive_mean3(in);

@@ -69,5 +69,34 @@ TEST(HistogramQuantile, RelativeNoiseIsIgnoredOnlyInPrometheus3) {
   EXPECT_EQ(quantile(1, buckets, Semantics::prometheus2), 2);
 }
 
+// Half of what is between 0.1 and 0.5 lies below 0.3.
+TEST(HistogramFraction, IsTheShareBetweenTwoValues) {
+  const std::vector<Bucket> buckets = {{0.5, 6}, {inf, 10}, {1, 8}, {0.1, 2}};
+  EXPECT_EQ(*histogram_fraction(0, 1, buckets), 0.8);
+  EXPECT_EQ(*histogram_fraction(0.1, 0.3, buckets), 0.2);
+  EXPECT_EQ(*histogram_fraction(-5, 0.05, buckets), 0.1);
+  EXPECT_EQ(*histogram_fraction(0.5, inf, buckets), 0.4);
+  EXPECT_EQ(*histogram_fraction(-inf, inf, buckets), 1);
+  EXPECT_EQ(*histogram_fraction(1, 1, buckets), 0);
+  EXPECT_EQ(*histogram_fraction(2, 1, buckets), 0);
+  // What lies above the highest bound may lie anywhere there.
+  EXPECT_EQ(*histogram_fraction(1, 7, buckets), 0);
+}
+
+TEST(HistogramFraction, AFirstBucketThatEndsAtZeroHasNoBeginning) {
+  const std::vector<Bucket> buckets = {{0, 4}, {1, 8}, {inf, 8}};
+  EXPECT_EQ(*histogram_fraction(-1, 0.5, buckets), 0.25);
+  EXPECT_EQ(*histogram_fraction(-inf, 0, buckets), 0.5);
+}
+
+TEST(HistogramFraction, NeedsAnInfiniteBucketAndObservationsAndNumbers) {
+  EXPECT_FALSE(histogram_fraction(0, 1, {}));
+  EXPECT_TRUE(std::isnan(*histogram_fraction(0, 1, {{1, 10}, {2, 20}})));
+  EXPECT_TRUE(std::isnan(*histogram_fraction(0, 1, {{1, 0}, {inf, 0}})));
+  EXPECT_TRUE(std::isnan(*histogram_fraction(nan, 1, {{1, 5}, {inf, 10}})));
+  EXPECT_TRUE(std::isnan(*histogram_fraction(1, nan, {{1, 5}, {inf, 10}})));
+  EXPECT_EQ(*histogram_fraction(0, 1, {{1, 2}, {1, 3}, {inf, 10}}), 0.5);
+}
+
 }  // namespace
 }  // namespace signalbox::eval

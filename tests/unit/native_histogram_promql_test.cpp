@@ -77,5 +77,19 @@ TEST_F(NativePromql, ToldBothWaysAreNotAnswered) {
   EXPECT_EQ(answer("histogram_quantile(0.5, c{le!=\"\"})").count("1"), 1u);
 }
 
+// c{n="1"} is told both ways; d is a classic histogram, which 2.42 does not take.
+TEST_F(NativePromql, FractionsAreOfClassicHistogramsToo) {
+  for (const auto& [le, count] : {std::pair{"1", 3.0}, std::pair{"+Inf", 4.0}}) {
+    const Labels labels = Labels().with("__name__", "d").with("n", "1").with("le", le);
+    EXPECT_TRUE(store_.append(*store_.series(labels), at_, count));
+  }
+  using Answer = std::map<std::string, std::string>;
+  EXPECT_EQ(answer("histogram_fraction(0, 1, d)"), (Answer{{"1", "0.7"}}));
+  EXPECT_EQ(answer("histogram_fraction(0, 1, d)", Semantics::prometheus2), Answer{});
+  EXPECT_EQ(answer("histogram_fraction(0, 8, c)"), (Answer{{"2", "1.0"}}));
+  EXPECT_EQ(answer("histogram_fraction(0, 8, {__name__=~\"c|d\", n=~\"1|2\"})"),
+            (Answer{{"1", "1.0"}, {"2", "1.0"}}));
+}
+
 }  // namespace
 }  // namespace signalbox
