@@ -29,10 +29,10 @@ bool watched() {
   return ::isatty(STDERR_FILENO) != 0;
 }
 void show_progress(double done) {
-  if (watched()) fmt::print(stderr, "\rreading {:3.0f}%", 100 * done);
+  if (watched()) tell("\rreading {:3.0f}%", 100 * done);
 }
 void end_progress() {
-  if (watched()) fmt::print(stderr, "\r            \r");
+  if (watched()) tell("\r            \r");
 }
 
 Result<History> load_data_directory(ForeignFolders& folders, const plan::Plan& plan,

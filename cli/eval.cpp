@@ -52,8 +52,8 @@ int fail(const EvalOptions& options, const char* type, const std::string& messag
   if (options.json)
     fmt::print("{}\n", dump({{"status", "error"}, {"errorType", type}, {"error", message}}, 2));
   else
-    fmt::print(stderr, "signalbox: {}\n", message);
-  if (!options.json && !hint.empty()) fmt::print(stderr, "      help: {}\n", hint);
+    tell("signalbox: {}\n", message);
+  if (!options.json && !hint.empty()) tell("      help: {}\n", hint);
   return code;
 }
 
@@ -149,10 +149,10 @@ int run_eval(const EvalOptions& options) {
                                                    source::render_json(query.diagnostics, query.sources))}},
                               2));
     }
-    fmt::print(stderr, "{}", text);
+    tell("{}", text);
     return exit_program;
   }
-  if (!options.json) fmt::print(stderr, "{}", source::render_text(query.diagnostics, query.sources));
+  if (!options.json) tell("{}", source::render_text(query.diagnostics, query.sources));
   plan::Plan& plan = *query.plan;
   plan.lookback = options.lookback;
   if (query.root == plan::none)
@@ -192,7 +192,7 @@ int run_eval(const EvalOptions& options) {
   eval::StoreProvider stored(store);
   eval::LeafProvider& leaves = history->leaves ? *history->leaves : stored;
   eval::ShapeRunner shapes(plan, options.tier, jit_loader(),
-                           [](const Error& e) { fmt::print(stderr, "signalbox: {}\n", e.message); });
+                           [](const Error& e) { tell("signalbox: {}\n", e.message); });
   std::map<Labels, std::size_t> places;
   std::vector<std::pair<Labels, SeriesResult>> series;  // as they come: sort() and topk() have an order
   std::vector<eval::Fault> faults;
@@ -298,7 +298,7 @@ int run_eval(const EvalOptions& options) {
       fmt::print("{}  {}  {}\n", to_rfc3339(t), to_string(labels), state);
   }
   if (points > 0 || (promql && options.json)) return exit_ok;
-  fmt::print(stderr, "signalbox: nothing has a value{}\n", why_nothing(plan, store));
+  tell("signalbox: nothing has a value{}\n", why_nothing(plan, store));
   return exit_no_data;
 }
 

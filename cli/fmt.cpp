@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "cli/commands.hpp"
+#include "cli/output.hpp"
 #include "cli/programs.hpp"
 #include "compiler/syntax/parser.hpp"
 
@@ -46,14 +47,14 @@ int run_fmt(const FmtOptions& options) {
     const Limits limits;
     const Result<std::string> text = read_text_file(file, limits.source_bytes + 1);
     if (!text) {
-      fmt::print(stderr, "signalbox: {}\n", text.error().message);
+      tell("signalbox: {}\n", text.error().message);
       code = exit_program;
       continue;
     }
     const std::uint32_t id = sources.add(file == "-" ? "standard input" : file, *text);
     const auto formatted = syntax::format_text(sources, id, limits, diagnostics);
     if (!formatted) {
-      fmt::print(stderr, "{}", source::render_text(diagnostics, sources));
+      tell("{}", source::render_text(diagnostics, sources));
       code = exit_program;
       continue;
     }
@@ -65,7 +66,7 @@ int run_fmt(const FmtOptions& options) {
       fmt::print("{}", *formatted);
     } else if (*formatted != *text) {
       if (const Result<void> replaced = replace_file(file, *formatted); !replaced) {
-        fmt::print(stderr, "signalbox: {}\n", replaced.error().message);
+        tell("signalbox: {}\n", replaced.error().message);
         code = exit_program;
       }
     }

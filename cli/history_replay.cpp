@@ -26,6 +26,10 @@ bool watched() {
 
 }  // namespace
 
+bool was_interrupted() {
+  return interrupted;
+}
+
 void watch_for_interrupt() {
   std::signal(SIGINT, [](int) {
     interrupted = true;
@@ -34,7 +38,7 @@ void watch_for_interrupt() {
 }
 
 void say_last(const std::string& line) {
-  fmt::print(stderr, "{}{}        \n", watched() ? "\r" : "", line);
+  tell("{}{}        \n", watched() ? "\r" : "", line);
 }
 
 std::optional<ReplayData> load_replay_data(const std::vector<const plan::Plan*>& plans,
@@ -107,10 +111,9 @@ bool has_ticks(const std::vector<const plan::Plan*>& plans, const std::string& l
       return false;
     }
     if (data.history.last < from - plan::longest_window(*plan) || data.history.first > to) {
-      fmt::print(stderr,
-                 "signalbox: {} has samples from {} to {} and none that a tick from {} to {} could read\n",
-                 location, to_rfc3339(data.history.first), to_rfc3339(data.history.last), to_rfc3339(from),
-                 to_rfc3339(to));
+      tell("signalbox: {} has samples from {} to {} and none that a tick from {} to {} could read\n",
+           location, to_rfc3339(data.history.first), to_rfc3339(data.history.last), to_rfc3339(from),
+           to_rfc3339(to));
       return false;
     }
     if (const auto error = too_many_ticks(*plan, from, to, data)) {
@@ -141,11 +144,13 @@ loop::StoriesOptions stories_options(const ReplayData& data, const ReplayHow& ho
   if (watched())
     options.progress = [began, what = how.what](double done) {
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-      fmt::print(stderr, "\r{} {:3.0f}%  {:.0f} s to go   ", what, 100 * done,
-                 done > 0.01 ? seconds / done - seconds : 0.0);
+      // Of less nothing can be told yet.
+      const std::string left =
+          done > 0.01 ? fmt::format("{:.0f} s to go", seconds / done - seconds) : std::string();
+      tell("\r{} {:3.0f}%  {:<14}", what, 100 * done, left);
     };
   watch_for_interrupt();
-  options.interrupted = [] { return interrupted.load(); };
+  options.interrupted = was_interrupted;
   return options;
 }
 

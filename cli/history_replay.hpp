@@ -44,6 +44,7 @@ bool has_ticks(const std::vector<const plan::Plan*>& plans, const std::string& l
 void no_samples(const HistoryRequest& request, int& code);
 // From now on Ctrl-C ends replays where they are; a second one ends the program.
 void watch_for_interrupt();
+bool was_interrupted();
 // With progress, and interrupted by Ctrl-C.
 loop::StoriesOptions stories_options(const ReplayData& data, const ReplayHow& how);
 // Until Ctrl-C: from then on no replay begins, and those under way end where they are.

@@ -1,8 +1,10 @@
 // The signalbox program: options of the subcommands, and nothing else.
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -314,8 +316,26 @@ int main_of(int argc, char** argv) {
 }  // namespace
 }  // namespace signalbox::cli
 
+namespace {
+
+// A file that is opened takes the place of a stream that was closed, and then what is said goes into it. Of
+// what cannot be written to standard output it is known that it was not written.
+void keep_standard_streams() {
+  const struct {
+    const char* path;
+    int flags;
+  } instead[] = {{"/dev/null", O_RDONLY}, {"/dev/full", O_WRONLY}, {"/dev/null", O_WRONLY}};
+  for (int stream = 0; stream < 3; ++stream)
+    if (::fcntl(stream, F_GETFD) == -1 && errno == EBADF &&
+        ::open(instead[stream].path, instead[stream].flags) < 0)
+      return;
+}
+
+}  // namespace
+
 // An answer that was not written whole is no answer, whatever it would have said.
 int main(int argc, char** argv) {
+  keep_standard_streams();
   try {
     const int code = signalbox::cli::main_of(argc, argv);
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;

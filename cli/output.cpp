@@ -27,8 +27,8 @@ std::string event_text(const decide::Event& e) {
 }
 
 void say(const Error& error) {
-  fmt::print(stderr, "signalbox: {}\n", error.message);
-  if (!error.hint.empty()) fmt::print(stderr, "      help: {}\n", error.hint);
+  tell("signalbox: {}\n", error.message);
+  if (!error.hint.empty()) tell("      help: {}\n", error.hint);
 }
 
 std::string dump(const nlohmann::ordered_json& json, int indent) {

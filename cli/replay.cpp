@@ -44,7 +44,7 @@ std::optional<std::vector<lower::Compiled>> compile_all(const ReplayOptions& opt
   for (const std::string& what_if : options.what_if) {
     lower::Compiled variant = compile_variant(texts, options.params, read_changes("--what-if", what_if));
     const std::string said = new_diagnostics(variant, out[0]);
-    if (!said.empty()) fmt::print(stderr, "--what-if '{}':\n{}", what_if, said);
+    if (!said.empty()) tell("--what-if '{}':\n{}", what_if, said);
     good = good && variant.plan;
     out.push_back(std::move(variant));
   }
@@ -59,7 +59,8 @@ ordered_json side_json(const Side& side, const std::optional<Truth>& truth) {
     out["looked_at_to"] = side.story->begun && side.story->result.last >= side.story->from
                               ? ordered_json(to_rfc3339(side.story->result.last))
                               : ordered_json(nullptr);
-  out["told"] = told_json(side.told);
+  // Of one whose turn had not come nothing is known.
+  out["told"] = side.story->begun ? told_json(side.told) : ordered_json(nullptr);
   if (side.score) out["score"] = score_json(*side.score, *truth);
   out["events"] = events_json(*side.story);
   out["slos"] = budgets_json(*side.plan, *side.story);
@@ -108,7 +109,7 @@ int run_replay(const ReplayOptions& options) {
   std::vector<Side> sides;
   for (std::size_t i = 0; i < stories.size(); ++i) {
     for (const Error& notice : stories[i].notices)
-      fmt::print(stderr, "signalbox: {}{}\n", i == 0 ? "" : name_of(i) + ": ", notice.message);
+      tell("signalbox: {}{}\n", i == 0 ? "" : name_of(i) + ": ", notice.message);
     sides.push_back(make_side(name_of(i), *plans[i], stories[i], truth));
   }
   const loop::Story& story = stories[0];

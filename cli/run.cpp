@@ -336,12 +336,12 @@ Result<void> listen(const RunOptions& options, net::EventLoop& loop, Runner& run
       host, port, 0, [&runner](const net::ServedRequest& request) { return runner.serve(request); });
   if (!bound && asked) return bound.error();
   if (bound)
-    fmt::print(stderr, "signalbox: serving /metrics and /healthz on {}:{}\n", host, *bound);
+    tell("signalbox: serving /metrics and /healthz on {}:{}\n", host, *bound);
   else
-    fmt::print(stderr,
-               "signalbox: /metrics and /healthz are not served: {}\n      help: say --listen ADDRESS:PORT, "
-               "or --listen none\n",
-               bound.error().message);
+    tell(
+        "signalbox: /metrics and /healthz are not served: {}\n      help: say --listen ADDRESS:PORT, "
+        "or --listen none\n",
+        bound.error().message);
   return {};
 }
 

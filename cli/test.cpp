@@ -52,8 +52,7 @@ int run_test(const TestOptions& options) {
     fmt::print("{} passed, {} failed\n", passed, failed);
   if (broken) return exit_program;
   if (passed + failed == 0) {
-    fmt::print(stderr, "signalbox: there is no test in {}\n",
-               options.files.size() == 1 ? options.files[0] : "these files");
+    tell("signalbox: there is no test in {}\n", options.files.size() == 1 ? options.files[0] : "these files");
     return exit_no_data;
   }
   return failed == 0 ? exit_ok : exit_breach;

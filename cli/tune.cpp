@@ -11,6 +11,7 @@
 #include "cli/comparison.hpp"
 #include "cli/history_replay.hpp"
 #include "cli/output.hpp"
+#include "cli/sink.hpp"
 #include "cli/table.hpp"
 #include "cli/tune_svg.hpp"
 #include "cli/variants.hpp"
@@ -112,7 +113,7 @@ std::optional<std::vector<Candidate>> make_candidates(const TuneOptions& options
         candidate.refusal = fmt::format("{} [{}]", d.message, source::code_name(d.code));
   }
   if (!any) {
-    fmt::print(stderr, "{}signalbox: the compiler refuses every candidate\n", first_refusal);
+    tell("{}signalbox: the compiler refuses every candidate\n", first_refusal);
     return std::nullopt;
   }
   out[0].plan = std::move(written.plan);
@@ -165,12 +166,13 @@ ordered_json candidate_json(const Candidate& c, bool as_written, const Truth& tr
   return out;
 }
 
-Result<void> write_svg(const std::string& path, const std::string& svg) {
-  std::FILE* const file = std::fopen(path.c_str(), "wb");
-  const bool written = file != nullptr && std::fwrite(svg.data(), 1, svg.size(), file) == svg.size();
-  const int why = errno;
-  if (file != nullptr && std::fclose(file) == 0 && written) return {};
-  return Error{ErrorCode::io, fmt::format("{}: {}", path, std::strerror(written ? errno : why))};
+// A picture in the place of something that is read would be the end of it.
+std::optional<Error> read_as_well(const TuneOptions& options) {
+  for (const std::string* read : {&options.file, &options.data, &options.truth.file})
+    if (same_file(options.svg, *read))
+      return Error{ErrorCode::invalid_argument, fmt::format("--svg names {}, which is read", *read),
+                   "write another name"};
+  return std::nullopt;
 }
 
 }  // namespace
@@ -186,11 +188,16 @@ int run_tune(const TuneOptions& options) {
   const Truth truth{**incidents, options.truth.grace_or_default()};
   watch_for_interrupt();  // what was tried until then is shown
   // A name that is wrong is found out before the work.
-  if (!options.svg.empty())
-    if (const auto tried = write_svg(options.svg, ""); !tried) {
-      say(tried.error());
+  Sink picture;
+  if (!options.svg.empty()) {
+    std::optional<Error> wrong = read_as_well(options);
+    if (!wrong)
+      if (const auto opened = picture.open(options.svg); !opened) wrong = opened.error();
+    if (wrong) {
+      say(*wrong);
       return exit_program;
     }
+  }
   std::vector<const plan::Plan*> plans;
   std::vector<std::size_t> of_plan;
   for (std::size_t i = 0; i < candidates->size(); ++i) {
@@ -228,7 +235,7 @@ int run_tune(const TuneOptions& options) {
       std::count_if(candidates->begin(), candidates->end(), [](const Candidate& c) { return c.replayed; }));
   const bool interrupted = replayed < plans.size();
   if (interrupted) code = exit_interrupted;
-  for (const Error& notice : stories[0].notices) fmt::print(stderr, "signalbox: {}\n", notice.message);
+  for (const Error& notice : stories[0].notices) tell("signalbox: {}\n", notice.message);
   say_last(fmt::format("tune {}  {} of {} candidates replayed, {} samples",
                        interrupted ? "interrupted" : "100%", replayed, plans.size(), data->history.samples));
   if (!options.svg.empty()) {
@@ -241,7 +248,9 @@ int run_tune(const TuneOptions& options) {
     }
     const std::string title =
         fmt::format("{}, {} candidates{}", options.file, points.size(), interrupted ? " (interrupted)" : "");
-    if (const auto written = write_svg(options.svg, tune_svg(title, points)); !written) {
+    Result<void> written = picture.write(tune_svg(title, points));
+    if (written) written = picture.close();
+    if (!written) {
       say(written.error());
       code = exit_program;
     }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -80,6 +81,7 @@ Result<Dimension> read_dimension(const std::string& text, std::size_t most) {
       const std::size_t bar = std::min(values.find('|', at), values.size());
       out.values.push_back(trimmed(values.substr(at, bar - at)));
       if (out.values.back().empty()) return wrong(text, "a value is empty");
+      if (std::count(out.values.begin(), out.values.end(), out.values.back()) > 1) out.values.pop_back();
       if (out.values.size() > most) return too_many(fmt::format("--vary {}", out.key), most);
       at = bar + 1;
     }
@@ -122,6 +124,10 @@ Result<Dimension> read_dimension(const std::string& text, std::size_t most) {
     std::string one = value_text(value, low->unit) + words;
     if (out.values.empty() || out.values.back() != one) out.values.push_back(std::move(one));
   };
+  if (span == 0) {
+    push(low->value);
+    return out;
+  }
   if (!step && plain && span < most_each) step = Bound{1, ""};
   if (step) {
     const double count = std::floor(span / step->value + 1e-9) + 1;

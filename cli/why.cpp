@@ -85,10 +85,10 @@ int run_why(const WhyOptions& options) {
   std::string path = options.state + "/signalbox.db";
   const Result<bool> there = disk->exists(path);
   if (!there || !*there) {
-    fmt::print(stderr,
-               "signalbox: there is no state in {}\n      help: name the directory that `signalbox run "
-               "--state` uses\n",
-               options.state);
+    tell(
+        "signalbox: there is no state in {}\n      help: name the directory that `signalbox run "
+        "--state` uses\n",
+        options.state);
     return exit_program;
   }
   const auto lock = net::lock_file(options.state + "/lock");
@@ -96,7 +96,7 @@ int run_why(const WhyOptions& options) {
   if (!lock) {
     auto taken = Snapshot::take(options.state);
     if (!taken) {
-      fmt::print(stderr, "signalbox: {}\n", taken.error().message);
+      tell("signalbox: {}\n", taken.error().message);
       return exit_program;
     }
     snapshot = std::move(*taken);
@@ -104,7 +104,7 @@ int run_why(const WhyOptions& options) {
   }
   auto store = journal::open_sqlite_store(*disk, path);
   if (!store) {
-    fmt::print(stderr, "signalbox: {}\n", store.error().message);
+    tell("signalbox: {}\n", store.error().message);
     return exit_program;
   }
   std::vector<std::pair<decide::Record, std::string>> records;
@@ -126,13 +126,13 @@ int run_why(const WhyOptions& options) {
         broken = r.error();
     }
   });
-  if (!broken.message.empty()) fmt::print(stderr, "signalbox: {}\n", broken.message);
+  if (!broken.message.empty()) tell("signalbox: {}\n", broken.message);
   if (records.empty()) {
-    fmt::print(stderr, "signalbox: nothing is recorded under '{}'\n", options.id);
+    tell("signalbox: nothing is recorded under '{}'\n", options.id);
     if (known.empty())
-      fmt::print(stderr, "      help: nothing has been decided in {} yet\n", options.state);
+      tell("      help: nothing has been decided in {} yet\n", options.state);
     else
-      fmt::print(stderr, "      help: there is: {}\n", fmt::join(known, ", "));
+      tell("      help: there is: {}\n", fmt::join(known, ", "));
     return exit_no_data;
   }
   std::sort(records.begin(), records.end(),

@@ -275,6 +275,22 @@ TEST(CliContract, AnAnswerThatCannotBeWrittenIsAnError) {
   }
 }
 
+TEST(CliContract, AnAnswerDoesNotDependOnWhetherNoticesCanBeWritten) {
+  const Folder folder;
+  const std::string data = folder.write("data.om", recording());
+  const std::string replayed =
+      fmt::format("{} replay {} --data {}", SIGNALBOX, folder.write("program.slo", good_program), data);
+  const Finished plain = run({"sh", "-c", replayed});
+  EXPECT_EQ(plain.code, 0) << plain.err;
+  EXPECT_NE(plain.err, "");
+  for (const char* redirection : {" 2>/dev/full", " 2>&-"}) {
+    const Finished other = run({"sh", "-c", replayed + redirection});
+    EXPECT_EQ(other.code, plain.code) << redirection;
+    EXPECT_EQ(other.out, plain.out) << redirection;
+  }
+  EXPECT_EQ(run({"sh", "-c", replayed + " >&-"}).code, 2);
+}
+
 // Runs the program against a FIFO that is full: it does all its work and then stands in its last write, where
 // what it has mapped by then can be read. Its output follows.
 struct Mapped {

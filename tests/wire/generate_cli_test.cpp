@@ -58,20 +58,38 @@ TEST(GenerateCli, GoesToStandardOutputAndIsTheSameThere) {
   EXPECT_TRUE(piped.out.ends_with("\n# EOF\n"));
 }
 
-// Whoever finds the name finds all of it: an interrupted trace leaves what was there before.
-TEST(GenerateCli, AnInterruptedTraceLeavesTheFileAsItWas) {
+// Whoever finds the name finds all of it: an interrupted trace leaves what was there before, and a truth that
+// is of another trace is not put beside it.
+TEST(GenerateCli, AnInterruptedTraceLeavesTheFilesAsTheyWere) {
+  for (const int number : {SIGTERM, SIGINT}) {
+    const Folder folder;
+    const std::string file = folder.write("trace.om", "as it was\n");
+    const std::string truth = folder.write("truth.json", "as it was\n");
+    Process made({SIGNALBOX, "generate", "--seed", "3", "--duration", "10d", "--services", "20", "--every",
+                  "5s", "--out", file, "--truth", truth});
+    const auto begun = [&] {
+      std::error_code none;
+      return std::filesystem::file_size(file + ".part", none) > 0 && !none;
+    };
+    ASSERT_TRUE(eventually(begun)) << made.err();
+    made.signal(number);
+    const auto code = made.wait(std::chrono::seconds(30));
+    ASSERT_TRUE(code);
+    EXPECT_EQ(read_file(file) + read_file(truth), "as it was\nas it was\n");
+    if (number != SIGINT) continue;
+    EXPECT_EQ(*code, 130);
+    EXPECT_NE(made.err().find("no file is written"), std::string::npos) << made.err();
+    EXPECT_EQ(read_file(file + ".part") + read_file(truth + ".part"), "");
+  }
+}
+
+TEST(GenerateCli, ALinkStaysALink) {
   const Folder folder;
-  const std::string file = folder.write("trace.om", "as it was\n");
-  Process made({SIGNALBOX, "generate", "--seed", "3", "--duration", "10d", "--services", "20", "--every",
-                "5s", "--out", file});
-  const auto begun = [&] {
-    std::error_code none;
-    return std::filesystem::file_size(file + ".part", none) > 0 && !none;
-  };
-  ASSERT_TRUE(eventually(begun)) << made.err();
-  made.signal(SIGTERM);
-  EXPECT_TRUE(made.wait(std::chrono::seconds(30)));
-  EXPECT_EQ(read_file(file), "as it was\n");
+  const std::string file = folder.write("trace.om", "as it was\n"), link = folder.path("link.om");
+  std::filesystem::create_symlink("trace.om", link);
+  ASSERT_EQ(generate({"--seed", "3", "--duration", "1h", "--out", link}).code, 0);
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_TRUE(read_file(file).ends_with("# EOF\n"));
 }
 
 TEST(GenerateCli, WhatIsWrittenHasItsNameWhenItIsWhole) {

@@ -297,6 +297,8 @@ TEST_F(WhatIf, RangesBecomeValues) {
   };
   EXPECT_LT(first, "2026-01-01T04:00:00Z");
   EXPECT_EQ(tried({"for=1..3 ticks"}), (Words{"for=1 ticks", "for=2 ticks", "for=3 ticks"}));
+  EXPECT_EQ(tried({"burn.fast=2.5..2.5"}), Words{"burn.fast=2.5"});
+  EXPECT_EQ(tried({"burn.fast=2|3|2"}), (Words{"burn.fast=2", "burn.fast=3"}));
   EXPECT_EQ(tried({"burn.fast=2..20"}),
             (Words{"burn.fast=2", "burn.fast=2.8", "burn.fast=3.9", "burn.fast=5.4", "burn.fast=7.5",
                    "burn.fast=10", "burn.fast=14", "burn.fast=20"}));
@@ -334,6 +336,14 @@ TEST_F(WhatIf, TuneRefusesWithAWayOut) {
   EXPECT_NE(refused(tune({"--vary", "objective=100%|120%"})).find("refuses every candidate"),
             std::string::npos);
   EXPECT_NE(refused(tune({"--svg", path("nowhere/t.svg")})).find("nowhere/t.svg"), std::string::npos);
+  // What is read is not written over, and a picture that is there stays until there is another.
+  const std::string trace = read_file(path("trace.om"));
+  for (const char* name : {"program.slo", "trace.om", "truth.json"})
+    EXPECT_NE(refused(tune({"--svg", path(name)})).find("which is read"), std::string::npos) << name;
+  EXPECT_EQ(read_file(path("trace.om")), trace);
+  const std::string picture = write("old.svg", "a picture\n");
+  refused(tune({"--vary", "objective=100%|120%", "--svg", picture}));
+  EXPECT_EQ(read_file(picture), "a picture\n");
   const std::string quiet = write("quiet.json", R"({"incidents": []})");
   EXPECT_NE(refused({"tune", path("program.slo"), "--data", path("trace.om"), "--truth", quiet}, 3)
                 .find("no incident that is there to be found"),
@@ -415,7 +425,7 @@ TEST_F(WhatIf, ASampleInAnotherMillenniumIsNoReasonToGoThere) {
 TEST_F(WhatIf, AnInterruptedTuneShowsWhatItHas) {
   Process process(joined({SIGNALBOX}, tune({"--vary", "burn=1..60 by 0.2", "--svg", path("part.svg")})));
   // From when the picture's file is there, it shows what it has; how much that is, is not decided here.
-  ASSERT_TRUE(eventually([&] { return ::access(path("part.svg").c_str(), F_OK) == 0; }));
+  ASSERT_TRUE(eventually([&] { return ::access(path("part.svg.part").c_str(), F_OK) == 0; }));
   process.signal(SIGINT);
   const auto code = process.wait(std::chrono::seconds(30));
   ASSERT_TRUE(code);
