@@ -52,7 +52,9 @@ Result<History> load_files(const std::string& location, const std::string& cache
   std::vector<std::string> files;
   std::error_code failed;
   if (fs::is_directory(location, failed)) {
-    for (const fs::directory_entry& entry : fs::directory_iterator(location, failed))
+    const fs::directory_iterator entries(location, failed);
+    if (failed) return Error{ErrorCode::io, fmt::format("{}: {}", location, failed.message())};
+    for (const fs::directory_entry& entry : entries)
       if (entry.is_regular_file(failed) && !entry.path().filename().string().starts_with('.'))
         files.push_back(entry.path().string());
     std::sort(files.begin(), files.end());
@@ -121,7 +123,8 @@ Result<History> load_url(const plan::Plan& plan, const HistoryRequest& request, 
     // Not a Prometheus: a page of metrics, as it is now.
     page = std::make_unique<sources::Scraper>(loop.http(), store, request.location, "page", seconds(10),
                                               Limits{});
-    page->scrape(now, [&](Result<void> scraped) {
+    page->scrape(now, [&](const sources::Scraper::Scraped& scraped) {
+      if (scraped && *scraped) say(**scraped);
       if (!scraped)
         out = Error{ErrorCode::unreachable, fmt::format("{}: {}", request.location, scraped.error().message),
                     scraped.error().hint};

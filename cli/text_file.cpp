@@ -52,7 +52,8 @@ struct TextFile::Opened {
     return too_long(most);
   }
   Error too_long(std::size_t most) const {
-    return {ErrorCode::limit_exceeded, fmt::format("{}: more than {} bytes", path, most)};
+    return {ErrorCode::limit_exceeded, fmt::format("{}: more than {} bytes (data_file_bytes)", path, most),
+            "give it less of it, or a Prometheus' data directory"};
   }
 };
 

@@ -43,7 +43,7 @@ class ExpositionReader::Parser : private LineReader {
         if (rest_.empty()) rest_ = piece;
         return waits();
       }
-      if (begins_as_html_) return html();
+      if (no_text_) return *no_text_;
       if (!rest_.empty()) {
         const std::string beginning = std::move(rest_);
         rest_.clear();
@@ -58,7 +58,7 @@ class ExpositionReader::Parser : private LineReader {
       const std::string beginning = std::move(rest_);
       rest_.clear();
       begins(beginning, true);
-      if (begins_as_html_) return html();
+      if (no_text_) return *no_text_;
       if (const Result<void> read = lines_of(beginning); !read) return read;
     }
     if (!rest_.empty()) {
@@ -91,12 +91,21 @@ class ExpositionReader::Parser : private LineReader {
       if (rest[start] == '<' && rest.size() - start < longest_opening) return false;
     }
     begun_ = true;
-    begins_as_html_ = looks_like_html(text);
+    no_text_ = what_else(text);
     return true;
   }
-  static Result<void> html() {
-    return Error{ErrorCode::malformed, "line 1, column 1: this is an HTML page, not metrics",
-                 "check the path: most programs serve their metrics under /metrics"};
+  // What a text is that begins as no metrics do.
+  static std::optional<Error> what_else(std::string_view text) {
+    const auto told = [](std::string_view what, std::string_view way_out) {
+      return Error{ErrorCode::malformed, fmt::format("line 1, column 1: {}", what), std::string(way_out)};
+    };
+    if (looks_like_html(text))
+      return told("this is an HTML page, not metrics",
+                  "check the path: most programs serve their metrics under /metrics");
+    if (text.starts_with("\x1f\x8b")) return told("this is packed by gzip", "unpack it first: gzip -d");
+    if (text.starts_with("\xef\xbb\xbf"))
+      return told("a byte order mark, which metrics do not begin with", "save it as UTF-8 without one");
+    return std::nullopt;
   }
 
   // For the end of the line that is in rest_, unless it is too long.
@@ -176,7 +185,11 @@ class ExpositionReader::Parser : private LineReader {
 
   bool read_line() {
     if (at_eof_) return fail(begin_, "text after '# EOF'");
-    if (end_ > begin_ && end_[-1] == '\r') return fail(end_ - 1, "a CRLF line end: lines end with LF alone");
+    if (end_ > begin_ && end_[-1] == '\r') {
+      fail(end_ - 1, "a CRLF line end: lines end with LF alone");
+      error_.hint = "take the carriage returns out: tr -d '\\r'";
+      return false;
+    }
     skip_blanks();
     if (p_ == end_) return openmetrics_ ? fail(p_, "an empty line") : true;
     if (*p_ == '#') return read_comment();
@@ -319,7 +332,8 @@ class ExpositionReader::Parser : private LineReader {
   const ExpositionSink& sink_;
   std::size_t samples_ = 0;
   SeriesTexts::Index previous_ = SeriesTexts::none;  // what the line before named
-  bool begun_ = false, begins_as_html_ = false;
+  bool begun_ = false;
+  std::optional<Error> no_text_;
   bool at_eof_ = false, saw_end_ = false;
   std::string
       rest_;  // of what was fed: the beginning of a line, or of a text that does not say yet what it is

@@ -168,21 +168,21 @@ std::optional<std::int64_t> parse_seconds_as_ms(std::string_view text) {
   std::size_t at = negative || text.starts_with('+') ? 1 : 0;
   const std::size_t first = at;
   std::int64_t whole = 0, thousandths = 0;
+  bool finer = false;  // than a millisecond
   for (; at < text.size() && is_digit(text[at]); ++at)
     if (whole <= max_instant_ms) whole = whole * 10 + (text[at] - '0');
   std::size_t digits = at - first;
   if (at < text.size() && text[at] == '.') {
     const std::size_t point = at++;
     std::int64_t place = 100;
-    for (; at < text.size() && is_digit(text[at]); ++at, place /= 10) {
-      thousandths += place * (text[at] - '0');
-      if (at == point + 4 && text[at] >= '5') ++thousandths;
-    }
+    for (; at < text.size() && is_digit(text[at]); ++at, place /= 10) thousandths += place * (text[at] - '0');
     digits += at - point - 1;
+    finer = at - point > 4;
   }
-  if (at != text.size()) {
+  if (at != text.size() || finer) {
     const std::optional<double> value = parse_sample_value(text);
-    return value ? seconds_to_ms(*value) : std::nullopt;
+    if (!value || !(std::fabs(*value * 1000) <= static_cast<double>(max_instant_ms))) return std::nullopt;
+    return static_cast<std::int64_t>(*value * 1000);
   }
   if (digits == 0 || whole > max_instant_ms / 1000) return std::nullopt;
   const std::int64_t ms = whole * 1000 + thousandths;

@@ -25,7 +25,8 @@ bool looks_like_html(std::string_view body);
 // A sample's value: what Go's strconv reads, without digit separators. Nothing for anything else, and for
 // numbers beyond the largest double; what is too small for a double is zero.
 std::optional<double> parse_sample_value(std::string_view text);
-// Decimal seconds to whole milliseconds, exactly, halves away from zero; an exponent costs the exactness.
+// Decimal seconds to whole milliseconds, exactly. What is finer, or has an exponent, is cut as a Prometheus
+// cuts it: the double times a thousand.
 std::optional<std::int64_t> parse_seconds_as_ms(std::string_view text);
 // Whole milliseconds with an optional sign.
 std::optional<std::int64_t> parse_whole_ms(std::string_view text);

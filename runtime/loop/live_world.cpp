@@ -73,31 +73,36 @@ void LiveWorld::scrape_due(Feed& feed, Instant at) {
     // by default.
     const Instant begin =
         feed.read_to ? *feed.read_to - minutes(5) : due - plan::longest_window(plan_) - plan_.lookback;
-    feed.history->read(
-        plan_, begin, due, data_.store, {},
-        [this, alive = alive_, &feed, due](Result<sources::PrometheusReport> report) {
-          if (!*alive) return;
-          if (report) feed.read_to = due;
-          if (report && !feed.passed_over)
-            if (const auto told = sources::told_passed_over(report->passed_over)) {
-              feed.passed_over = true;
-              notice_({told->code, fmt::format("{}: {}", feed.url, told->message), told->hint});
-            }
-          feed_done(feed, report ? Result<void>() : Result<void>(report.error()));
-        });
+    feed.history->read(plan_, begin, due, data_.store, {},
+                       [this, alive = alive_, &feed, due](Result<sources::PrometheusReport> report) {
+                         if (!*alive) return;
+                         if (report) feed.read_to = due;
+                         if (report) say_left_out(feed, sources::told_passed_over(report->passed_over));
+                         feed_done(feed, report ? Result<void>() : Result<void>(report.error()));
+                       });
     return;
   }
-  feed.scraper->scrape(due, [this, alive = alive_, &feed](Result<void> result) {
-    if (*alive) feed_done(feed, result);
+  feed.scraper->scrape(due, [this, alive = alive_, &feed](const sources::Scraper::Scraped& scraped) {
+    if (!*alive) return;
+    if (scraped) say_left_out(feed, *scraped);
+    feed_done(feed, scraped ? Result<void>() : Result<void>(scraped.error()));
   });
+}
+
+void LiveWorld::say_of(const Feed& feed, const Error& what) {
+  notice_({what.code, fmt::format("{}: {}", feed.url, what.message), what.hint});
+}
+
+// Once, until all of it is taken again.
+void LiveWorld::say_left_out(Feed& feed, const std::optional<Error>& what) {
+  if (what && !feed.incomplete) say_of(feed, *what);
+  feed.incomplete = what.has_value();
 }
 
 void LiveWorld::feed_done(Feed& feed, const Result<void>& result) {
   feed.in_flight = false;
   if (!result) ++failed_scrapes;
-  if (!result && !feed.failing)
-    notice_(
-        {result.error().code, fmt::format("{}: {}", feed.url, result.error().message), result.error().hint});
+  if (!result && !feed.failing) say_of(feed, result.error());
   feed.failing = !result;
   release_waiting();
 }

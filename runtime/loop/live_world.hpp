@@ -50,10 +50,13 @@ class LiveWorld : public World {
     std::unique_ptr<sources::PrometheusHistory> history;  // of a Prometheus: read up to each due instant
     std::optional<Instant> read_to;
     std::optional<Instant> last;  // the grid instant of the latest scrape that was started
-    bool in_flight = false, failing = false, passed_over = false;
+    bool in_flight = false, failing = false;
+    bool incomplete = false;  // something of it is not taken, which was said
   };
   void scrape_due(Feed& feed, Instant at);
   void schedule(std::size_t feed);
+  void say_of(const Feed& feed, const Error& what);
+  void say_left_out(Feed& feed, const std::optional<Error>& what);
   void feed_done(Feed& feed, const Result<void>& result);
   void release_waiting();
   std::string secret(const std::string& name) const;

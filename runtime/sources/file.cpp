@@ -271,6 +271,13 @@ Result<void> Recording::add(const TextSource& text, ContentDigest* digest) {
                    "if this is OpenMetrics, it was cut off: it ends with '# EOF'"};
     return parsed.error();
   }
+  if (milliseconds && text.size > 0) {
+    const Result<std::string_view> end = text.read(text.size - 1, 1);
+    if (!end) return end.error();
+    if (*end != "\n")
+      return Error{ErrorCode::malformed, "the text ends within a line: it was cut off",
+                   "record it again, or end the last line if it is whole"};
+  }
   if (in_seconds)
     return Error{
         ErrorCode::malformed,

@@ -58,7 +58,7 @@ Result<void> each_piece(const TextSource& text, const std::function<bool(std::st
 
 // Another number wherever the same texts would give other samples or births: what was made of them before is
 // then read anew.
-inline constexpr unsigned recording_version = 1;
+inline constexpr unsigned recording_version = 2;
 
 // Texts that together are one recording: births are inferred over all of them.
 class Recording {

@@ -22,7 +22,7 @@ Scraper::Scraper(Http& http, store::SeriesStore& store, std::string url, std::st
       limits_(limits),
       ingest_(store, std::move(job), instance_of(url_), limits) {}
 
-void Scraper::scrape(Instant at, std::function<void(Result<void>)> done) {
+void Scraper::scrape(Instant at, std::function<void(const Scraped&)> done) {
   HttpRequest request;
   request.url = url_;
   request.timeout = timeout_;
@@ -41,10 +41,13 @@ void Scraper::scrape(Instant at, std::function<void(Result<void>)> done) {
     std::size_t future = 0;
     const Result<void> taken = ingest_.page(at, response->content_type, response->body, &future);
     if (!taken) return fail(taken.error());
-    if (future == 0) return done({});
-    done(Error{ErrorCode::malformed,
-               fmt::format("{} samples are later than the scrape that shows them and were left out", future),
-               "compare the clocks"});
+    std::optional<Error> left_out;
+    if (future > 0)
+      left_out =
+          Error{ErrorCode::malformed,
+                fmt::format("{} samples are later than the scrape that shows them and were left out", future),
+                "compare the clocks"};
+    done(Scraped(std::move(left_out)));
   });
 }
 

@@ -17,8 +17,9 @@ class Scraper {
 
   // One scrape, stamped `at`. A page that does not come in time, is not 200, is too long or has a fault is a
   // failed scrape: its series end with stale markers. A page with samples later than `at` is taken without
-  // them, and is an error all the same. One at a time.
-  void scrape(Instant at, std::function<void(Result<void>)> done);
+  // them, and that is said. One at a time.
+  using Scraped = Result<std::optional<Error>>;  // what was left out
+  void scrape(Instant at, std::function<void(const Scraped&)> done);
 
  private:
   Http& http_;

@@ -89,7 +89,7 @@ TEST(Exposition, ReadsAnOpenMetricsPage) {
   EXPECT_EQ(page.samples[1].value, 11);
   EXPECT_EQ(page.samples[2].time, Instant{1520879607000});
   EXPECT_EQ(page.samples[3].value, 1520430000.123);
-  EXPECT_EQ(page.samples[3].time, Instant{-1});
+  EXPECT_EQ(page.samples[3].time, Instant{0});
   EXPECT_EQ(page.samples[4].time, Instant{1000000});
   ASSERT_EQ(page.families.size(), 3u);
   EXPECT_EQ(page.families[1].type, "histogram");
@@ -166,8 +166,14 @@ TEST(Exposition, TimesAreExact) {
     return page.samples.at(0).time->ms;
   };
   EXPECT_EQ(ms("1700000000.1234", openmetrics), 1700000000123);
-  EXPECT_EQ(ms("1700000000.1235", openmetrics), 1700000000124);
-  EXPECT_EQ(ms("0.9996", openmetrics), 1000);
+  // As Prometheus does, which has them as doubles: what is finer than a millisecond is cut, but for what a
+  // double does not tell from the next one.
+  EXPECT_EQ(ms("1700000000.1235", openmetrics), 1700000000123);
+  EXPECT_EQ(ms("1700000000.1239999", openmetrics), 1700000000123);
+  EXPECT_EQ(ms("1700000000.123999999999", openmetrics), 1700000000124);
+  EXPECT_EQ(ms("0.9996", openmetrics), 999);
+  EXPECT_EQ(ms("-0.9996", openmetrics), -999);
+  EXPECT_EQ(ms("0.001", openmetrics), 1);
   EXPECT_EQ(ms("-1.5", openmetrics), -1500);
   EXPECT_EQ(ms("9000000000000.000", openmetrics), 9000000000000000);
   EXPECT_EQ(ms("8999999999999.999", openmetrics), 8999999999999999);

@@ -198,13 +198,17 @@ class FakeHttp : public Http {
 
 class Scrapes : public testing::Test {
  protected:
+  // Of a good one nothing; what it left out is in left_out.
   std::optional<Error> scrape(Instant when) {
-    std::optional<Result<void>> out;
-    scraper.scrape(when, [&](Result<void> r) { out = r; });
+    std::optional<Scraper::Scraped> out;
+    scraper.scrape(when, [&](const Scraper::Scraped& r) { out = r; });
     EXPECT_TRUE(out);
-    if (!out || *out) return std::nullopt;
-    return out->error();
+    if (!out) return std::nullopt;
+    if (!*out) return out->error();
+    left_out = **out;
+    return std::nullopt;
   }
+  std::optional<Error> left_out;
   void answer(int status, std::string body) {
     http.answers["http://h:8080/metrics"] = [=](const HttpRequest&) {
       return HttpResponse{status, plain, body};
@@ -250,6 +254,18 @@ TEST_F(Scrapes, EveryFailureIsUpZeroWithItsReason) {
   EXPECT_EQ(up(at(3)), 0);
 }
 
+TEST_F(Scrapes, AFutureSampleIsLeftOutAndTheRestIsAGoodScrape) {
+  answer(200, "a 1\nb 2 99999999999999\n");
+  EXPECT_FALSE(scrape(at(0)));
+  ASSERT_TRUE(left_out);
+  EXPECT_NE(left_out->message.find("1 samples are later"), std::string::npos) << left_out->message;
+  EXPECT_EQ(up(at(0)), 1);
+  EXPECT_TRUE(store.find(Labels({{"__name__", "a"}, {"job", "shop"}, {"instance", "h:8080"}})));
+  answer(200, "a 1\n");
+  EXPECT_FALSE(scrape(at(1)));
+  EXPECT_FALSE(left_out);
+}
+
 TEST(Instance, IsHostAndPort) {
   EXPECT_EQ(instance_of("http://a:1/x"), "a:1");
   EXPECT_EQ(instance_of("http://a/x:9"), "a:80");
@@ -291,6 +307,22 @@ TEST_F(Files, ASampleWithoutATimeIsNamedWithItsLine) {
   EXPECT_EQ(report.error().code, ErrorCode::malformed);
   EXPECT_NE(report.error().message.find("line 3"), std::string::npos) << report.error().message;
   EXPECT_EQ(store.sample_count(), 0u);
+}
+
+TEST_F(Files, WhatIsNoTextOfMetricsIsToldWithAWayOut) {
+  const std::string sample = "a 1 1780000000000\n";
+  const std::pair<std::string, const char*> texts[] = {{sample + "a 2 17800000150", "cut off"},
+                                                       {std::string("\x1f\x8b\x08\x00\x00", 5), "gzip"},
+                                                       {"\xef\xbb\xbf" + sample, "byte order mark"},
+                                                       {"a 1 1780000000000\r\n", "CRLF"}};
+  for (const auto& [text, said] : texts) {
+    const auto report = load_exposition(text, store, limits);
+    ASSERT_FALSE(report) << said;
+    EXPECT_NE(report.error().message.find(said), std::string::npos) << report.error().message;
+    EXPECT_NE(report.error().hint, "") << said;
+    EXPECT_EQ(store.sample_count(), 0u);
+  }
+  EXPECT_TRUE(load_exposition(sample, store, limits));
 }
 
 TEST_F(Files, ALateFirstSampleIsABirthUnlessThereIsAGap) {
