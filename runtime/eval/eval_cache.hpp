@@ -22,7 +22,14 @@ enum class Truth : std::uint8_t { no, yes, unknown };
 struct SliceStates {
   Rows rows;
   std::vector<Truth> states;
+  bool operator==(const SliceStates&) const = default;
 };
+// Of slices one after the other where the condition is the same: in a month of minutes most are.
+struct SliceRun {
+  Instant last;  // where the last of them ends
+  SliceStates each;
+};
+using SliceRuns = std::map<Instant, SliceRun>;  // by where the first ends
 
 // How two families meet in a set operation.
 struct SetPlaces {
@@ -62,13 +69,13 @@ struct EvalCache {
     Rows input;
     std::shared_ptr<const Grouping> grouping;
   };
-  std::map<plan::Index, Aligned> alignments;                     // by node
-  std::map<plan::Index, Grouped> groupings;                      // by node
-  std::map<plan::Index, std::map<Instant, SliceStates>> slices;  // by slices node and slice end
-  std::map<plan::Index, SetPlaces> sets;                         // by node
-  std::map<plan::Index, std::pair<Rows, Rows>> relabelled;       // by node: input and result
-  std::map<plan::Index, SubqueryHistory> subqueries;             // by node: what its input was
-  std::map<const void*, RowIndex> row_indexes;                   // by the rows' address, which they hold
+  std::map<plan::Index, Aligned> alignments;                // by node
+  std::map<plan::Index, Grouped> groupings;                 // by node
+  std::map<plan::Index, SliceRuns> slices;                  // by slices node
+  std::map<plan::Index, SetPlaces> sets;                    // by node
+  std::map<plan::Index, std::pair<Rows, Rows>> relabelled;  // by node: input and result
+  std::map<plan::Index, SubqueryHistory> subqueries;        // by node: what its input was
+  std::map<const void*, RowIndex> row_indexes;              // by the rows' address, which they hold
   std::size_t row_indexes_to_sweep = 16;
   // By node; without parts where it is none. Of evaluations or of panels: one cache is not for both.
   std::unordered_map<plan::Index, Conjunction> conjunctions;

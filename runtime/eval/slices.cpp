@@ -1,4 +1,5 @@
-#include <cmath>
+#include <algorithm>
+#include <iterator>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -22,13 +23,14 @@ SliceStates states_of(const Column& condition) {
 
 class SliceCounts {
  public:
-  void add(const SliceStates& slice) {
+  // So many slices with these states.
+  void add(const SliceStates& slice, std::uint64_t times) {
     const std::vector<std::uint32_t>& to = places(slice.rows);
     for (std::size_t row = 0; row < slice.states.size(); ++row) {
       Count& count = counts_[to[row]];
       if (slice.states[row] == Truth::unknown) continue;
-      ++count.known;
-      if (slice.states[row] == Truth::yes) ++count.yes;
+      count.known += times;
+      if (slice.states[row] == Truth::yes) count.yes += times;
     }
   }
   Column column(bool known_only) {
@@ -72,6 +74,21 @@ class SliceCounts {
   std::unordered_map<const std::vector<Labels>*, std::vector<std::uint32_t>> places_;
 };
 
+// The run that begins at `end` or is the last to begin before it; or none.
+SliceRuns::iterator run_before(SliceRuns& runs, Instant end) {
+  const auto next = runs.upper_bound(end);
+  return next == runs.begin() ? runs.end() : std::prev(next);
+}
+
+// Slices that end at `until` or before it.
+void forget(SliceRuns& runs, Instant until, Duration length) {
+  while (!runs.empty() && runs.begin()->second.last <= until) runs.erase(runs.begin());
+  if (runs.empty() || runs.begin()->first > until) return;
+  auto run = runs.extract(runs.begin());
+  run.key() = grid_floor(until, length, {}) + length;
+  runs.insert(std::move(run));
+}
+
 }  // namespace
 
 Column Evaluation::slices(plan::Index index) {
@@ -80,22 +97,32 @@ Column Evaluation::slices(plan::Index index) {
   const Duration window{static_cast<std::int64_t>(node.params[1])};
   const Instant after = context_.at - window;
   const bool keep = !depends_on_anchors(*context_.plan, *context_.cache, node.inputs[0]);
-  std::map<Instant, SliceStates> unkept;
-  std::map<Instant, SliceStates>& slices = keep ? context_.cache->slices[index] : unkept;
+  SliceRuns unkept;
+  SliceRuns& runs = keep ? context_.cache->slices[index] : unkept;
 
   Context inner = context_;
   inner.holds = nullptr;
   inner.given = nullptr;  // it is of this instant
   for (Instant end = grid_floor(after, length, {}) + length; end <= context_.at; end = end + length) {
-    if (slices.count(end) != 0) continue;
+    const auto run = run_before(runs, end);
+    if (run != runs.end() && end <= run->second.last) {
+      end = run->second.last;
+      continue;
+    }
     inner.at = end;
     SliceStates states = states_of(Evaluation(inner).column(node.inputs[0]));
-    slices.emplace(end, std::move(states));
+    if (run != runs.end() && run->second.last + length == end && run->second.each == states)
+      run->second.last = end;
+    else
+      runs.emplace(end, SliceRun{end, std::move(states)});
   }
-  slices.erase(slices.begin(), slices.upper_bound(after));
+  forget(runs, after, length);
 
   SliceCounts counts;
-  for (auto at = slices.begin(); at != slices.end() && at->first <= context_.at; ++at) counts.add(at->second);
+  for (auto run = runs.begin(); run != runs.end() && run->first <= context_.at; ++run) {
+    const Duration span = std::min(run->second.last, grid_floor(context_.at, length, {})) - run->first;
+    counts.add(run->second.each, static_cast<std::uint64_t>(span.ms / length.ms) + 1);
+  }
   return counts.column(node.known_only);
 }
 

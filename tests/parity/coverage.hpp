@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "runtime/base/promql_terms.hpp"
+
 namespace signalbox::parity {
 
 // name, how the table calls it, when a window has it
@@ -140,8 +142,8 @@ constexpr HazardSet bit(Hazard hazard) {
   F(timestamp, "timestamp")                   \
   F(absent_over_time, "absent_over_time")
 
-// The range functions come first, in the order of RangeFn; aggregates in the order of plan::Aggregate. From
-// `quantile_of` on forms.cpp makes them.
+// The range functions come first, in the order of RangeFn without its last one, which 2.42 does not know;
+// aggregates in the order of plan::Aggregate. From `quantile_of` on forms.cpp makes them.
 enum class Feature : std::uint8_t {
 #define F(name, text) name,
   SIGNALBOX_PARITY_FEATURES(F)
@@ -153,6 +155,8 @@ inline constexpr std::string_view features[] = {
 #undef F
 };
 inline constexpr std::size_t feature_count = std::size(features);
+inline constexpr int range_features = range_fn_count - 1;
+static_assert(static_cast<int>(Feature::selector) == range_features);
 class FeatureSet {
  public:
   constexpr FeatureSet() = default;

@@ -64,7 +64,7 @@ class Generator final : public Operands {
   Made range_that_ends() override { return narrow_one(true); }
   Expression some_range_function() override {
     Expression out;
-    out.feature = static_cast<Feature>(below(rng_, range_fn_count));
+    out.feature = static_cast<Feature>(below(rng_, range_features));
     give_parameters(out);
     return out;
   }
@@ -110,7 +110,7 @@ class Generator final : public Operands {
   static bool is_histogram(const std::string& metric) { return metric.starts_with("hist"); }
   Feature some_leaf() {
     return chance(rng_, at_border_ ? 5 : 25) ? Feature::selector
-                                             : static_cast<Feature>(below(rng_, range_fn_count));
+                                             : static_cast<Feature>(below(rng_, range_features));
   }
   std::int64_t some_window() {
     static constexpr std::int64_t windows[] = {1118,   5000,   15'000, 15'274,  30'000,    45'000,   60'000,
