@@ -105,7 +105,9 @@ void add_engine(CLI::App& app, eval::Tier& into) {
   add_choice<eval::Tier>(
       app, "--engine", into,
       {{"interp", eval::Tier::interpreter}, {"jit", eval::Tier::compiled}, {"auto", eval::Tier::automatic}},
-      "who works conditions out");
+      "who works conditions out: the interpreter, machine code, or machine code where many rows are worth it "
+      "(a "
+      "replay's auto interprets)");
 }
 
 void add_truth(CLI::App& app, TruthOptions& into) {

@@ -59,7 +59,7 @@ class ExpositionReader::Parser : private LineReader {
       rest_.clear();
       begins(beginning, true);
       if (no_text_) return *no_text_;
-      if (const Result<void> read = lines_of(beginning); !read) return read;
+      if (Result<void> read = lines_of(beginning); !read) return read;
     }
     if (!rest_.empty()) {
       begin_ = p_ = rest_.data();
@@ -360,7 +360,7 @@ bool ExpositionReader::saw_end() const {
 Result<void> parse_exposition(std::string_view text, ExpositionFormat format, const Limits& limits,
                               std::size_t max_samples, SeriesTexts& texts, const ExpositionSink& sink) {
   ExpositionReader reader(format, limits, max_samples, texts, sink);
-  if (const Result<void> fed = reader.feed(text); !fed) return fed;
+  if (Result<void> fed = reader.feed(text); !fed) return fed;
   return reader.finish();
 }
 

@@ -185,7 +185,7 @@ Result<DataFiles> open_once(ForeignFolders& folders, const std::string& path,
   DataFiles out;
   for (const std::string& name : names) {
     if (!formats::tsdb::is_block_name(name)) continue;
-    const std::string block = path + "/" + name;
+    const std::string block = fmt::format("{}/{}", path, name);
     Result<BlockMeta> meta = open_meta(folders, block);
     if (!meta) {
       out.notices.push_back(block_left_out(block, meta.error()));
