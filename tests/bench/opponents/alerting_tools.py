@@ -267,7 +267,7 @@ def against_promtool(folder, slos, days, given):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("opponent", choices=["vmalert", "promtool"])
-    parser.add_argument("--slos", type=int, default=0, help="default: 10 for vmalert, 8 for promtool")
+    parser.add_argument("--slos", type=int, default=0, help="default: 100 for vmalert, 8 for promtool")
     parser.add_argument("--days", type=float, default=0, help="default: 27 for vmalert, 4 for promtool")
     parser.add_argument("--pairs", type=int, default=11)
     parser.add_argument("--points", type=int, default=20000, help="points a query of vmalert's; its own default is 1000")
@@ -283,7 +283,7 @@ def main():
         if shutil.which(program) is None:
             die(f"{program} is not there: ./dev setup bench installs it")
     against = against_vmalert if given.opponent == "vmalert" else against_promtool
-    slos, days = (10, 27.0) if given.opponent == "vmalert" else (8, 4.0)
+    slos, days = (100, 27.0) if given.opponent == "vmalert" else (8, 4.0)
     with tempfile.TemporaryDirectory(prefix="signalbox-bench-") as folder:
         against(folder, given.slos or slos, given.days or days, given)
 
