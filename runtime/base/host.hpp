@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -50,6 +51,14 @@ struct HttpResponse {
   std::string content_type;
   std::string body;
 };
+// What helps with a status that is no answer; empty where nothing more is known.
+constexpr std::string_view way_out_of_status(int status) {
+  if (status >= 300 && status < 400) return "redirects are not followed: name the address that it leads to";
+  if (status == 401 || status == 403) return "it answers those it knows: name a proxy that says who asks";
+  if (status == 404) return "check the path";
+  if (status == 429) return "it is asked too often: ask less of it at a time";
+  return "";
+}
 class Http {
  public:
   virtual ~Http() = default;

@@ -70,7 +70,8 @@ void PrometheusApi::ask(const std::string& path, std::function<void(Result<forma
       // What stands before a Prometheus (a proxy, a login) answers in its own words.
       if (response->status != 200 && e.code == ErrorCode::malformed)
         return done(Error{response->status >= 500 ? ErrorCode::outcome_unknown : ErrorCode::malformed,
-                          fmt::format("{}: HTTP {} instead of an answer", base, response->status)});
+                          fmt::format("{}: HTTP {} instead of an answer", base, response->status),
+                          std::string(way_out_of_status(response->status))});
       return done(Error{e.code, fmt::format("{}: {}", base, e.message), e.hint});
     }
     if (!answer->warnings.empty())

@@ -37,7 +37,8 @@ void Scraper::scrape(Instant at, std::function<void(const Scraped&)> done) {
     };
     if (!response) return fail(response.error());
     if (response->status != 200)
-      return fail({ErrorCode::unreachable, fmt::format("HTTP {} instead of metrics", response->status)});
+      return fail({ErrorCode::unreachable, fmt::format("HTTP {} instead of metrics", response->status),
+                   std::string(way_out_of_status(response->status))});
     std::size_t future = 0;
     const Result<void> taken = ingest_.page(at, response->content_type, response->body, &future);
     if (!taken) return fail(taken.error());

@@ -244,6 +244,10 @@ TEST_F(Scrapes, EveryFailureIsUpZeroWithItsReason) {
   answer(503, "a 1\n");
   ASSERT_TRUE(scrape(at(1)));
   EXPECT_EQ(up(at(1)), 0);
+  answer(307, "");
+  const auto led_away = scrape(at(1) + milliseconds(1));
+  ASSERT_TRUE(led_away);
+  EXPECT_NE(led_away->hint, "");
   answer(200, "<html>login</html>");
   ASSERT_TRUE(scrape(at(2)));
   EXPECT_EQ(up(at(2)), 0);
