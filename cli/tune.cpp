@@ -99,7 +99,7 @@ std::optional<std::vector<Candidate>> make_candidates(const TuneOptions& options
   for (const std::string& name : *names) {
     lower::Compiled compiled = compile_variant(texts, options.params, read_changes("--vary", name));
     if (!compiled.plan && is_usage(compiled)) {
-      std::fputs(new_diagnostics(compiled, written).c_str(), stderr);
+      tell("{}", new_diagnostics(compiled, written));
       return std::nullopt;
     }
     Candidate& candidate = out.emplace_back();
