@@ -248,7 +248,7 @@ int run_eval(const EvalOptions& options) {
     if (!faults.empty()) return faulty();
     for (std::size_t i = 0; i < column.size(); ++i) {
       if (column.evidence[i] == 0) {
-        add((*column.rows)[i], now, column.value[i]);
+        add((*column.rows)[i], now, column.number(i));
       } else if (column.is_histogram(i)) {
         add_histogram((*column.rows)[i], now, column.histogram[i]);
       } else if (!promql) {

@@ -124,7 +124,7 @@ std::string row_text(const eval::Column& column, std::size_t row, bool condition
   const Labels& labels = (*column.rows)[row];
   std::string out = labels.empty() ? "" : to_string(labels) + " ";
   if (evidence != plan::Evidence::value) return out + std::string(evidence_name(evidence));
-  return out + (condition ? column.value[row] != 0 ? "true" : "false" : shortest(column.value[row]));
+  return out + (condition ? column.number(row) != 0 ? "true" : "false" : shortest(column.number(row)));
 }
 
 bool row_matches(const std::string& expected, const std::string& row) {

@@ -53,7 +53,7 @@ void walk(const plan::Plan& plan, Index node, eval::Evaluation& evaluation, std:
     TreeLine line;
     line.depth = depth;
     line.text = row.empty() ? text_of(plan, n) : fmt::format("{} {}", to_string(row), text_of(plan, n));
-    line.outcome = outcome_of(n, column.value[i], static_cast<Evidence>(column.evidence[i]));
+    line.outcome = outcome_of(n, column.number(i), static_cast<Evidence>(column.evidence[i]));
     if (reading != nullptr) line.numbers = numbers_of(*reading, row, evaluation);
     out.push_back(std::move(line));
   }

@@ -45,7 +45,7 @@ Index below_hold(const plan::Plan& plan, Index node) {
 RowValue row_of(const eval::Column& column, const Labels& labels) {
   for (std::size_t i = 0; i < column.size(); ++i) {
     if ((*column.rows)[i] == labels || (column.size() == 1 && (*column.rows)[i].empty()))
-      return {column.value[i], static_cast<Evidence>(column.evidence[i])};
+      return {column.number(i), static_cast<Evidence>(column.evidence[i])};
   }
   return {};
 }
@@ -76,7 +76,7 @@ RowValue row_of(const eval::Column& column, const Labels& labels, eval::EvalCach
   if (next >= column.size() || (*column.rows)[next] != labels) row = place_of(column, labels, cache);
   if (!row) return {};
   next = *row + 1;
-  return {column.value[*row], static_cast<Evidence>(column.evidence[*row])};
+  return {column.number(*row), static_cast<Evidence>(column.evidence[*row])};
 }
 
 std::vector<Labels> Decider::satisfied_rows(Index index, const Labels& instance,
@@ -89,7 +89,7 @@ std::vector<Labels> Decider::satisfied_rows(Index index, const Labels& instance,
     const Labels& row = (*rows.rows)[i];
     const bool ours = std::all_of(instance.pairs().begin(), instance.pairs().end(),
                                   [&](const auto& p) { return row.get(p.first) == p.second; });
-    if (ours && rows.evidence[i] == 0 && rows.value[i] != 0.0) out.push_back(row);
+    if (ours && rows.evidence[i] == 0 && rows.number(i) != 0.0) out.push_back(row);
   }
   return out;
 }
@@ -115,7 +115,7 @@ void Decider::decide_policies(const Evaluate& evaluate) {
       }
       watched.insert(instance);
       seen.insert(instance);
-      decide_policy(i, instance, when.value[r], static_cast<Evidence>(when.evidence[r]), evaluate);
+      decide_policy(i, instance, when.number(r), static_cast<Evidence>(when.evidence[r]), evaluate);
     }
     say_unwatched(policy.name, policy.max_instances, unwatched);
     // Without `per` there is one instance, also where the condition has found nothing yet.

@@ -95,11 +95,9 @@ Labels group_key(const Node& node, const Labels& row) {
   }
 }
 
-Column column_over(const Rows& rows) {
-  Column out;
+Column column_over(const Rows& rows, bool condition = false) {
+  Column out = column_of(rows->size(), condition);
   out.rows = rows;
-  out.value.assign(rows->size(), 0.0);
-  out.evidence.assign(rows->size(), static_cast<std::uint8_t>(Evidence::value));
   return out;
 }
 
@@ -108,8 +106,7 @@ Evidence evidence_at(const Column& column, std::size_t row) {
 }
 
 void set(Column& out, std::size_t row, Signal signal) {
-  out.value[row] = signal.value;
-  out.evidence[row] = static_cast<std::uint8_t>(signal.evidence);
+  out.set(row, signal.value, signal.evidence);
 }
 
 // Neumaier's sum, which keeps apart what the larger operand swallows; an infinite sum has nothing left to
@@ -353,7 +350,7 @@ Column count_true(const Column& condition, const Grouping& grouping) {
     const Evidence evidence = evidence_at(condition, row);
     if (evidence == Evidence::value) {
       known[group] = true;
-      if (condition.value[row] != 0.0) out.value[group] += 1;
+      if (condition.number(row) != 0.0) out.value[group] += 1;
     } else {
       worst[group] = worse(worst[group], evidence);
     }
@@ -364,12 +361,12 @@ Column count_true(const Column& condition, const Grouping& grouping) {
 }
 
 Column quantify(bool all, const Column& condition, const Grouping& grouping) {
-  Column out = column_over(grouping.rows);
+  Column out = column_over(grouping.rows, true);
   const ShapeOp op = all ? ShapeOp::both : ShapeOp::either;
   std::vector<Signal> folded(out.size(), truth(all));
   for (std::size_t row = 0; row < condition.size(); ++row) {
     Signal& so_far = folded[grouping.group[row]];
-    so_far = apply_op(op, so_far, {condition.value[row], evidence_at(condition, row)}, {});
+    so_far = apply_op(op, so_far, {condition.number(row), evidence_at(condition, row)}, {});
   }
   for (std::size_t group = 0; group < out.size(); ++group) set(out, group, folded[group]);
   return out;

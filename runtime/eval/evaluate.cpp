@@ -29,9 +29,8 @@ Column scalar(double value) {
   return out;
 }
 
-Column all_of(Rows rows, Evidence evidence) {
-  Column out;
-  out.value.assign(rows->size(), 0.0);
+Column all_of(Rows rows, Evidence evidence, bool condition = false) {
+  Column out = column_of(rows->size(), condition);
   out.evidence.assign(rows->size(), static_cast<std::uint8_t>(evidence));
   out.rows = std::move(rows);
   return out;
@@ -79,6 +78,16 @@ bool keeps_name(const plan::Leaf& leaf) {
 
 std::shared_ptr<EvalCache> make_eval_cache() {
   return std::make_shared<EvalCache>();
+}
+
+Column column_of(std::size_t rows, bool condition) {
+  Column out;
+  if (condition)
+    out.truth.assign(rows, 0);
+  else
+    out.value.assign(rows, 0.0);
+  out.evidence.assign(rows, static_cast<std::uint8_t>(Evidence::value));
+  return out;
 }
 
 bool is_bare(const Node& node) {
@@ -292,9 +301,8 @@ Column Evaluation::run_map(plan::Index index) {
   }
   const double nothing = 0.0;
   const auto absent = static_cast<std::uint8_t>(node.matching.absent);
-  Column out = all_of(alignment->rows, Evidence::value);
-  context_.shapes->run(node.index, node.params.data(), views.data(), out.value.data(), out.evidence.data(),
-                       out.size());
+  Column out = all_of(alignment->rows, Evidence::value, context_.plan->shapes[node.index].is_condition());
+  context_.shapes->run(node.index, node.params.data(), views.data(), out.out(), out.size());
   const auto has_value = [&](std::size_t input, std::uint32_t row) { return inputs[input]->has_sample(row); };
   // Rows that meet a native histogram, worked out again with it.
   const bool any_histogram =
@@ -320,13 +328,12 @@ Column Evaluation::run_map(plan::Index index) {
   const auto work_out = [&](std::size_t row, const std::vector<std::uint32_t>& pick) {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (pick[i] != Alignment::absent) {
-        views[i] = {inputs[i]->value.data() + pick[i], inputs[i]->evidence.data() + pick[i], 0};
+        views[i] = inputs[i]->view(pick[i], 0);
       } else if (!alignment->sources[i].broadcast) {
         views[i] = {&nothing, &absent, 0};
       }
     }
-    context_.shapes->run(node.index, node.params.data(), views.data(), &out.value[row], &out.evidence[row],
-                         1);
+    context_.shapes->run(node.index, node.params.data(), views.data(), out.out().from(row), 1);
     if (!any_histogram) return;
     if (!out.histogram.empty()) out.histogram[row] = nullptr;
     with_histograms(row, [&](std::size_t i) { return pick[i]; });
@@ -350,8 +357,7 @@ Column Evaluation::run_map(plan::Index index) {
       fault(
           fmt::format("more than one row of a side has a value where one is matched: {}", labels),
           "match by labels that tell them apart, or say which side has many: group_left() or group_right()");
-    out.value[contest.row] = 0.0;
-    out.evidence[contest.row] = static_cast<std::uint8_t>(Evidence::invalid);
+    out.set(contest.row, 0.0, Evidence::invalid);
     if (!out.histogram.empty()) out.histogram[contest.row] = nullptr;
   }
   // Where a side has nothing, Prometheus does not look at the other.
@@ -380,14 +386,12 @@ Column quantify_satisfied(const Column& condition, const std::vector<Labels>& sa
     const bool ours = std::find(satisfied.begin(), satisfied.end(), (*input.rows)[i]) != satisfied.end();
     found += ours;
     if (ours || satisfied.empty() || input.evidence[i] == 0) continue;
-    input.value[i] = 1.0;
-    input.evidence[i] = 0;
+    input.set(i, 1.0, Evidence::value);
   }
   Column out = quantify(true, input, grouping);
   for (std::size_t i = 0; i < out.size() && found < satisfied.size(); ++i) {
-    if (out.evidence[i] == 0 && out.value[i] == 0.0) continue;
-    out.value[i] = 0.0;
-    out.evidence[i] = static_cast<std::uint8_t>(Evidence::no_data);
+    if (out.evidence[i] == 0 && out.number(i) == 0.0) continue;
+    out.set(i, 0.0, Evidence::no_data);
   }
   return out;
 }
@@ -399,7 +403,8 @@ Column Evaluation::group(plan::Index index) {
   const Column& input = memo_->at(node.inputs[node.kind == NodeKind::quantile ? 1 : 0]);
   const bool quantified = node.kind == NodeKind::any || node.kind == NodeKind::all;
   // Of nothing, nothing is known: neither "none of them" nor "all of them".
-  if (quantified && input.size() == 0) return is_bare(node) ? all_of(one_row(), Evidence::no_data) : Column{};
+  if (quantified && input.size() == 0)
+    return is_bare(node) ? all_of(one_row(), Evidence::no_data, true) : Column{};
   const std::shared_ptr<const Grouping> grouping =
       grouped(*context_.plan, *context_.cache, index, input.rows);
   switch (node.kind) {
@@ -453,8 +458,9 @@ Column Evaluation::hold(plan::Index index) {
   for (std::size_t row = 0; row < out.size(); ++row) {
     auto evidence = static_cast<Evidence>(out.evidence[row]);
     HoldCell& cell = holds[{index, context_.scope, (*out.rows)[row]}];
-    advance_hold(node.hold, step, context_.at, out.value[row], evidence, cell, out.value[row], evidence);
-    out.evidence[row] = static_cast<std::uint8_t>(evidence);
+    double held = 0;
+    advance_hold(node.hold, step, context_.at, out.number(row), evidence, cell, held, evidence);
+    out.set(row, held, evidence);
   }
   // A row that has been away for as long as resets a hold starts afresh when it comes back, with its cell or
   // without.

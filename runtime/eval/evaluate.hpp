@@ -26,17 +26,41 @@ Rows no_rows();
 Rows one_row();  // without labels: a scalar's
 
 // Rows of a declaration or an expression, side by side. A row without a value is known and says why.
+// A column has numbers or, a condition's, truths. Those who calculate are given numbers alone (check_plan.hpp
+// holds that); who may be given either asks for number().
 struct Column {
   Rows rows = no_rows();
-  std::vector<double> value;           // +0.0 where evidence is not `value`
+  std::vector<double> value;           // numbers: +0.0 where evidence is not `value`
+  std::vector<std::uint8_t> truth;     // truths: 1 where the condition is known to be true, else 0
   std::vector<std::uint8_t> evidence;  // plan::Evidence
   // Not empty: by row the native histogram that it is, or null. Such a row is no number: whoever knows
   // numbers alone sees `no_data`.
   std::vector<HistogramPtr> histogram;
-  std::size_t size() const { return value.size(); }
+  std::size_t size() const { return evidence.size(); }
+  bool has_truths() const { return !truth.empty(); }
+  double number(std::size_t row) const { return has_truths() ? truth[row] : value[row]; }
+  // A truth is any number but 0.
+  void set(std::size_t row, double number, plan::Evidence why) {
+    if (has_truths())
+      truth[row] = number != 0.0 ? 1 : 0;
+    else
+      value[row] = number;
+    evidence[row] = static_cast<std::uint8_t>(why);
+  }
+  // From a row on; `step` as ColumnView has it.
+  ColumnView view(std::size_t row, std::size_t step) const {
+    if (has_truths()) return {nullptr, evidence.data() + row, step, truth.data() + row};
+    return {value.data() + row, evidence.data() + row, step};
+  }
+  ColumnOut out() {
+    return {value.empty() ? nullptr : value.data(), evidence.data(), has_truths() ? truth.data() : nullptr};
+  }
   bool is_histogram(std::size_t row) const { return !histogram.empty() && histogram[row] != nullptr; }
   bool has_sample(std::size_t row) const { return evidence[row] == 0 || is_histogram(row); }
 };
+
+// Of so many rows, whose labels are not said: all 0 or false.
+Column column_of(std::size_t rows, bool condition);
 
 // What a leaf is asked: a window with its ends worked out.
 struct LeafQuery {
@@ -116,8 +140,8 @@ class ShapeRunner {
   ShapeRunner(const plan::Plan& plan, Tier tier,
               std::function<Result<std::unique_ptr<KernelCompiler>>()> load,
               std::function<void(const Error&)> notice);
-  void run(plan::Index shape, const double* params, const ColumnView* inputs, double* out_value,
-           std::uint8_t* out_evidence, std::size_t rows);
+  void run(plan::Index shape, const double* params, const ColumnView* inputs, const ColumnOut& out,
+           std::size_t rows);
   std::size_t compiled_functions() const { return compiled_; }
   std::size_t code_bytes() const;
 

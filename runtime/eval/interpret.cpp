@@ -30,6 +30,10 @@ bool all_values(const std::uint8_t* evidence, std::size_t n) {
   return any == has_value;
 }
 
+SIGNALBOX_VECTORS void to_truths(const double* value, std::size_t n, std::uint8_t* truth) {
+  for (std::size_t i = 0; i < n; ++i) truth[i] = value[i] != 0.0 ? 1 : 0;
+}
+
 // Where every operand has a value, the compiler sees that and leaves out what cannot happen. Says whether
 // every result has a value too; if not, the results are of no use.
 template <ShapeOp op>
@@ -83,7 +87,7 @@ constexpr Apply applies[] = {
 constexpr std::size_t few = 8;
 
 void interpret_few(const plan::Shape& shape, const double* params, const ColumnView* inputs,
-                   double* out_value, std::uint8_t* out_evidence, std::size_t rows) {
+                   const ColumnOut& out, std::size_t rows) {
   constexpr std::size_t usual = 64;
   Signal here[usual];
   std::vector<Signal> beyond(shape.code.size() > usual ? shape.code.size() : 0);
@@ -97,23 +101,26 @@ void interpret_few(const plan::Shape& shape, const double* params, const ColumnV
       } else if (in.op == ShapeOp::input) {
         const ColumnView& column = inputs[in.index];
         const auto evidence = static_cast<Evidence>(column.evidence[row * column.step]);
-        result = {evidence == Evidence::value ? column.value[row * column.step] : 0.0, evidence};
+        result = {evidence == Evidence::value ? column.number(row) : 0.0, evidence};
       } else {
         result = apply_op(in.op, signals[in.a], signals[in.b], signals[in.c]);
       }
       signals[i] = result;
     }
-    if (!shape.is_condition()) result = canonical(result);
-    out_value[row] = result.value;
-    out_evidence[row] = static_cast<std::uint8_t>(result.evidence);
+    if (shape.is_condition())
+      out.truth[row] = result.value != 0.0 ? 1 : 0;
+    else
+      out.value[row] = canonical(result).value;
+    out.evidence[row] = static_cast<std::uint8_t>(result.evidence);
   }
 }
 
 }  // namespace
 
-void interpret(const plan::Shape& shape, const double* params, const ColumnView* inputs, double* out_value,
-               std::uint8_t* out_evidence, std::size_t rows) {
-  if (rows < few) return interpret_few(shape, params, inputs, out_value, out_evidence, rows);
+void interpret(const plan::Shape& shape, const double* params, const ColumnView* inputs, const ColumnOut& out,
+               std::size_t rows) {
+  if (rows < few) return interpret_few(shape, params, inputs, out, rows);
+  const bool condition = shape.is_condition();
   const std::size_t size = shape.code.size(), wide = std::min(stretch, rows);
   // What usual shapes need is on the stack: rows are few in a run of a replay, and a heap costs as much.
   constexpr std::size_t usual_size = 32, usual = usual_size * stretch;
@@ -132,20 +139,20 @@ void interpret(const plan::Shape& shape, const double* params, const ColumnView*
     for (std::size_t i = 0; i < size; ++i) {
       const plan::ShapeInstr& in = shape.code[i];
       const bool last = i + 1 == size;
-      double* value = last ? out_value + first : values + i * wide;
-      std::uint8_t* evidence = last ? out_evidence + first : evidences + i * wide;
+      double* value = last && !condition ? out.value + first : values + i * wide;
+      std::uint8_t* evidence = last ? out.evidence + first : evidences + i * wide;
       if (in.op == ShapeOp::param) {
         if (first == 0 || last) std::fill_n(value, n, params[in.index]);
         lanes[i] = {value, no_gaps, true};
       } else if (in.op == ShapeOp::input) {
         const ColumnView& column = inputs[in.index];
-        if (column.step == 1 && all_values(column.evidence + first, n)) {
+        if (column.step == 1 && column.value != nullptr && all_values(column.evidence + first, n)) {
           lanes[i] = {column.value + first, no_gaps, true};
           continue;
         }
         for (std::size_t row = 0; row < n; ++row) {
           evidence[row] = column.evidence[(first + row) * column.step];
-          value[row] = evidence[row] == has_value ? column.value[(first + row) * column.step] : 0.0;
+          value[row] = evidence[row] == has_value ? column.number(first + row) : 0.0;
         }
         lanes[i] = {value, evidence, all_values(evidence, n)};
       } else {
@@ -159,11 +166,14 @@ void interpret(const plan::Shape& shape, const double* params, const ColumnView*
       }
     }
     const Lane& result = lanes[size - 1];
-    if (result.value != out_value + first) std::copy_n(result.value, n, out_value + first);
-    if (result.evidence != out_evidence + first) std::copy_n(result.evidence, n, out_evidence + first);
-    if (shape.is_condition()) continue;
+    if (result.evidence != out.evidence + first) std::copy_n(result.evidence, n, out.evidence + first);
+    if (condition) {
+      to_truths(result.value, n, out.truth + first);
+      continue;
+    }
+    if (result.value != out.value + first) std::copy_n(result.value, n, out.value + first);
     for (std::size_t row = first; row < first + n; ++row)
-      out_value[row] = canonical({out_value[row], Evidence::value}).value;
+      out.value[row] = canonical({out.value[row], Evidence::value}).value;
   }
 }
 

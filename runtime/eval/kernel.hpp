@@ -12,16 +12,31 @@
 
 namespace signalbox::eval {
 
-// Row i is value[i * step], evidence[i * step]; step 0 repeats one row for all.
+// Row i is value[i * step], or truth[i * step] of a condition, and evidence[i * step]; step 0 repeats one row
+// for all.
 struct ColumnView {
-  const double* value = nullptr;
+  const double* value = nullptr;           // null for a condition
   const std::uint8_t* evidence = nullptr;  // plan::Evidence
   std::size_t step = 1;
+  const std::uint8_t* truth = nullptr;  // 1 or 0; null for numbers
+  double number(std::size_t row) const { return value != nullptr ? value[row * step] : truth[row * step]; }
+};
+
+// Where results go, row by row: numbers to `value`, or, of a shape that is a condition, 1 or 0 to `truth`. A
+// byte for a condition, because writing eight costs more than finding out what to write.
+struct ColumnOut {
+  double* value = nullptr;
+  std::uint8_t* evidence = nullptr;
+  std::uint8_t* truth = nullptr;
+  ColumnOut from(std::size_t row) const {
+    return {value != nullptr ? value + row : nullptr, evidence + row,
+            truth != nullptr ? truth + row : nullptr};
+  }
 };
 
 // C layout on both sides of the plugin border. Writes `rows` results; reads nothing past the inputs.
-using KernelFn = void (*)(const double* params, const ColumnView* inputs, double* out_value,
-                          std::uint8_t* out_evidence, std::size_t rows);
+using KernelFn = void (*)(const double* params, const ColumnView* inputs, const ColumnOut* out,
+                          std::size_t rows);
 
 class KernelCompiler {
  public:
@@ -33,8 +48,8 @@ class KernelCompiler {
 };
 
 // Runs `shape` row by row through apply_op: the definition.
-void interpret(const plan::Shape& shape, const double* params, const ColumnView* inputs, double* out_value,
-               std::uint8_t* out_evidence, std::size_t rows);
+void interpret(const plan::Shape& shape, const double* params, const ColumnView* inputs, const ColumnOut& out,
+               std::size_t rows);
 
 // jit/ as a plugin: loads the shared object at `path` on first need. Errors: `not_found`, `refused`.
 Result<std::unique_ptr<KernelCompiler>> load_kernel_compiler(const char* path, const Limits& limits);

@@ -166,7 +166,7 @@ double value_of(HistogramFn fn, const NativeHistogram& h) {
 // The number that a scalar column is, or why it is none.
 Signal number_of(const Column& scalar) {
   if (scalar.size() == 0) return unknown(Evidence::no_data);
-  return {scalar.value[0], static_cast<Evidence>(scalar.evidence[0])};
+  return {scalar.number(0), static_cast<Evidence>(scalar.evidence[0])};
 }
 
 }  // namespace
@@ -176,13 +176,12 @@ Cell cell_of(HistogramPtr histogram) {
 }
 
 Cell cell_at(const Column& column, std::size_t row) {
-  return {{column.value[row], static_cast<Evidence>(column.evidence[row])},
+  return {{column.number(row), static_cast<Evidence>(column.evidence[row])},
           column.histogram.empty() ? nullptr : column.histogram[row]};
 }
 
 void put(Column& column, std::size_t row, Cell cell) {
-  column.value[row] = cell.signal.value;
-  column.evidence[row] = static_cast<std::uint8_t>(cell.signal.evidence);
+  column.set(row, cell.signal.value, cell.signal.evidence);
   if (cell.histogram) column.histogram.resize(column.size());
   if (!column.histogram.empty()) column.histogram[row] = std::move(cell.histogram);
 }

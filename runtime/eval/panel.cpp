@@ -14,24 +14,39 @@ namespace signalbox::eval {
 using plan::Node;
 using plan::NodeKind;
 
+namespace {
+
+Panel::Row row_of(const ColumnOut& cells) {
+  return {cells.value, cells.evidence, false, cells.truth};
+}
+
+}  // namespace
+
 void PanelMemory::reset(std::size_t ticks) {
   if (ticks > ticks_) {
     ticks_ = std::max(ticks, 2 * ticks_);
     values_.pieces.clear();
-    evidence_.pieces.clear();
+    bytes_.pieces.clear();
     zeros_.assign(ticks_, static_cast<std::uint8_t>(Evidence::value));
   }
-  values_.used = evidence_.used = 0;
+  values_.used = bytes_.used = 0;
 }
 
 Column Panel::at(std::size_t tick) const {
   Column out;
   out.rows = rows;
   const std::size_t cell = steady ? 0 : tick;
-  out.value.reserve(row.size());
   out.evidence.reserve(row.size());
+  const bool condition = !row.empty() && row.front().truth != nullptr;
+  if (condition)
+    out.truth.reserve(row.size());
+  else
+    out.value.reserve(row.size());
   for (const Row& r : row) {
-    out.value.push_back(r.value[cell]);
+    if (condition)
+      out.truth.push_back(r.truth[cell]);
+    else
+      out.value.push_back(r.value[cell]);
     out.evidence.push_back(r.evidence[cell]);
   }
   return out;
@@ -162,22 +177,24 @@ void PanelEvaluation::steady_scalar(double value, Panel& out) {
 // Columns of each tick, all with the same rows.
 template <class At>
 void PanelEvaluation::each_tick(At at, Panel& out) {
-  std::vector<double*> value;
-  std::vector<std::uint8_t*> evidence;
+  std::vector<ColumnOut> cells;
   for (std::size_t t = 0; t < ticks_; ++t) {
     const Column column = at(t);
     if (t == 0) {
       out.rows = column.rows;
       for (std::size_t row = 0; row < column.size(); ++row) {
-        value.push_back(memory_.values());
-        evidence.push_back(memory_.evidence());
-        out.row.push_back({value.back(), evidence.back(), false});
+        cells.push_back(memory_.cells(column.has_truths()));
+        out.row.push_back(row_of(cells.back()));
       }
     }
     for (std::size_t row = 0; row < column.size(); ++row) {
+      cells[row].evidence[t] = column.evidence[row];
+      if (column.has_truths()) {
+        cells[row].truth[t] = column.truth[row];
+        continue;
+      }
       const double v = column.value[row];
-      value[row][t] = std::isnan(v) ? std::numeric_limits<double>::quiet_NaN() : v;
-      evidence[row][t] = column.evidence[row];
+      cells[row].value[t] = std::isnan(v) ? std::numeric_limits<double>::quiet_NaN() : v;
     }
   }
 }
@@ -207,7 +224,7 @@ ColumnView PanelEvaluation::view(const Node& map, const Alignment& alignment, st
   const Panel& in = slots_[map.inputs[input]].panel;
   const std::size_t from = source.at(row);
   if (from == Alignment::absent || from >= in.row.size()) return view_of_none(map, input);
-  return {in.row[from].value, in.row[from].evidence, in.steady ? 0u : 1u};
+  return in.row[from].view(0, in.steady ? 0 : 1);
 }
 
 void PanelEvaluation::run_map(plan::Index index, Panel& out) {
@@ -222,20 +239,19 @@ void PanelEvaluation::run_map(plan::Index index, Panel& out) {
       aligned(*context_.plan, *context_.cache, index, rows_, context_.semantics);
   remember(index, alignment);
   out.rows = alignment->rows;
+  const plan::Shape& shape = context_.plan->shapes[node.index];
   views_.resize(inputs_.size());
   for (std::size_t row = 0; row < alignment->rows->size(); ++row) {
     for (std::size_t i = 0; i < inputs_.size(); ++i) views_[i] = view(node, *alignment, i, row);
-    double* value = memory_.values();
-    std::uint8_t* evidence = memory_.evidence();
-    context_.shapes->run(node.index, node.params.data(), views_.data(), value, evidence, ticks_);
-    out.row.push_back({value, evidence, false});
+    const ColumnOut cells = memory_.cells(shape.is_condition());
+    context_.shapes->run(node.index, node.params.data(), views_.data(), cells, ticks_);
+    out.row.push_back(row_of(cells));
   }
-  const bool filters = context_.plan->shapes[node.index].code.back().op == plan::ShapeOp::keep;
+  const bool filters = shape.code.back().op == plan::ShapeOp::keep;
   // Contested rows change hands from tick to tick.
   std::vector<std::uint32_t> pick;
   for (const Contest& contest : alignment->contests) {
-    double* value = memory_.values();
-    std::uint8_t* evidence = memory_.evidence();
+    const ColumnOut cells = memory_.cells(shape.is_condition());
     for (std::size_t t = 0; t < ticks_; ++t) {
       const auto has_value = [&](std::size_t i, std::uint32_t r) {
         return inputs_[i]->row[r].evidence[inputs_[i]->steady ? 0 : t] == 0;
@@ -249,20 +265,22 @@ void PanelEvaluation::run_map(plan::Index index, Panel& out) {
             continue;
           }
           const Panel::Row& from = in.row[broadcast ? 0 : chosen[i]];
-          const std::size_t cell = in.steady ? 0 : t;
-          views_[i] = {from.value + cell, from.evidence + cell, 0};
+          views_[i] = from.view(in.steady ? 0 : t, 0);
         }
-        context_.shapes->run(node.index, node.params.data(), views_.data(), value + t, evidence + t, 1);
-        return evidence[t] == static_cast<std::uint8_t>(Evidence::value);
+        context_.shapes->run(node.index, node.params.data(), views_.data(), cells.from(t), 1);
+        return cells.evidence[t] == static_cast<std::uint8_t>(Evidence::value);
       };
       const bool settled = filters ? settle_filtered(*alignment, contest, has_value, leaves, pick)
                                    : settle(*alignment, contest, has_value, pick);
       leaves(pick);
       if (settled) continue;
-      value[t] = 0.0;
-      evidence[t] = static_cast<std::uint8_t>(Evidence::invalid);
+      if (cells.truth != nullptr)
+        cells.truth[t] = 0;
+      else
+        cells.value[t] = 0.0;
+      cells.evidence[t] = static_cast<std::uint8_t>(Evidence::invalid);
     }
-    out.row[contest.row] = {value, evidence, false};
+    out.row[contest.row] = row_of(cells);
   }
 }
 
@@ -273,12 +291,12 @@ void PanelEvaluation::group(plan::Index index, Panel& out) {
   if (quantified && input.rows->empty()) {
     out.rows = no_rows();
     if (!is_bare(node)) return;
-    double* value = memory_.values();
     std::uint8_t* evidence = memory_.evidence();
-    std::fill_n(value, ticks_, 0.0);
     std::fill_n(evidence, ticks_, static_cast<std::uint8_t>(Evidence::no_data));
     out.rows = one_row();
-    out.row.push_back({value, evidence, false});
+    out.row.push_back(never_true());
+    out.row.back().evidence = evidence;
+    out.row.back().known = false;
     return;
   }
   const std::shared_ptr<const Grouping> grouping =

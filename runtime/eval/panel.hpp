@@ -21,8 +21,13 @@ class PanelMemory {
   // Ends all that was given out; pieces have room for `ticks` cells from now on.
   void reset(std::size_t ticks);
   double* values() { return values_.take(ticks_); }
-  std::uint8_t* evidence() { return evidence_.take(ticks_); }
-  // The evidence of cells that all have a value.
+  std::uint8_t* evidence() { return bytes_.take(ticks_); }
+  // Those of a condition, or of numbers.
+  ColumnOut cells(bool condition) {
+    if (condition) return {nullptr, evidence(), bytes_.take(ticks_)};
+    return {values(), evidence(), nullptr};
+  }
+  // The evidence of cells that all have a value: zeros.
   const std::uint8_t* all_values() const { return zeros_.data(); }
 
  private:
@@ -37,16 +42,23 @@ class PanelMemory {
   };
   std::size_t ticks_ = 0;
   Pieces<double> values_;
-  Pieces<std::uint8_t> evidence_;
+  Pieces<std::uint8_t> bytes_;
   std::vector<std::uint8_t> zeros_;
 };
 
 // Rows side by side, each with its ticks in a run. Rows of different panels may be the same memory.
 struct Panel {
   struct Row {
-    const double* value = nullptr;  // +0.0 where evidence is not `value`
+    const double* value = nullptr;  // of numbers: +0.0 where evidence is not `value`
     const std::uint8_t* evidence = nullptr;
-    bool known = false;  // says that every tick has a value; false says nothing
+    bool known = false;                   // says that every tick has a value; false says nothing
+    const std::uint8_t* truth = nullptr;  // of a condition: 1 where it is known to be true, else 0
+    double number(std::size_t tick) const { return truth != nullptr ? truth[tick] : value[tick]; }
+    // From a tick on; `step` as ColumnView has it.
+    ColumnView view(std::size_t tick, std::size_t step) const {
+      if (truth != nullptr) return {nullptr, evidence + tick, step, truth + tick};
+      return {value + tick, evidence + tick, step};
+    }
   };
   Rows rows = no_rows();
   std::size_t ticks = 0;
@@ -124,6 +136,8 @@ class PanelEvaluation {
   std::size_t selector(plan::Index leaf);
   void compute(plan::Index node, Panel& out);
   void steady_scalar(double value, Panel& out);
+  // Of a condition that is known to be false at all ticks; good for a steady panel too.
+  Panel::Row never_true() const { return {nullptr, memory_.all_values(), true, memory_.all_values()}; }
   void read_leaf(plan::Index leaf, Panel& out);
   void run_map(plan::Index node, Panel& out);
   // What an input gives to a row of the map; what it gives where it has no such row.
@@ -134,8 +148,7 @@ class PanelEvaluation {
   // Whether a conjunct is known to be false for all rows at all ticks; then only what it looks at has been
   // worked out.
   bool refute(plan::Index map, Panel& out);
-  bool is_false(const plan::Node& map, const Conjunct& part, const Alignment& alignment, double* value,
-                std::uint8_t* evidence);
+  bool is_false(const plan::Node& map, const Conjunct& part, const Alignment& alignment);
   Conjunction* conjunction(plan::Index map);
   void group(plan::Index node, Panel& out);
   template <class At>

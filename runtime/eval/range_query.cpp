@@ -35,7 +35,7 @@ std::vector<RangeSeries> range_values(const store::SeriesStore& store, plan::Ind
         }
         store::Samples& samples = to.samples;
         samples.times.push_back(at.ms);
-        samples.values.push_back(column.value[row]);
+        samples.values.push_back(column.number(row));
       }
     }
   } else if (const auto ids = store.select(context.plan->leaves[node.index].matchers)) {

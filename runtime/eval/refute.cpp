@@ -32,13 +32,18 @@ bool one_is_false(Conjunction& condition, IsFalse is_false) {
   return false;
 }
 
-// Whether a condition's cells are all known to be false.
-SIGNALBOX_VECTORS bool all_false(const double* value, const std::uint8_t* evidence, std::size_t n) {
-  std::uint8_t unknown = 0;
-  for (std::size_t i = 0; i < n; ++i) unknown |= evidence[i];
+// Whether cells are all known to be false, or 0: a part may be an input alone, which is given as numbers.
+SIGNALBOX_VECTORS bool all_false(const ColumnOut& cells, std::size_t n) {
+  static_assert(static_cast<std::uint8_t>(Evidence::value) == 0);
+  std::uint8_t any = 0;
+  for (std::size_t i = 0; i < n; ++i) any |= cells.evidence[i];
+  if (cells.truth != nullptr) {
+    for (std::size_t i = 0; i < n; ++i) any |= cells.truth[i];
+    return any == 0;
+  }
   std::uint64_t yes = 0;
-  for (std::size_t i = 0; i < n; ++i) yes |= value[i] != 0.0 ? 1 : 0;
-  return unknown == static_cast<std::uint8_t>(Evidence::value) && yes == 0;
+  for (std::size_t i = 0; i < n; ++i) yes |= cells.value[i] != 0.0 ? 1 : 0;
+  return any == 0 && yes == 0;
 }
 
 }  // namespace
@@ -77,10 +82,9 @@ bool Evaluation::is_false(const Node& map, const Conjunct& part, const Alignment
     if (!in.histogram.empty()) return false;  // a histogram is more than its row here says
     views[input] = gather(in, alignment.sources[input], absence(*context_.plan, map, input), gathered[input]);
   }
-  std::vector<double> value(rows);
-  std::vector<std::uint8_t> evidence(rows);
-  interpret(part.shape, map.params.data(), views.data(), value.data(), evidence.data(), rows);
-  return all_false(value.data(), evidence.data(), rows);
+  Column out = column_of(rows, part.shape.is_condition());
+  interpret(part.shape, map.params.data(), views.data(), out.out(), rows);
+  return all_false(out.out(), rows);
 }
 
 bool Evaluation::refute(Index map) {
@@ -100,10 +104,8 @@ bool Evaluation::refute(Index map) {
       one_is_false(*kept, [&](const Conjunct& part) { return is_false(node, part, *alignment); });
   --refuting_;
   if (!refuted) return false;
-  Column out;
+  Column out = column_of(alignment->rows->size(), true);
   out.rows = alignment->rows;
-  out.value.assign(out.rows->size(), 0.0);
-  out.evidence.assign(out.rows->size(), static_cast<std::uint8_t>(Evidence::value));
   memo_->add(map, std::move(out));
   return true;
 }
@@ -128,14 +130,14 @@ void PanelEvaluation::remember(Index map, const std::shared_ptr<const Alignment>
     kept->until = std::min(kept->until, same_rows_until(context_.plan->nodes[leaf].index, from_));
 }
 
-bool PanelEvaluation::is_false(const Node& map, const Conjunct& part, const Alignment& alignment,
-                               double* value, std::uint8_t* evidence) {
+bool PanelEvaluation::is_false(const Node& map, const Conjunct& part, const Alignment& alignment) {
   for (const std::uint32_t input : part.inputs) panel(map.inputs[input]);
   std::vector<ColumnView> views(map.inputs.size());
+  const ColumnOut out = memory_.cells(part.shape.is_condition());
   for (std::size_t row = 0; row < alignment.rows->size(); ++row) {
     for (const std::uint32_t input : part.inputs) views[input] = view(map, alignment, input, row);
-    interpret(part.shape, map.params.data(), views.data(), value, evidence, ticks_);
-    if (!all_false(value, evidence, ticks_)) return false;
+    interpret(part.shape, map.params.data(), views.data(), out, ticks_);
+    if (!all_false(out, ticks_)) return false;
   }
   return true;
 }
@@ -149,16 +151,13 @@ bool PanelEvaluation::refute(Index map, Panel& out) {
   kept->tried = run_;
   ++refuting_;
   const Node& node = context_.plan->nodes[map];
-  double* value = memory_.values();
-  std::uint8_t* evidence = memory_.evidence();
-  const bool refuted = one_is_false(
-      *kept, [&](const Conjunct& part) { return is_false(node, part, *kept->alignment, value, evidence); });
+  const bool refuted =
+      one_is_false(*kept, [&](const Conjunct& part) { return is_false(node, part, *kept->alignment); });
   --refuting_;
   if (!refuted) return false;
-  value[0] = 0.0;
   out.rows = kept->alignment->rows;
   out.steady = true;
-  out.row.assign(out.rows->size(), {value, memory_.all_values(), true});
+  out.row.assign(out.rows->size(), never_true());
   return true;
 }
 

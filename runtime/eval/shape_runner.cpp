@@ -47,12 +47,12 @@ KernelFn ShapeRunner::kernel(plan::Index shape, std::size_t rows) {
   return slot.kernel;
 }
 
-void ShapeRunner::run(plan::Index shape, const double* params, const ColumnView* inputs, double* out_value,
-                      std::uint8_t* out_evidence, std::size_t rows) {
+void ShapeRunner::run(plan::Index shape, const double* params, const ColumnView* inputs, const ColumnOut& out,
+                      std::size_t rows) {
   if (const KernelFn fn = kernel(shape, rows)) {
-    fn(params, inputs, out_value, out_evidence, rows);
+    fn(params, inputs, &out, rows);
   } else {
-    interpret(plan_.shapes[shape], params, inputs, out_value, out_evidence, rows);
+    interpret(plan_.shapes[shape], params, inputs, out, rows);
   }
 }
 

@@ -16,7 +16,7 @@ SliceStates states_of(const Column& condition) {
   out.states.reserve(condition.size());
   for (std::size_t row = 0; row < condition.size(); ++row) {
     const bool known = static_cast<Evidence>(condition.evidence[row]) == Evidence::value;
-    out.states.push_back(!known ? Truth::unknown : condition.value[row] != 0.0 ? Truth::yes : Truth::no);
+    out.states.push_back(!known ? Truth::unknown : condition.number(row) != 0.0 ? Truth::yes : Truth::no);
   }
   return out;
 }

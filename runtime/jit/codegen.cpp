@@ -12,8 +12,6 @@ namespace signalbox::jit {
 namespace {
 
 constexpr double least_threshold = 0x1p-60, most_threshold = 0x1p60;
-// With a smaller whole a stretch of rows is worked out again, by dividing.
-constexpr double least_whole = 0x1p-400;
 
 // Selection, scheduling and register allocation are worse than linear in a block: past this many operations
 // the code is made plainly, at a quarter of the interpreter's time (4096 operations: 0.5 s instead of 7).
@@ -39,7 +37,7 @@ bool calls_nothing(const plan::Shape& shape) {
   });
 }
 
-enum Argument { arg_params, arg_inputs, arg_out_value, arg_out_evidence, arg_rows };
+enum Argument { arg_params, arg_inputs, arg_out, arg_rows };
 
 }  // namespace
 
@@ -52,7 +50,7 @@ Emitter::Emitter(llvm::Module& module, const plan::Shape& shape, const char* nam
       has_fma_(processor.has_fma),
       lanes_(shape.code.size() <= widened_ops && calls_nothing(shape) ? processor.lanes : 0) {
   set_width(1);
-  auto* type = llvm::FunctionType::get(b_.getVoidTy(), {ptr_, ptr_, ptr_, ptr_, i64_}, false);
+  auto* type = llvm::FunctionType::get(b_.getVoidTy(), {ptr_, ptr_, ptr_, i64_}, false);
   function_ = llvm::Function::Create(type, llvm::Function::ExternalLinkage, name, module_);
   function_->setDoesNotThrow();
   function_->addFnAttr("probe-stack", "inline-asm");  // the room for columns is larger than a guard page
@@ -89,6 +87,7 @@ void Emitter::run() {
   b_.SetInsertPoint(open);
   load_params();
   find_gates();
+  const Columns out = load_out();
   Value* undivided = load_thresholds();
   b_.CreateBr(stretch);
 
@@ -100,9 +99,9 @@ void Emitter::run() {
   llvm::cast<llvm::Function>(place.getCallee())->setDoesNotThrow();
   Value* count = b_.CreateCall(
       place, {function_->getArg(arg_inputs), constants, room, placed_, start, b_.CreateSub(rows, start)});
-  Value* out_value = b_.CreateInBoundsGEP(f64_, function_->getArg(arg_out_value), start);
-  Value* out_evidence = b_.CreateInBoundsGEP(i8_, function_->getArg(arg_out_evidence), start);
-  const Rows all{count, out_value, out_evidence};
+  const Rows all{count,
+                 {b_.CreateInBoundsGEP(result_type(), out.result, start),
+                  b_.CreateInBoundsGEP(i8_, out.evidence, start)}};
   BasicBlock* divided = block("divided");
   undivided_ = undivided != nullptr;
   if (undivided_) {
@@ -259,7 +258,9 @@ Value* Emitter::load_thresholds() {
     if (!strictly) bits = b_.CreateSub(bits, index(1));
     Value* theta = b_.CreateBitCast(bits, f64_);
     Value* next = b_.CreateBitCast(b_.CreateAdd(bits, index(1)), f64_);
-    thresholds_[i] = {b_.CreateFNeg(theta), b_.CreateFMul(b_.CreateFSub(next, theta), real(0.5))};
+    Value* most = b_.CreateMinNum(theta, real(1.0));
+    thresholds_[i] = {b_.CreateFNeg(theta), b_.CreateFMul(b_.CreateFSub(next, theta), real(0.5)),
+                      b_.CreateFMul(most, real(1.0 - 0x1p-48))};
     Value* here = b_.CreateAnd(b_.CreateFCmpOGE(theta, real(least_threshold)),
                                b_.CreateFCmpOLE(theta, real(most_threshold)));
     in_range = in_range == nullptr ? here : b_.CreateAnd(in_range, here);
@@ -274,6 +275,15 @@ void Emitter::find_gates() {
   while (shape_.code[at].op == ShapeOp::both) gates_.insert(at = shape_.code[at].a);
 }
 
+// The first of the gates, where it asks whether a ratio is above a parameter: most that are not are so far
+// below that less work tells. 0 where it is something else.
+std::uint32_t Emitter::quick_gate() const {
+  if (!undivided_ || gates_.empty() || thresholds_.count(*gates_.begin()) == 0) return 0;
+  const ShapeInstr& gate = shape_.code[*gates_.begin()];
+  const bool above = gate.op == ShapeOp::gt || gate.op == ShapeOp::ge;
+  return above && shape_.code[gate.a].op == ShapeOp::ratio ? *gates_.begin() : 0;
+}
+
 // Of as many rows as go together, from row_ on.
 void Emitter::row(const Rows& rows, BasicBlock* next) {
   cells_.clear();
@@ -281,24 +291,31 @@ void Emitter::row(const Rows& rows, BasicBlock* next) {
   cells_.reserve(shape_.code.size());
   BasicBlock* all_false = nullptr;
   std::vector<std::pair<Value*, BasicBlock*>> left;  // with the least whole until then
-  for (std::uint32_t instr = 0; instr < shape_.code.size(); ++instr) {
-    cells_.push_back(cell(instr));
-    if (width_ == 1 || gates_.count(instr) == 0) continue;
+  const auto leave_where = [&](Value* is_false) {
     if (all_false == nullptr) all_false = block("all_false");
     BasicBlock* further = block("further");
     left.emplace_back(least_, b_.GetInsertBlock());
-    b_.CreateCondBr(b_.CreateAndReduce(decides(cells_.back(), false)), all_false, further);
+    b_.CreateCondBr(b_.CreateAndReduce(is_false), all_false, further);
     b_.SetInsertPoint(further);
+  };
+  const std::uint32_t quick = width_ > 1 ? quick_gate() : 0;
+  for (std::uint32_t instr = 0; instr < shape_.code.size(); ++instr) {
+    if (quick != 0 && instr == shape_.code[quick].a) {
+      const ShapeInstr& ratio = shape_.code[instr];
+      leave_where(surely_not_above(cells_[ratio.a], cells_[ratio.b], thresholds_.at(quick)));
+    }
+    cells_.push_back(cell(instr));
+    if (width_ == 1 || instr == quick || gates_.count(instr) == 0) continue;
+    leave_where(decides(cells_.back(), false));
   }
   Cell& result = cells_.back();
-  Value* v;
-  if (result.truth != nullptr) {
-    v = b_.CreateUIToFP(result.truth, f64_);
+  if (shape_.is_condition()) {
+    store(rows, b_.CreateZExt(b_.CreateAnd(known(result), result.truth), i8_), result.evidence);
   } else {
-    v = number(result);
+    Value* v = number(result);
     v = b_.CreateSelect(is_nan(v), llvm::ConstantFP::getQNaN(f64_), v);
+    store(rows, b_.CreateSelect(known(result), v, real(0.0)), result.evidence);
   }
-  store(rows, b_.CreateSelect(known(result), v, real(0.0)), result.evidence);
   BasicBlock* whole = b_.GetInsertBlock();
   b_.CreateBr(next);
   const auto least_from = [&](BasicBlock* at, Value* also, BasicBlock* from) {
@@ -313,7 +330,9 @@ void Emitter::row(const Rows& rows, BasicBlock* next) {
     Value* least = least_;
     least_from(all_false, nullptr, nullptr);
     b_.SetInsertPoint(all_false);
-    store(rows, real(0.0), evidence(Evidence::value));
+    Value* no = evidence(Evidence::value);
+    static_assert(static_cast<int>(Evidence::value) == 0);
+    store(rows, no, no);
     b_.CreateBr(next);
     left = {{least_, all_false}};
     least_from(next, least, whole);
@@ -321,13 +340,30 @@ void Emitter::row(const Rows& rows, BasicBlock* next) {
   b_.SetInsertPoint(next);
 }
 
-void Emitter::store(const Rows& rows, Value* value, Value* evidence) {
-  const auto put = [&](Value* what, llvm::Type* element, Value* column, unsigned bytes) {
-    scoped(b_.CreateAlignedStore(what, b_.CreateInBoundsGEP(element, column, row_), llvm::Align(bytes)),
-           true);
+void Emitter::store(const Rows& rows, Value* result, Value* evidence) {
+  const auto put = [&](Value* what, llvm::Type* element, Value* column) {
+    const llvm::Align align(element->getPrimitiveSizeInBits() / 8);
+    scoped(b_.CreateAlignedStore(what, b_.CreateInBoundsGEP(element, column, row_), align), true);
   };
-  put(value, b_.getDoubleTy(), rows.out_value, sizeof(double));
-  put(evidence, b_.getInt8Ty(), rows.out_evidence, 1);
+  put(result, result_type(), rows.out.result);
+  put(evidence, b_.getInt8Ty(), rows.out.evidence);
+}
+
+// eval::ColumnOut has a place for numbers and one for truths.
+llvm::Type* Emitter::result_type() {
+  return shape_.is_condition() ? b_.getInt8Ty() : b_.getDoubleTy();
+}
+
+Emitter::Columns Emitter::load_out() {
+  using eval::ColumnOut;
+  const auto pointer = [&](std::size_t offset) {
+    auto* loaded = b_.CreateLoad(
+        ptr_, b_.CreateConstInBoundsGEP1_64(b_.getInt8Ty(), function_->getArg(arg_out), offset));
+    scoped(loaded, false);
+    return loaded;
+  };
+  return {pointer(shape_.is_condition() ? offsetof(ColumnOut, truth) : offsetof(ColumnOut, value)),
+          pointer(offsetof(ColumnOut, evidence))};
 }
 
 // The pointers are read where they are used, so that large shapes do not keep them all in registers; for

@@ -44,7 +44,11 @@ struct Cell {
 struct Threshold {
   Value* negated = nullptr;  // −θ
   Value* half = nullptr;
+  Value* surely_not = nullptr;  // x ≤ y times this, rounded: x/y is sound and below θ, by however little
 };
+
+// With a smaller whole than this a stretch of rows is worked out again, by dividing.
+inline constexpr double least_whole = 0x1p-400;
 
 // Emits one kernel. The loops and what surrounds them are in codegen.cpp, operations in operations.cpp.
 class Emitter {
@@ -57,9 +61,15 @@ class Emitter {
   Value* load_thresholds();
   bool is_ratio(std::uint32_t instr) const;
   void find_gates();
-  // A stretch of rows, one at least, and where its results go.
+  std::uint32_t quick_gate() const;
+  // Where results go.
+  struct Columns {
+    Value *result, *evidence;
+  };
+  // A stretch of rows, one at least.
   struct Rows {
-    Value *count, *out_value, *out_evidence;
+    Value* count;
+    Columns out;
   };
   // These emit at the end of the block at hand and go on in `after`, or `next`.
   void all_rows(const Rows& rows, BasicBlock* after);
@@ -67,13 +77,16 @@ class Emitter {
   void row(const Rows& rows, BasicBlock* next);
   llvm::MDNode* as_it_is();
   Value* layout();
-  void store(const Rows& rows, Value* value, Value* evidence);
+  void store(const Rows& rows, Value* result, Value* evidence);
+  llvm::Type* result_type();
+  Columns load_out();
   Cell cell(std::uint32_t instr);
   Cell load(std::uint32_t input);
 
   Cell combine(const Cell& a, const Cell& b, Value* number) { return {number, nullptr, worst(a, b)}; }
   Cell compare(std::uint32_t instr, Cell& a, Cell& b, llvm::CmpInst::Predicate holds);
   Value* is_above(const Cell& ratio, const Threshold& threshold);
+  Value* surely_not_above(Cell& part, Cell& whole, const Threshold& threshold);
   Cell ratio(Cell& a, Cell& b);
   Cell at_least(const Cell& a, Cell& b, Cell& c);
   Cell choose(Value* first, Cell& a, Cell& b, Value* evidence);

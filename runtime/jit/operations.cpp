@@ -162,6 +162,17 @@ Value* Emitter::is_above(const Cell& ratio, const Threshold& threshold) {
   return b_.CreateFCmpOGT(beyond, b_.CreateFMul(each(threshold.half), ratio.whole));
 }
 
+// Known to be, that is: both have values, the whole is none of those that need a division, and the part is
+// neither negative nor a NaN, whose bits come after those of all others.
+Value* Emitter::surely_not_above(Cell& part, Cell& whole, const Threshold& threshold) {
+  Value *x = number(part), *y = number(whole);
+  const auto least = std::bit_cast<std::uint64_t>(least_whole),
+             most = std::bit_cast<std::uint64_t>(largest_whole());
+  Value* usual = b_.CreateICmpULT(b_.CreateSub(bits_of(y), bits(least)), bits(most - least + 1));
+  Value* below = b_.CreateICmpULE(bits_of(x), bits_of(b_.CreateFMul(y, each(threshold.surely_not))));
+  return b_.CreateAnd(known(part, whole), b_.CreateAnd(usual, below));
+}
+
 Cell Emitter::compare(std::uint32_t instr, Cell& a, Cell& b, llvm::CmpInst::Predicate holds) {
   Value* outside = b_.CreateOr(b_.CreateICmpEQ(a.evidence, evidence(Evidence::outside)),
                                b_.CreateICmpEQ(b.evidence, evidence(Evidence::outside)));

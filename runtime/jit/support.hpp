@@ -21,16 +21,16 @@ struct Placed {
 };
 
 // The columns that a kernel reads, constant for each kernel, and the room that it has on its stack for those
-// whose step is not 1: `rows` doubles a column, then `rows` evidences a column.
+// that are truths or whose step is not 1: `rows` doubles a column, then `rows` evidences a column.
 struct Layout {
   std::size_t rows;
   std::size_t columns;
   const std::uint32_t* column;  // indices into the inputs
 };
 
-// A kernel does its rows in stretches in which every column has step 1. Says how many rows from `start` on
-// make the next one, and puts into `placed` where they are: all that are left, if no column needs the room.
-// `left` is not 0. The room must stay as it is from one stretch of a call to the next.
+// A kernel does its rows in stretches in which every column is doubles with step 1. Says how many rows from
+// `start` on make the next one, and puts into `placed` where they are: all that are left, if no column needs
+// the room. `left` is not 0. The room must stay as it is from one stretch of a call to the next.
 std::size_t place(const eval::ColumnView* inputs, const Layout* layout, void* room, Placed* placed,
                   std::size_t start, std::size_t left);
 

@@ -54,7 +54,7 @@ bool mark_cells(const T* cells, std::size_t ticks, std::vector<std::uint8_t>& ch
 bool becomes_true(const eval::Panel& panel, std::size_t tick) {
   return std::any_of(panel.row.begin(), panel.row.end(), [&](const eval::Panel::Row& row) {
     const std::size_t cell = panel.steady ? 0 : tick;
-    return row.value[cell] != 0 && (cell == 0 || row.value[cell - 1] == 0);
+    return row.number(cell) != 0 && (cell == 0 || row.number(cell - 1) == 0);
   });
 }
 
@@ -63,12 +63,14 @@ bool mark(const eval::Panel& panel, bool with_values, LastShown& shown, std::vec
   bool first = shown.rows != panel.rows, any = false;
   for (std::size_t row = 0; row < panel.row.size() && !first; ++row)
     first = shown.column.evidence[row] != panel.row[row].evidence[0] ||
-            (with_values && shown.column.value[row] != panel.row[row].value[0]);
+            (with_values && shown.column.number(row) != panel.row[row].number(0));
   if (first) changed[0] = 1;
   for (const eval::Panel::Row& row : panel.row) {
     if (panel.steady) continue;
     if (!row.known) any |= mark_cells(row.evidence, panel.ticks, changed);
-    if (with_values) any |= mark_cells(row.value, panel.ticks, changed);
+    if (with_values)
+      any |= row.truth != nullptr ? mark_cells(row.truth, panel.ticks, changed)
+                                  : mark_cells(row.value, panel.ticks, changed);
   }
   shown = {panel.rows, panel.at(panel.ticks - 1)};
   return first || any;
@@ -208,8 +210,8 @@ std::optional<Changes> ChangeFinder::of_target(Index index, const GoOn& go_on) {
   const auto note = [&](const eval::Panel& panel, std::size_t first) {
     for (const eval::Panel::Row& row : panel.row) {
       for (std::size_t t = 0; t < (panel.steady ? 1 : panel.ticks); ++t) {
-        if (t > 0 && row.value[t] == row.value[t - 1]) continue;
-        const auto ms = seconds_to_ms(row.value[t]);
+        if (t > 0 && row.number(t) == row.number(t - 1)) continue;
+        const auto ms = seconds_to_ms(row.number(t));
         const Duration early = ms ? Instant{*ms} - ticks_.at(plan_, first + t) : Duration{};
         const std::uint64_t later =
             first + t + static_cast<std::uint64_t>(std::max<std::int64_t>(0, early.ms) / plan_.tick.ms) + 1;
@@ -232,7 +234,8 @@ void ChangeFinder::show(std::uint32_t tick, Index node, const eval::Panel& panel
     one->lasts = one->lasts || lasts;
     return;
   }
-  constexpr std::size_t cell = sizeof(double) + sizeof(std::uint8_t);
+  const bool condition = !panel.row.empty() && panel.row.front().truth != nullptr;
+  const std::size_t cell = sizeof(std::uint8_t) + (condition ? sizeof(std::uint8_t) : sizeof(double));
   constexpr std::size_t allocations = 2 * 2 * sizeof(void*);  // what the heap keeps beside a column's two
   const auto bytes =
       static_cast<std::int64_t>(sizeof(Changes::Shown) + panel.row.size() * cell + allocations);

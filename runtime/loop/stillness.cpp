@@ -11,7 +11,8 @@ bool Stillness::is_still(std::size_t first, std::size_t n, std::uint64_t rows, c
   for (std::size_t row = 0; row < now.row.size(); ++row) {
     const eval::Bounds& bounds = now.row[row];
     if (!bounds.has_value() || last.column.evidence[row] != 0) return false;
-    if (root_.with_values && !(bounds.is_one_value() && bounds.least == last.column.value[row])) return false;
+    if (root_.with_values && !(bounds.is_one_value() && bounds.least == last.column.number(row)))
+      return false;
   }
   return true;
 }

@@ -157,6 +157,9 @@ class Check {
     }
     hold(n.inputs.size() == inputs, "a node has inputs that its kind does not take");
     hold(n.params.size() == params, "a node has parameters that its kind does not take");
+    for (const Index input : n.inputs)
+      if (fault_.empty() && reads_numbers(n.kind))
+        hold(!has_truths(plan_.nodes[input]), "a node that calculates reads a condition");
     if (n.kind == NodeKind::slices && fault_.empty()) check_slices(n.params[0], n.params[1]);
     if (n.kind == NodeKind::hold) {
       hold(n.hold.of >= 1 && n.hold.of <= 64, "a hold looks back over more than 64 ticks");
@@ -164,6 +167,25 @@ class Check {
     }
   }
 
+  // Whether its columns have truths: those of a hold may, where what is held has.
+  bool has_truths(const Node& n) const {
+    if (n.kind == NodeKind::map) return plan_.shapes[n.index].is_condition();
+    return n.kind == NodeKind::hold || n.kind == NodeKind::any || n.kind == NodeKind::all;
+  }
+  static bool reads_numbers(NodeKind kind) {
+    switch (kind) {
+      case NodeKind::map:
+      case NodeKind::absent:
+      case NodeKind::hold:
+      case NodeKind::any:
+      case NodeKind::all:
+      case NodeKind::count_true:
+      case NodeKind::slices:
+        return false;
+      default:
+        return true;
+    }
+  }
   static std::size_t parameters(const Leaf& leaf) {
     return leaf.fn == LeafFn::range ? static_cast<std::size_t>(range_fn_params(leaf.range_fn)) : 0;
   }

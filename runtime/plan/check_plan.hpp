@@ -9,7 +9,8 @@
 namespace signalbox::plan {
 
 // What is wrong, or nothing: indices out of their tables, inputs that are not earlier, operands and
-// parameters that are not as many as the operation takes, times that arithmetic would overflow.
+// parameters that are not as many as the operation takes, conditions where numbers are read, times that
+// arithmetic would overflow.
 std::optional<std::string> find_fault(const Plan& plan);
 
 // No duration of a plan is longer than this, forwards or back: sums of a few never overflow.

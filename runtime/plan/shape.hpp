@@ -1,8 +1,9 @@
 // A shape says what to compute, without saying of what: a straight line of operations over input columns and
 // parameters. Rules that differ only in constants, labels or series share one shape, and so one kernel.
 //
-// Each value in a shape is a pair (double, Evidence), row by row. A condition's double is 1.0 or 0.0.
-// The meaning of every operation is apply_op() in eval/ops.hpp; machine code must equal it bit for bit.
+// Each value in a shape is a pair (double, Evidence), row by row. A condition's double is 1.0 or 0.0; in
+// columns it is a byte. The meaning of every operation is apply_op() in eval/ops.hpp; machine code must equal
+// it bit for bit.
 #pragma once
 
 #include <cstdint>

@@ -62,8 +62,9 @@ struct Row {
   std::vector<eval::ColumnView> views;  // as the node's inputs come
   BurnColumn by_hand[4];
   BurnDoubles doubles;
-  Cells got, wanted;
+  std::vector<std::uint8_t> got, got_evidence, wanted, wanted_evidence;
   std::vector<double> scripted;
+  std::vector<std::uint8_t> scripted_bytes;
 };
 
 // Every condition and the reason where there is none, by weight.
@@ -80,8 +81,7 @@ struct Sum {
 Sum sum_of(const std::vector<Row>& all) {
   Sum sum;
   for (const Row& row : all)
-    for (std::size_t i = 0; i < row.got.value.size(); ++i)
-      sum.add(i, row.got.value[i] == 1, row.got.evidence[i] == 0);
+    for (std::size_t i = 0; i < row.got.size(); ++i) sum.add(i, row.got[i] == 1, row.got_evidence[i] == 0);
   return sum;
 }
 Sum sum_of_scripted(const std::vector<Row>& all) {
@@ -89,6 +89,13 @@ Sum sum_of_scripted(const std::vector<Row>& all) {
   for (const Row& row : all)
     for (std::size_t i = 0; i < row.scripted.size(); ++i)
       sum.add(i, row.scripted[i] == 1, !std::isnan(row.scripted[i]));
+  return sum;
+}
+Sum sum_of_bytes(const std::vector<Row>& all) {
+  Sum sum;
+  for (const Row& row : all)
+    for (std::size_t i = 0; i < row.scripted_bytes.size(); ++i)
+      sum.add(i, row.scripted_bytes[i] == 1, row.scripted_bytes[i] != 2);
   return sum;
 }
 
@@ -107,26 +114,29 @@ struct Contest {
   void by_hand(std::vector<double>& into, BurnCondition* by) {
     timed(300, into, [&] {
       for (Row& r : all)
-        by(&r.by_hand[0], &r.by_hand[1], &r.by_hand[2], &r.by_hand[3], r.theta, rows, r.wanted.value.data(),
-           r.wanted.evidence.data());
+        by(&r.by_hand[0], &r.by_hand[1], &r.by_hand[2], &r.by_hand[3], r.theta, rows, r.wanted.data(),
+           r.wanted_evidence.data());
     });
   }
   void ours(int times, std::vector<double>& into, bool machine_code) {
     timed(times, into, [&] {
-      for (Row& r : all)
+      for (Row& r : all) {
+        const eval::ColumnOut out{nullptr, r.got_evidence.data(), r.got.data()};
         if (machine_code)
-          r.kernel(r.node->params.data(), r.views.data(), r.got.value.data(), r.got.evidence.data(), rows);
+          r.kernel(r.node->params.data(), r.views.data(), &out, rows);
         else
-          eval::interpret(*r.shape, r.node->params.data(), r.views.data(), r.got.value.data(),
-                          r.got.evidence.data(), rows);
+          eval::interpret(*r.shape, r.node->params.data(), r.views.data(), out, rows);
+      }
     });
-    for (const Row& r : all)
-      equal = equal && r.got.value == r.wanted.value && r.got.evidence == r.wanted.evidence;
+    for (const Row& r : all) equal = equal && r.got == r.wanted && r.got_evidence == r.wanted_evidence;
   }
-  void scripted(int times, std::vector<double>& into, ScriptedBurn& by) {
-    for (Row& r : all) std::fill(r.scripted.begin(), r.scripted.end(), -1.0);
+  void scripted(int times, std::vector<double>& into, ScriptedBurn& by, bool bytes) {
+    for (Row& r : all) {
+      std::fill(r.scripted.begin(), r.scripted.end(), -1.0);
+      std::fill(r.scripted_bytes.begin(), r.scripted_bytes.end(), std::uint8_t{9});
+    }
     timed(times, into, [&] { by.tick(); });
-    equal = equal && sum_of_scripted(all) == sum_of(all);
+    equal = equal && (bytes ? sum_of_bytes(all) : sum_of_scripted(all)) == sum_of(all);
   }
 };
 
@@ -146,8 +156,8 @@ bool contest(const plan::Plan& plan, eval::KernelCompiler& compiler, Data data, 
       return false;
     }
     row.kernel = *kernel;
-    for (Cells* cells : {&row.got, &row.wanted})
-      *cells = {std::vector<double>(rows), std::vector<std::uint8_t>(rows), {}};
+    for (auto* cells : {&row.got, &row.got_evidence, &row.wanted, &row.wanted_evidence, &row.scripted_bytes})
+      cells->resize(rows);
     row.scripted.resize(rows);
     for (std::size_t c = 0; c < 4; ++c) {
       const Cells& cells = columns[r * 4 + c];
@@ -155,7 +165,8 @@ bool contest(const plan::Plan& plan, eval::KernelCompiler& compiler, Data data, 
       row.by_hand[c] = {cells.value.data(), cells.evidence.data()};
     }
     const auto number = [&](std::size_t c) { return columns[r * 4 + c].number.data(); };
-    doubles.push_back({number(0), number(1), number(2), number(3), row.theta, row.scripted.data()});
+    doubles.push_back({number(0), number(1), number(2), number(3), row.theta, row.scripted.data(),
+                       row.scripted_bytes.data()});
   }
 
   Contest run{all, rows};
@@ -173,12 +184,12 @@ bool contest(const plan::Plan& plan, eval::KernelCompiler& compiler, Data data, 
     run.ours(300, kernel, true);
     run.ours(20, interpreted, false);
 #ifdef SIGNALBOX_LUAJIT
-    run.scripted(100, lua_early, *early);
-    run.scripted(100, lua_whole, *whole);
+    run.scripted(100, lua_early, *early, true);
+    run.scripted(100, lua_whole, *whole, true);
 #endif
 #ifdef SIGNALBOX_MUPARSER
-    run.scripted(10, mu_single, *single);
-    run.scripted(10, mu_bulk, *bulk);
+    run.scripted(10, mu_single, *single, false);
+    run.scripted(10, mu_bulk, *bulk, false);
 #endif
   }
   const Sum sum = sum_of(all);

@@ -41,7 +41,7 @@ Shape burn_shape() {
 }
 
 struct Data {
-  explicit Data(std::size_t rows) : out_value(rows), out_evidence(rows) {
+  explicit Data(std::size_t rows) : truth(rows), out_evidence(rows) {
     std::mt19937_64 random(7);
     for (int c = 0; c < 4; ++c) {
       for (std::size_t i = 0; i < rows; ++i) {
@@ -59,8 +59,8 @@ struct Data {
   }
   std::vector<double> value[4];
   std::vector<std::uint8_t> evidence[4];
-  std::vector<double> out_value;
-  std::vector<std::uint8_t> out_evidence;
+  std::vector<std::uint8_t> truth, out_evidence;
+  eval::ColumnOut out() { return {nullptr, out_evidence.data(), truth.data()}; }
 };
 
 constexpr double params[] = {0.0, 0.0072, 150.0};
@@ -83,8 +83,7 @@ void interpreter(benchmark::State& state) {
   const Shape shape = burn_shape();
   const auto columns = data.columns(false);
   for (auto _ : state) {
-    eval::interpret(shape, params, columns.data(), data.out_value.data(), data.out_evidence.data(),
-                    data.out_value.size());
+    eval::interpret(shape, params, columns.data(), data.out(), data.truth.size());
     benchmark::ClobberMemory();
   }
   per_row(state);
@@ -96,8 +95,9 @@ void run_kernel(benchmark::State& state, bool repeat_last) {
   if (!kernel) return state.SkipWithError(kernel.error().message.c_str());
   Data data(static_cast<std::size_t>(state.range(0)));
   const auto columns = data.columns(repeat_last);
+  const eval::ColumnOut out = data.out();
   for (auto _ : state) {
-    (*kernel)(params, columns.data(), data.out_value.data(), data.out_evidence.data(), data.out_value.size());
+    (*kernel)(params, columns.data(), &out, data.truth.size());
     benchmark::ClobberMemory();
   }
   per_row(state);

@@ -7,7 +7,7 @@
 #include <limits>
 #include <random>
 
-#include "runtime/eval/kernel.hpp"
+#include "runtime/eval/evaluate.hpp"
 #include "runtime/eval/ops.hpp"
 
 namespace signalbox::eval {
@@ -49,30 +49,35 @@ TEST(Interpreter, IsApplyOpRowByRow) {
     const std::size_t rows = 1 + rng() % 700;
     const bool wild = rng() % 2 == 0, holes = rng() % 2 == 0;
     std::vector<double> values[3];
-    std::vector<std::uint8_t> evidence[3];
+    std::vector<std::uint8_t> truths[3], evidence[3];
     std::vector<ColumnView> columns;
     for (int c = 0; c < 3; ++c) {
       values[c].resize(rows);
+      truths[c].resize(rows);
       evidence[c].resize(rows);
       for (std::size_t i = 0; i < rows; ++i) {
         // Holes come together, so that stretches without one are seen too.
         const bool hole = holes && i % 300 > 280 && rng() % 2 == 0;
         evidence[c][i] = hole ? static_cast<std::uint8_t>(1 + rng() % 6) : 0;
         values[c][i] = hole ? 0.0 : some_number(rng, wild);
+        truths[c][i] = values[c][i] > 1 ? 1 : 0;
       }
-      columns.push_back({values[c].data(), evidence[c].data(), rng() % 8 == 0 ? 0u : 1u});
+      const std::size_t step = rng() % 8 == 0 ? 0 : 1;
+      if (rng() % 4 == 0)
+        columns.push_back({nullptr, evidence[c].data(), step, truths[c].data()});
+      else
+        columns.push_back({values[c].data(), evidence[c].data(), step});
     }
     const double params[] = {some_number(rng, wild)};
-    std::vector<double> got(rows);
-    std::vector<std::uint8_t> got_evidence(rows);
-    interpret(shape, params, columns.data(), got.data(), got_evidence.data(), rows);
+    Column got = column_of(rows, shape.is_condition());
+    interpret(shape, params, columns.data(), got.out(), rows);
     for (std::size_t i = 0; i < rows; ++i) {
       std::vector<Signal> done;
       for (const plan::ShapeInstr& in : shape.code) {
         if (in.op == ShapeOp::input) {
           const std::size_t at = i * columns[in.index].step;
           done.push_back(
-              {columns[in.index].value[at], static_cast<Evidence>(columns[in.index].evidence[at])});
+              {columns[in.index].number(i), static_cast<Evidence>(columns[in.index].evidence[at])});
         } else if (in.op == ShapeOp::param) {
           done.push_back({params[in.index], Evidence::value});
         } else {
@@ -80,10 +85,10 @@ TEST(Interpreter, IsApplyOpRowByRow) {
         }
       }
       const Signal want = canonical(done.back());
-      ASSERT_EQ(got_evidence[i], static_cast<std::uint8_t>(want.evidence))
+      ASSERT_EQ(got.evidence[i], static_cast<std::uint8_t>(want.evidence))
           << "round " << round << " row " << i;
-      ASSERT_EQ(std::bit_cast<std::uint64_t>(got[i]), std::bit_cast<std::uint64_t>(want.value))
-          << "round " << round << " row " << i << ": " << got[i] << " and " << want.value;
+      ASSERT_EQ(std::bit_cast<std::uint64_t>(got.number(i)), std::bit_cast<std::uint64_t>(want.value))
+          << "round " << round << " row " << i << ": " << got.number(i) << " and " << want.value;
       ++(want.evidence == Evidence::value ? with_value : without);
     }
   }

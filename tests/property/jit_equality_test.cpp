@@ -20,7 +20,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/eval/kernel.hpp"
+#include "runtime/eval/evaluate.hpp"
 
 namespace signalbox {
 namespace {
@@ -113,7 +113,16 @@ struct Columns {
     evidences.push_back(std::make_unique<Guarded<std::uint8_t>>(length));
     views.push_back({values.back()->data(), evidences.back()->data(), step});
   }
+  // Of a column: what it says as a number is true or not.
+  void make_truths(std::size_t column) {
+    auto& from = *values[column];
+    truths.push_back(std::make_unique<Guarded<std::uint8_t>>(from.size()));
+    for (std::size_t i = 0; i < from.size(); ++i) (*truths.back())[i] = from[i] > 1 ? 1 : 0;
+    views[column].value = nullptr;
+    views[column].truth = truths.back()->data();
+  }
   std::vector<std::unique_ptr<Guarded<double>>> values;
+  std::vector<std::unique_ptr<Guarded<std::uint8_t>>> truths;
   std::vector<std::unique_ptr<Guarded<std::uint8_t>>> evidences;
   std::vector<eval::ColumnView> views;
 };
@@ -130,6 +139,7 @@ Columns any_columns(Random& random, std::uint32_t count, std::size_t rows) {
       (*columns.evidences[c])[i] = static_cast<std::uint8_t>(
           below(random, 3) > 0 ? 0 : below(random, static_cast<std::uint64_t>(plan::evidence_count)));
     }
+    if (!all_one && below(random, 4) == 0) columns.make_truths(c);
   }
   return columns;
 }
@@ -177,21 +187,29 @@ std::string text_of(const Shape& shape) {
   return text;
 }
 
+eval::Column interpreted(const Shape& shape, const std::vector<double>& params, const Columns& columns,
+                         std::size_t rows) {
+  eval::Column out = eval::column_of(rows, shape.is_condition());
+  eval::interpret(shape, params.data(), columns.views.data(), out.out(), rows);
+  return out;
+}
+
 testing::AssertionResult agree(const Shape& shape, eval::KernelFn kernel, const std::vector<double>& params,
                                const Columns& columns, std::size_t rows) {
-  std::vector<double> want(rows);
-  std::vector<std::uint8_t> want_evidence(rows);
-  Guarded<double> got(rows);
-  Guarded<std::uint8_t> got_evidence(rows);
-  eval::interpret(shape, params.data(), columns.views.data(), want.data(), want_evidence.data(), rows);
-  kernel(params.data(), columns.views.data(), got.data(), got_evidence.data(), rows);
+  const eval::Column want = interpreted(shape, params, columns, rows);
+  const bool condition = shape.is_condition();
+  Guarded<double> got(condition ? 0 : rows);
+  Guarded<std::uint8_t> got_truth(condition ? rows : 0), got_evidence(rows);
+  const eval::ColumnOut out{condition ? nullptr : got.data(), got_evidence.data(),
+                            condition ? got_truth.data() : nullptr};
+  kernel(params.data(), columns.views.data(), &out, rows);
   for (std::size_t i = 0; i < rows; ++i) {
-    const auto want_bits = std::bit_cast<std::uint64_t>(want[i]),
-               got_bits = std::bit_cast<std::uint64_t>(got[i]);
-    if (want_bits == got_bits && want_evidence[i] == got_evidence[i]) continue;
+    const auto want_bits = condition ? want.truth[i] : std::bit_cast<std::uint64_t>(want.value[i]),
+               got_bits = condition ? got_truth[i] : std::bit_cast<std::uint64_t>(got[i]);
+    if (want_bits == got_bits && want.evidence[i] == got_evidence[i]) continue;
     return testing::AssertionFailure()
            << fmt::format("row {} of {}: interpreted {:016x}/{}, compiled {:016x}/{}\n{}", i, rows, want_bits,
-                          want_evidence[i], got_bits, got_evidence[i], text_of(shape));
+                          want.evidence[i], got_bits, got_evidence[i], text_of(shape));
   }
   return testing::AssertionSuccess();
 }
@@ -353,11 +371,9 @@ TEST_F(JitEquality, RatiosNextToWhatTheyAreComparedWith) {
     const std::vector<double> params = {theta, 0x1p-600};
     for (const Compiled& one : all)
       ASSERT_TRUE(agree(one.shape, one.kernel, params, columns, rows)) << fmt::format("{:a}", theta);
-    std::vector<double> truth(rows);
-    std::vector<std::uint8_t> known(rows);
-    eval::interpret(all[0].shape, params.data(), columns.views.data(), truth.data(), known.data(), rows);
+    const eval::Column said = interpreted(all[0].shape, params, columns, rows);
     for (std::size_t i = 0; i < rows; ++i)
-      if (known[i] == 0) ++(truth[i] != 0 ? true_rows : false_rows);
+      if (said.evidence[i] == 0) ++(said.truth[i] != 0 ? true_rows : false_rows);
   }
   EXPECT_GT(true_rows, 5'000u);
   EXPECT_GT(false_rows, 5'000u);
@@ -412,12 +428,9 @@ TEST_F(JitEquality, ConjunctionsThatAreFalseForRunsOfRows) {
         }
       }
       ASSERT_TRUE(agree(shape, *kernel, {0.25, 0.3, 0.2}, columns, rows)) << round;
-      std::vector<double> truth(rows);
-      std::vector<std::uint8_t> known(rows);
-      const double params[] = {0.25, 0.3, 0.2};
-      eval::interpret(shape, params, columns.views.data(), truth.data(), known.data(), rows);
+      const eval::Column said = interpreted(shape, {0.25, 0.3, 0.2}, columns, rows);
       for (std::size_t i = 0; i < rows; ++i)
-        ++(known[i] != 0 ? unknown : truth[i] != 0 ? result_true : result_false);
+        ++(said.evidence[i] != 0 ? unknown : said.truth[i] != 0 ? result_true : result_false);
     }
   }
   for (const std::size_t rows : {result_true, result_false, unknown}) EXPECT_GT(rows, 10'000u);

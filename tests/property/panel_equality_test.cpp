@@ -98,9 +98,9 @@ void compare(const plan::Plan& plan, const std::vector<plan::Index>& roots, cons
         ASSERT_EQ(*got.rows, *expected.rows) << "tick " << first + t;
         for (std::size_t row = 0; row < expected.size(); ++row) {
           ASSERT_EQ(got.evidence[row], expected.evidence[row]) << "tick " << first + t << " row " << row;
-          ASSERT_EQ(std::bit_cast<std::uint64_t>(got.value[row]),
-                    std::bit_cast<std::uint64_t>(expected.value[row]))
-              << "tick " << first + t << ": " << got.value[row] << " and " << expected.value[row];
+          ASSERT_EQ(std::bit_cast<std::uint64_t>(got.number(row)),
+                    std::bit_cast<std::uint64_t>(expected.number(row)))
+              << "tick " << first + t << ": " << got.number(row) << " and " << expected.number(row);
           ++(expected.evidence[row] == 0 ? values : others);
         }
       }
@@ -237,9 +237,10 @@ void hold_to_bounds(const plan::Plan& plan, const store::SeriesStore& store, Sem
             ASSERT_NE(panel.row[row].evidence[t], 0);
           }
           if (b.state != Bounds::State::bounded) continue;
-          ASSERT_GE(panel.row[row].value[t], b.least)
+          ASSERT_GE(panel.row[row].number(t), b.least)
               << "tick " << first + t << " of " << first << " + " << n;
-          ASSERT_LE(panel.row[row].value[t], b.most) << "tick " << first + t << " of " << first << " + " << n;
+          ASSERT_LE(panel.row[row].number(t), b.most)
+              << "tick " << first + t << " of " << first << " + " << n;
         }
       }
     }

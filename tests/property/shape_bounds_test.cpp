@@ -82,8 +82,9 @@ TEST(Bounds, OfAShapeHoldEveryResult) {
         columns[i] = {values + i, evidence + i, 0};
       }
       double value = 0;
-      std::uint8_t why = 0;
-      interpret(shape, &param, columns, &value, &why, 1);
+      std::uint8_t truth = 0, why = 0;
+      interpret(shape, &param, columns, {&value, &why, &truth}, 1);
+      if (shape.is_condition()) value = truth;
       if (said.has_value()) {
         ASSERT_EQ(why, 0) << "round " << round;
       }

@@ -33,7 +33,7 @@ inline Labels labels_of(std::vector<std::string> pairs, const std::string& name 
 inline std::string shown(const eval::Column& column, std::size_t row) {
   const auto evidence = static_cast<Evidence>(column.evidence[row]);
   return to_string((*column.rows)[row]) + " " +
-         (evidence == Evidence::value ? shortest(column.value[row]) : std::string(evidence_name(evidence)));
+         (evidence == Evidence::value ? shortest(column.number(row)) : std::string(evidence_name(evidence)));
 }
 // One "{labels} value" or "{labels} evidence" for each row.
 inline std::vector<std::string> shown(const eval::Column& column) {

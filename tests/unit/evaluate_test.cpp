@@ -509,11 +509,11 @@ TEST(Evaluation, ColumnsCarryOneNaN) {
 
 // Stands for machine code; counts how often it is asked for some.
 struct FakeCompiler final : eval::KernelCompiler {
-  static void negate(const double*, const eval::ColumnView* in, double* value, std::uint8_t* evidence,
+  static void negate(const double*, const eval::ColumnView* in, const eval::ColumnOut* out,
                      std::size_t rows) {
     for (std::size_t i = 0; i < rows; ++i) {
-      value[i] = -in[0].value[i * in[0].step];
-      evidence[i] = in[0].evidence[i * in[0].step];
+      out->value[i] = -in[0].value[i * in[0].step];
+      out->evidence[i] = in[0].evidence[i * in[0].step];
     }
   }
   bool refuses = false;
@@ -545,7 +545,7 @@ struct Tiers : testing::Test {
   }
   void run(eval::ShapeRunner& shapes, std::size_t rows) {
     const eval::ColumnView view{in.data(), in_evidence.data(), 1};
-    shapes.run(0, nullptr, &view, out.data(), out_evidence.data(), rows);
+    shapes.run(0, nullptr, &view, {out.data(), out_evidence.data()}, rows);
     EXPECT_EQ(out[rows - 1], -2);
   }
 };

@@ -122,7 +122,8 @@ TEST(JitCage, AFatalErrorOfLlvmLeavesTheProcessAlive) {
   const eval::ColumnView column{&value, &evidence, 1};
   double out = 0;
   std::uint8_t out_evidence = 9;
-  (*kernel)(nullptr, &column, &out, &out_evidence, 1);
+  const eval::ColumnOut into{&out, &out_evidence};
+  (*kernel)(nullptr, &column, &into, 1);
   EXPECT_EQ(out, 2.5);
   EXPECT_EQ(out_evidence, 0);
   EXPECT_TRUE(open()->compile(one_column));

@@ -54,7 +54,7 @@ class Pushdown : public testing::Test {
       const eval::Column& column = evaluation.column(root);
       for (std::size_t i = 0; i < column.size(); ++i)
         if (column.evidence[i] == 0)
-          out[{at.ms, (*column.rows)[i]}] = std::bit_cast<std::uint64_t>(column.value[i]);
+          out[{at.ms, (*column.rows)[i]}] = std::bit_cast<std::uint64_t>(column.number(i));
     }
     return out;
   }

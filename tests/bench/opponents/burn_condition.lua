@@ -1,11 +1,11 @@
 -- The opponent of the kernel benchmark in LuaJIT: a burn row over FFI arrays of doubles. NaN is a row
 -- without a value: a total that is missing makes the condition unknown unless the other window says no, a
--- count of bad events that is missing is zero. The result is 1, 0 or NaN.
+-- count of bad events that is missing is zero. The result is a byte: 1, 0 or, where it is unknown, 2.
 local ffi = require("ffi")
 local max, min = math.max, math.min
 
 local column = ffi.typeof("const double *")
-local result = ffi.typeof("double *")
+local result = ffi.typeof("uint8_t *")
 
 -- max(x, 0) is 0 where x is NaN, without a branch; 0 × NaN is NaN.
 local ways = {}
@@ -19,7 +19,8 @@ function ways.early(bad_long, total_long, bad_short, total_short, theta, out, co
       if not (long <= theta) then
         local short = max(bad_short[i], 0) / total_short[i]
         if not (short <= theta) then
-          truth = 1 + 0 * (long + short)
+          local both = long + short
+          if both == both then truth = 1 else truth = 2 end
         end
       end
       out[i] = truth
@@ -37,7 +38,8 @@ function ways.whole(bad_long, total_long, bad_short, total_short, theta, out, co
       if least <= 0 or least ~= least and (long <= 0 or short <= 0) then
         out[i] = 0
       else
-        out[i] = 1 + 0 * (long + short)
+        local both = long + short
+        if both == both then out[i] = 1 else out[i] = 2 end
       end
     end
   end

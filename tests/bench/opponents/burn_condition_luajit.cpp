@@ -20,7 +20,7 @@ class InLuaJit : public ScriptedBurn {
       for (const double* column : {row.bad_long, row.total_long, row.bad_short, row.total_short})
         lua_pushlightuserdata(lua_, const_cast<double*>(column));
       lua_pushnumber(lua_, row.theta);
-      lua_pushlightuserdata(lua_, row.out);
+      lua_pushlightuserdata(lua_, row.out_byte);
       lua_pushinteger(lua_, static_cast<lua_Integer>(count));
       require(lua_pcall(lua_, 8, 1, 0));
       rows_.push_back(luaL_ref(lua_, LUA_REGISTRYINDEX));
