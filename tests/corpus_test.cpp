@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <fstream>
 #include <set>
@@ -192,7 +193,12 @@ eval::Column column_of(const plan::Plan& plan, plan::Index node, const CorpusFil
     eval::Evaluation evaluation({&plan, &leaves, &shapes, semantics, at, anchors, "",
                                  e.from ? &holds : nullptr, cache, nullptr, plan::none, nullptr, nullptr});
     const eval::Column& column = evaluation.column(node);
-    if (at >= e.at) return column;
+    if (at < e.at) continue;
+    for (std::size_t row = 0; row < column.size(); ++row) {
+      if (column.evidence[row] == 0) continue;
+      EXPECT_EQ(std::bit_cast<std::uint64_t>(column.number(row)), 0u) << "of a row without a value";
+    }
+    return column;
   }
 }
 

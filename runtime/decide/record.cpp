@@ -249,8 +249,9 @@ Result<Record> record_from_bytes(std::string_view bytes) {
     eval::Column column;
     for (Labels& row : *rows) {
       row = read_labels(r);
-      column.value.push_back(r.real());
+      const double value = r.real();
       column.evidence.push_back(std::min<std::uint8_t>(r.u8(), plan::evidence_count - 1));
+      column.value.push_back(column.evidence.back() == 0 ? value : 0.0);
     }
     if (version >= 3 && r.boolean()) {
       column.histogram.resize(column.size());

@@ -101,7 +101,7 @@ void interpret_few(const plan::Shape& shape, const double* params, const ColumnV
       } else if (in.op == ShapeOp::input) {
         const ColumnView& column = inputs[in.index];
         const auto evidence = static_cast<Evidence>(column.evidence[row * column.step]);
-        result = {evidence == Evidence::value ? column.number(row) : 0.0, evidence};
+        result = {column.number(row), evidence};
       } else {
         result = apply_op(in.op, signals[in.a], signals[in.b], signals[in.c]);
       }
@@ -146,13 +146,13 @@ void interpret(const plan::Shape& shape, const double* params, const ColumnView*
         lanes[i] = {value, no_gaps, true};
       } else if (in.op == ShapeOp::input) {
         const ColumnView& column = inputs[in.index];
-        if (column.step == 1 && column.value != nullptr && all_values(column.evidence + first, n)) {
-          lanes[i] = {column.value + first, no_gaps, true};
+        if (column.step == 1 && column.value != nullptr) {
+          lanes[i] = {column.value + first, column.evidence + first, all_values(column.evidence + first, n)};
           continue;
         }
         for (std::size_t row = 0; row < n; ++row) {
           evidence[row] = column.evidence[(first + row) * column.step];
-          value[row] = evidence[row] == has_value ? column.number(first + row) : 0.0;
+          value[row] = column.number(first + row);
         }
         lanes[i] = {value, evidence, all_values(evidence, n)};
       } else {

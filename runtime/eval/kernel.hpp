@@ -13,7 +13,8 @@
 namespace signalbox::eval {
 
 // Row i is value[i * step], or truth[i * step] of a condition, and evidence[i * step]; step 0 repeats one row
-// for all.
+// for all. Where evidence is not `value`, the number is +0.0 and the truth 0: who looks for what is certainly
+// small or false need not ask.
 struct ColumnView {
   const double* value = nullptr;           // null for a condition
   const std::uint8_t* evidence = nullptr;  // plan::Evidence

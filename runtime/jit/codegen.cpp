@@ -253,60 +253,83 @@ Value* Emitter::load_thresholds() {
     const bool strictly = in.op == ShapeOp::gt || in.op == ShapeOp::le;
     if (!strictly && in.op != ShapeOp::ge && in.op != ShapeOp::lt) continue;
     if (shape_.code[in.b].op != ShapeOp::param || !is_ratio(in.a)) continue;
-    Value* bits = b_.CreateBitCast(params_.at(shape_.code[in.b].index), i64_);
+    Value* of_theta = bits_of(params_.at(shape_.code[in.b].index));
     // At least θ is above the double before θ.
-    if (!strictly) bits = b_.CreateSub(bits, index(1));
-    Value* theta = b_.CreateBitCast(bits, f64_);
-    Value* next = b_.CreateBitCast(b_.CreateAdd(bits, index(1)), f64_);
+    if (!strictly) of_theta = b_.CreateSub(of_theta, index(1));
+    Value* theta = b_.CreateBitCast(of_theta, f64_);
+    Value* next = b_.CreateBitCast(b_.CreateAdd(of_theta, index(1)), f64_);
     Value* most = b_.CreateMinNum(theta, real(1.0));
     thresholds_[i] = {b_.CreateFNeg(theta), b_.CreateFMul(b_.CreateFSub(next, theta), real(0.5)),
                       b_.CreateFMul(most, real(1.0 - 0x1p-48))};
     Value* here = b_.CreateAnd(b_.CreateFCmpOGE(theta, real(least_threshold)),
                                b_.CreateFCmpOLE(theta, real(most_threshold)));
+    if (asks_whether_above(i) && falls_back_to_zero(shape_.code[in.a].a)) {
+      const ShapeInstr& fallback = shape_.code[shape_.code[in.a].a];
+      Value* otherwise = params_.at(shape_.code[fallback.b].index);
+      here = b_.CreateAnd(here, b_.CreateICmpEQ(bits_of(otherwise), bits(0)));
+    }
     in_range = in_range == nullptr ? here : b_.CreateAnd(in_range, here);
   }
   return in_range;
 }
 
-// The operands of conjunctions of which the result is one: where all rows that go together are known to be
-// false there, so is their result, and nothing else needs to be read.
+// The operands of conjunctions of which the result is one, in their order: where each of the rows that go
+// together is known to be false in one of them, so is its result, and what only the others read is left
+// alone.
 void Emitter::find_gates() {
   std::uint32_t at = static_cast<std::uint32_t>(shape_.code.size() - 1);
-  while (shape_.code[at].op == ShapeOp::both) gates_.insert(at = shape_.code[at].a);
+  for (; shape_.code[at].op == ShapeOp::both; at = shape_.code[at].a) gates_.push_back(shape_.code[at].b);
+  if (gates_.empty()) return;
+  gates_.push_back(at);
+  std::reverse(gates_.begin(), gates_.end());
 }
 
-// The first of the gates, where it asks whether a ratio is above a parameter: most that are not are so far
-// below that less work tells. 0 where it is something else.
-std::uint32_t Emitter::quick_gate() const {
-  if (!undivided_ || gates_.empty() || thresholds_.count(*gates_.begin()) == 0) return 0;
-  const ShapeInstr& gate = shape_.code[*gates_.begin()];
-  const bool above = gate.op == ShapeOp::gt || gate.op == ShapeOp::ge;
-  return above && shape_.code[gate.a].op == ShapeOp::ratio ? *gates_.begin() : 0;
+bool Emitter::is_gate(std::uint32_t instr) const {
+  return std::find(gates_.begin(), gates_.end(), instr) != gates_.end();
+}
+
+// Gates that ask whether a ratio is above a parameter: most that are not are so far below that less work
+// tells.
+bool Emitter::asks_whether_above(std::uint32_t instr) const {
+  const ShapeInstr& in = shape_.code[instr];
+  return is_gate(instr) && (in.op == ShapeOp::gt || in.op == ShapeOp::ge) &&
+         shape_.code[in.a].op == ShapeOp::ratio;
+}
+bool Emitter::is_quick_gate(std::uint32_t instr) const {
+  return undivided_ && width_ > 1 && asks_whether_above(instr) && thresholds_.count(instr) != 0;
 }
 
 // Of as many rows as go together, from row_ on.
 void Emitter::row(const Rows& rows, BasicBlock* next) {
-  cells_.clear();
+  cells_.assign(shape_.code.size(), {});
   loaded_.clear();
-  cells_.reserve(shape_.code.size());
-  BasicBlock* all_false = nullptr;
-  std::vector<std::pair<Value*, BasicBlock*>> left;  // with the least whole until then
-  const auto leave_where = [&](Value* is_false) {
-    if (all_false == nullptr) all_false = block("all_false");
-    BasicBlock* further = block("further");
-    left.emplace_back(least_, b_.GetInsertBlock());
-    b_.CreateCondBr(b_.CreateAndReduce(is_false), all_false, further);
+  std::vector<std::pair<Value*, BasicBlock*>> ways;  // to `next`, each with the least whole there
+  const auto go_on = [&] {
+    ways.emplace_back(least_, b_.GetInsertBlock());
+    b_.CreateBr(next);
+  };
+  const auto done_where_all = [&](Value* are_false) {
+    BasicBlock *all_false = block("all_false"), *further = block("further");
+    b_.CreateCondBr(b_.CreateAndReduce(are_false), all_false, further);
+    b_.SetInsertPoint(all_false);
+    static_assert(static_cast<int>(Evidence::value) == 0);
+    Value* no = evidence(Evidence::value);
+    store(rows, no, no);
+    go_on();
     b_.SetInsertPoint(further);
   };
-  const std::uint32_t quick = width_ > 1 ? quick_gate() : 0;
+  Value* are_false = nullptr;
+  for (const std::uint32_t gate : gates_) {
+    if (!is_quick_gate(gate)) continue;
+    Value* here = surely_not_above(shape_.code[shape_.code[gate].a], thresholds_.at(gate));
+    are_false = are_false == nullptr ? here : b_.CreateOr(are_false, here);
+    done_where_all(are_false);
+  }
   for (std::uint32_t instr = 0; instr < shape_.code.size(); ++instr) {
-    if (quick != 0 && instr == shape_.code[quick].a) {
-      const ShapeInstr& ratio = shape_.code[instr];
-      leave_where(surely_not_above(cells_[ratio.a], cells_[ratio.b], thresholds_.at(quick)));
-    }
-    cells_.push_back(cell(instr));
-    if (width_ == 1 || instr == quick || gates_.count(instr) == 0) continue;
-    leave_where(decides(cells_.back(), false));
+    Cell& here = cell_of(instr);
+    // The last one is no way out: what comes after it is the result.
+    const bool way_out = is_gate(instr) && instr != gates_.back();
+    if (width_ > 1 && way_out && !is_quick_gate(instr)) done_where_all(decides(here, false));
   }
   Cell& result = cells_.back();
   if (shape_.is_condition()) {
@@ -316,28 +339,23 @@ void Emitter::row(const Rows& rows, BasicBlock* next) {
     v = b_.CreateSelect(is_nan(v), llvm::ConstantFP::getQNaN(f64_), v);
     store(rows, b_.CreateSelect(known(result), v, real(0.0)), result.evidence);
   }
-  BasicBlock* whole = b_.GetInsertBlock();
-  b_.CreateBr(next);
-  const auto least_from = [&](BasicBlock* at, Value* also, BasicBlock* from) {
-    if (!undivided_) return;
-    b_.SetInsertPoint(at);
-    llvm::PHINode* least = b_.CreatePHI(i64_, 2);
-    for (const auto& [value, block] : left) least->addIncoming(value, block);
-    if (also != nullptr) least->addIncoming(also, from);
-    least_ = least;
-  };
-  if (all_false != nullptr) {
-    Value* least = least_;
-    least_from(all_false, nullptr, nullptr);
-    b_.SetInsertPoint(all_false);
-    Value* no = evidence(Evidence::value);
-    static_assert(static_cast<int>(Evidence::value) == 0);
-    store(rows, no, no);
-    b_.CreateBr(next);
-    left = {{least_, all_false}};
-    least_from(next, least, whole);
-  }
+  go_on();
   b_.SetInsertPoint(next);
+  if (!undivided_) return;
+  llvm::PHINode* least = b_.CreatePHI(i64_, static_cast<unsigned>(ways.size()));
+  for (const auto& [value, from] : ways) least->addIncoming(value, from);
+  least_ = least;
+}
+
+// What goes before comes first, so that this does not go deep but where a gate asks: there shapes are small.
+Cell& Emitter::cell_of(std::uint32_t instr) {
+  if (cells_[instr].evidence != nullptr) return cells_[instr];
+  const ShapeInstr& in = shape_.code[instr];
+  const int arity = plan::shape_op_arity(in.op);
+  if (arity > 0) cell_of(in.a);
+  if (arity > 1) cell_of(in.b);
+  if (arity > 2) cell_of(in.c);
+  return cells_[instr] = cell(instr);
 }
 
 void Emitter::store(const Rows& rows, Value* result, Value* evidence) {

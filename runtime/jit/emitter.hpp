@@ -7,7 +7,6 @@
 #include <bit>
 #include <cstddef>
 #include <map>
-#include <set>
 #include <vector>
 
 #include "runtime/jit/codegen.hpp"
@@ -61,7 +60,9 @@ class Emitter {
   Value* load_thresholds();
   bool is_ratio(std::uint32_t instr) const;
   void find_gates();
-  std::uint32_t quick_gate() const;
+  bool is_gate(std::uint32_t instr) const;
+  bool asks_whether_above(std::uint32_t instr) const;
+  bool is_quick_gate(std::uint32_t instr) const;
   // Where results go.
   struct Columns {
     Value *result, *evidence;
@@ -80,13 +81,15 @@ class Emitter {
   void store(const Rows& rows, Value* result, Value* evidence);
   llvm::Type* result_type();
   Columns load_out();
+  Cell& cell_of(std::uint32_t instr);
   Cell cell(std::uint32_t instr);
   Cell load(std::uint32_t input);
 
   Cell combine(const Cell& a, const Cell& b, Value* number) { return {number, nullptr, worst(a, b)}; }
   Cell compare(std::uint32_t instr, Cell& a, Cell& b, llvm::CmpInst::Predicate holds);
   Value* is_above(const Cell& ratio, const Threshold& threshold);
-  Value* surely_not_above(Cell& part, Cell& whole, const Threshold& threshold);
+  Value* surely_not_above(const ShapeInstr& ratio, const Threshold& threshold);
+  bool falls_back_to_zero(std::uint32_t instr) const;
   Cell ratio(Cell& a, Cell& b);
   Cell at_least(const Cell& a, Cell& b, Cell& c);
   Cell choose(Value* first, Cell& a, Cell& b, Value* evidence);
@@ -139,7 +142,7 @@ class Emitter {
   std::map<std::uint32_t, Value*> params_;
   const bool has_fma_;
   const unsigned lanes_;
-  std::set<std::uint32_t> gates_;                  // instructions that make the result false where they are
+  std::vector<std::uint32_t> gates_;               // instructions that make the result false where they are
   std::map<std::uint32_t, Threshold> thresholds_;  // by the comparison of a ratio that needs no division
   bool undivided_ = false;                         // in the loop at hand
   Value* least_ = nullptr;                         // there: the least whole's bits so far, less one

@@ -163,14 +163,27 @@ Value* Emitter::is_above(const Cell& ratio, const Threshold& threshold) {
 }
 
 // Known to be, that is: both have values, the whole is none of those that need a division, and the part is
-// neither negative nor a NaN, whose bits come after those of all others.
-Value* Emitter::surely_not_above(Cell& part, Cell& whole, const Threshold& threshold) {
-  Value *x = number(part), *y = number(whole);
+// neither negative nor a NaN, whose bits come after those of all others. Columns need no look at their
+// evidence: they are zero where they have no value, which is no usual whole, and what a part falls back to.
+Value* Emitter::surely_not_above(const ShapeInstr& ratio, const Threshold& threshold) {
   const auto least = std::bit_cast<std::uint64_t>(least_whole),
              most = std::bit_cast<std::uint64_t>(largest_whole());
+  const bool default_zero = falls_back_to_zero(ratio.a);
+  Value* x = default_zero ? number(cell_of(shape_.code[ratio.a].a)) : number(cell_of(ratio.a));
+  Value* y = number(cell_of(ratio.b));
   Value* usual = b_.CreateICmpULT(b_.CreateSub(bits_of(y), bits(least)), bits(most - least + 1));
   Value* below = b_.CreateICmpULE(bits_of(x), bits_of(b_.CreateFMul(y, each(threshold.surely_not))));
-  return b_.CreateAnd(known(part, whole), b_.CreateAnd(usual, below));
+  Value* out = b_.CreateAnd(usual, below);
+  if (!default_zero) out = b_.CreateAnd(out, known(cell_of(ratio.a)));
+  if (shape_.code[ratio.b].op != ShapeOp::input) out = b_.CreateAnd(out, known(cell_of(ratio.b)));
+  return out;
+}
+
+// Where it does not, load_thresholds() lets nothing be asked that way.
+bool Emitter::falls_back_to_zero(std::uint32_t instr) const {
+  const ShapeInstr& in = shape_.code[instr];
+  return in.op == ShapeOp::fallback && shape_.code[in.a].op == ShapeOp::input &&
+         shape_.code[in.b].op == ShapeOp::param;
 }
 
 Cell Emitter::compare(std::uint32_t instr, Cell& a, Cell& b, llvm::CmpInst::Predicate holds) {

@@ -113,6 +113,10 @@ struct Columns {
     evidences.push_back(std::make_unique<Guarded<std::uint8_t>>(length));
     views.push_back({values.back()->data(), evidences.back()->data(), step});
   }
+  void set(std::size_t column, std::size_t row, double value, std::uint64_t evidence) {
+    (*values[column])[row] = evidence == 0 ? value : 0.0;
+    (*evidences[column])[row] = static_cast<std::uint8_t>(evidence);
+  }
   // Of a column: what it says as a number is true or not.
   void make_truths(std::size_t column) {
     auto& from = *values[column];
@@ -135,9 +139,7 @@ Columns any_columns(Random& random, std::uint32_t count, std::size_t rows) {
     const std::uint64_t dice = below(random, 16);
     columns.add(rows, all_one ? 1 : dice == 0 ? 3 : dice < 6 ? 0 : 1);
     for (std::size_t i = 0; i < columns.values[c]->size(); ++i) {
-      (*columns.values[c])[i] = any_number(random);
-      (*columns.evidences[c])[i] = static_cast<std::uint8_t>(
-          below(random, 3) > 0 ? 0 : below(random, static_cast<std::uint64_t>(plan::evidence_count)));
+      columns.set(c, i, any_number(random), below(random, 3) > 0 ? 0 : below(random, plan::evidence_count));
     }
     if (!all_one && below(random, 4) == 0) columns.make_truths(c);
   }
@@ -235,8 +237,7 @@ TEST_F(JitEquality, EveryOperationOnEveryPair) {
   for (std::size_t i = 0; i < states * states; ++i) {
     const std::size_t state[] = {i / states, i % states, below(random, states)};
     for (std::size_t c = 0; c < 3; ++c) {
-      (*columns.values[c])[i] = numbers[state[c] / plan::evidence_count];
-      (*columns.evidences[c])[i] = static_cast<std::uint8_t>(state[c] % plan::evidence_count);
+      columns.set(c, i, numbers[state[c] / plan::evidence_count], state[c] % plan::evidence_count);
     }
   }
   for (int op = 2; op < plan::shape_op_count; ++op) {
@@ -363,10 +364,12 @@ TEST_F(JitEquality, RatiosNextToWhatTheyAreComparedWith) {
       const double part = std::isfinite(near) && near > 0
                               ? moved(near, static_cast<std::int64_t>(below(random, 7)) - 3)
                               : near;
-      (*columns.values[0])[i] = below(random, 40) == 0 ? any_number(random) : part;
-      (*columns.values[1])[i] = below(random, 40) == 0 ? any_number(random) : whole;
       for (std::size_t c = 0; c < 2; ++c)
-        (*columns.evidences[c])[i] = below(random, 12) > 0 ? 0 : static_cast<std::uint8_t>(below(random, 8));
+        columns.set(c, i,
+                    below(random, 40) == 0 ? any_number(random)
+                    : c == 0               ? part
+                                           : whole,
+                    below(random, 12) > 0 ? 0 : below(random, plan::evidence_count));
     }
     const std::vector<double> params = {theta, 0x1p-600};
     for (const Compiled& one : all)
@@ -420,11 +423,9 @@ TEST_F(JitEquality, ConjunctionsThatAreFalseForRunsOfRows) {
           const double whole = kind == 4 ? std::ldexp(1.0, -1074 + static_cast<int>(below(random, 674)))
                                          : static_cast<double>(100 + below(random, 1000));
           const double share = kind == 1 ? 0.5 : kind == 4 ? static_cast<double>(below(random, 4)) / 4 : 0.0;
-          (*columns.values[pair])[i] = share * whole;
-          (*columns.values[pair + 1])[i] = kind == 2 ? any_number(random) : whole;
-          (*columns.evidences[pair])[i] = 0;
-          (*columns.evidences[pair + 1])[i] =
-              kind != 3 ? 0 : static_cast<std::uint8_t>(below(random, plan::evidence_count));
+          columns.set(pair, i, share * whole, 0);
+          columns.set(pair + 1, i, kind == 2 ? any_number(random) : whole,
+                      kind != 3 ? 0 : below(random, plan::evidence_count));
         }
       }
       ASSERT_TRUE(agree(shape, *kernel, {0.25, 0.3, 0.2}, columns, rows)) << round;
@@ -434,6 +435,102 @@ TEST_F(JitEquality, ConjunctionsThatAreFalseForRunsOfRows) {
     }
   }
   for (const std::size_t rows : {result_true, result_false, unknown}) EXPECT_GT(rows, 10'000u);
+}
+
+// The first question to a conjunction's ratios asks less than the comparison does, and columns without a look
+// at their evidence. Parts and wholes of all forms; nearly all rows far below the threshold, and a few of
+// what the question must not take for that: near to the threshold on both sides, as well as at the ends of
+// what it takes for a usual whole; negative, infinite and no numbers; no values.
+TEST_F(JitEquality, RowsThatAreSurelyBelowAThreshold) {
+  const auto compiler = open();
+  Random random(23);
+  enum Part { plain, or_param, absolute, parts };
+  enum Whole { whole_plain, whole_sum, wholes };
+  const auto ratio_of = [](Shape& shape, std::uint32_t input, int part, int whole) {
+    const auto add = [&](ShapeInstr in) {
+      shape.code.push_back(in);
+      return static_cast<std::uint32_t>(shape.code.size() - 1);
+    };
+    std::uint32_t x = add(leaf(ShapeOp::input, input)), y = add(leaf(ShapeOp::input, input + 1));
+    if (part == or_param) {
+      const std::uint32_t otherwise = add(leaf(ShapeOp::param, 2));
+      x = add({.op = ShapeOp::fallback, .a = x, .b = otherwise});
+    }
+    if (part == absolute) x = add({.op = ShapeOp::abs, .a = x});
+    if (whole == whole_sum) {
+      const std::uint32_t more = add(leaf(ShapeOp::param, 3));
+      y = add({.op = ShapeOp::add, .a = y, .b = more});
+    }
+    return add({.op = ShapeOp::ratio, .a = x, .b = y});
+  };
+  struct Compiled {
+    Shape shape;
+    eval::KernelFn kernel;
+  };
+  std::vector<Compiled> all;
+  constexpr ShapeOp ops[] = {ShapeOp::gt, ShapeOp::ge, ShapeOp::lt, ShapeOp::le};
+  for (int part = 0; part < parts; ++part)
+    for (int whole = 0; whole < wholes; ++whole)
+      for (const auto& [first_op, second_op] : {std::pair{0, 0}, {1, 0}, {0, 3}, {2, 1}}) {
+        Shape shape{.inputs = 4, .params = 4, .code = {}};
+        std::uint32_t sides[2];
+        for (std::uint32_t side = 0; side < 2; ++side) {
+          const std::uint32_t ratio = ratio_of(shape, 2 * side, part, whole);
+          shape.code.push_back(leaf(ShapeOp::param, side));
+          sides[side] = ratio + 2;
+          shape.code.push_back({.op = ops[side == 0 ? first_op : second_op], .a = ratio, .b = ratio + 1});
+        }
+        shape.code.push_back({.op = ShapeOp::both, .a = sides[0], .b = sides[1]});
+        const auto kernel = compiler->compile(shape);
+        ASSERT_TRUE(kernel) << kernel.error().message;
+        all.push_back({shape, *kernel});
+      }
+  const auto moved = [](double from, std::int64_t steps) {
+    return std::bit_cast<double>(std::bit_cast<std::int64_t>(from) + steps);
+  };
+  const auto few_steps = [&] { return static_cast<std::int64_t>(below(random, 5)) - 2; };
+  const double thetas[] = {0.25, 0.0144, 1.0, moved(1.0, -1), 1.0 + 1e-9, 1.5, 0x1p-60, 0x1p-61};
+  const double ends[] = {0x1p-400, std::numeric_limits<double>::max() / (1.0 + 1e-9)};
+  const double defaults[] = {0.0, 0.0, -0.0, 5.0, 500.0};
+  std::size_t by_reason[3] = {};
+  for (int round = 0; round < 2000; ++round) {
+    const std::vector<double> params = {
+        thetas[below(random, std::size(thetas))], thetas[below(random, std::size(thetas))],
+        defaults[below(random, std::size(defaults))], below(random, 2) == 0 ? 0.0 : 100.0};
+    const std::size_t rows = 16 + below(random, 120);
+    const std::uint64_t odd_one_in = below(random, 8) == 0 ? 1 : 1 + below(random, 40);
+    Columns columns;
+    for (int c = 0; c < 4; ++c) columns.add(rows, 1);
+    for (std::size_t i = 0; i < rows; ++i) {
+      // Beside what is odd the other side is true: else it alone would make the row false.
+      const std::uint64_t odd = below(random, odd_one_in) == 0 ? below(random, 2) : 2;
+      for (std::size_t side = 0; side < 2; ++side) {
+        const double theta = params[side];
+        double whole = static_cast<double>(100 + below(random, 1000));
+        double part = below(random, 2) == 0 ? 0.0 : theta * whole / 2;
+        std::uint64_t evidence[2] = {};
+        if (odd == side) {
+          const std::uint64_t kind = below(random, 9);
+          if (kind <= 1) whole = moved(ends[kind], few_steps());
+          if (kind <= 3) part = theta * whole * (1.0 - static_cast<double>(few_steps()) * 0x1p-49);
+          if (kind <= 2) part = moved(part, few_steps());
+          if (kind == 4) part = any_number(random);
+          if (kind == 5) whole = any_number(random);
+          if (kind == 6) part = -part;
+          if (kind >= 7) evidence[kind - 7] = 1 + below(random, plan::evidence_count - 1);
+        } else if (odd < 2) {
+          part = std::min(1.0, 2 * theta) * whole;
+        }
+        columns.set(2 * side, i, part, evidence[0]);
+        columns.set(2 * side + 1, i, whole, evidence[1]);
+      }
+    }
+    const Compiled& one = all[below(random, all.size())];
+    ASSERT_TRUE(agree(one.shape, one.kernel, params, columns, rows)) << round;
+    const eval::Column said = interpreted(one.shape, params, columns, rows);
+    for (std::size_t i = 0; i < rows; ++i) ++by_reason[said.evidence[i] != 0 ? 2 : said.truth[i]];
+  }
+  for (const std::size_t found : by_reason) EXPECT_GT(found, 2'000u);
 }
 
 TEST_F(JitEquality, LargeShapesCompiledPlainly) {
