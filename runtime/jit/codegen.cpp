@@ -16,6 +16,8 @@ constexpr double least_threshold = 0x1p-60, most_threshold = 0x1p60;
 // Selection, scheduling and register allocation are worse than linear in a block: past this many operations
 // the code is made plainly, at a quarter of the interpreter's time (4096 operations: 0.5 s instead of 7).
 constexpr std::size_t optimised_ops = 512;
+// After so many blocks of rows in a row of which not all turned out false, nobody asks the quick way first.
+constexpr unsigned often_in_vain = 2;
 // A block of rows wider than a register's doubles keeps several registers for each number.
 constexpr std::size_t widened_ops = 32;
 
@@ -179,12 +181,19 @@ void Emitter::loop(const Rows& rows, unsigned width, Value* first, Value* last, 
   llvm::PHINode* i = b_.CreatePHI(index(0)->getType(), 2, "i");
   i->addIncoming(first, before);
   llvm::PHINode* least = undivided_ ? b_.CreatePHI(i64_, 2, "least") : nullptr;
+  const bool asks = std::any_of(gates_.begin(), gates_.end(), [&](auto gate) { return is_quick_gate(gate); });
+  llvm::PHINode* in_vain = asks ? b_.CreatePHI(b_.getInt32Ty(), 2, "in_vain") : nullptr;
   row_ = i;
   least_ = least;
+  in_vain_ = in_vain;
   row(rows, next_rows);
   if (undivided_) {
     least->addIncoming(least_before, before);
     least->addIncoming(least_, next_rows);
+  }
+  if (asks) {
+    in_vain->addIncoming(b_.getInt32(0), before);
+    in_vain->addIncoming(in_vain_, next_rows);
   }
   Value* next = b_.CreateAdd(i, index(width), "next", true, true);
   i->addIncoming(next, next_rows);
@@ -303,9 +312,13 @@ bool Emitter::is_quick_gate(std::uint32_t instr) const {
 void Emitter::row(const Rows& rows, BasicBlock* next) {
   cells_.assign(shape_.code.size(), {});
   loaded_.clear();
-  std::vector<std::pair<Value*, BasicBlock*>> ways;  // to `next`, each with the least whole there
-  const auto go_on = [&] {
-    ways.emplace_back(least_, b_.GetInsertBlock());
+  struct Way {  // to `next`, and what is carried from rows to rows on it
+    BasicBlock* from;
+    Value *least, *in_vain;
+  };
+  std::vector<Way> ways;
+  const auto go_on = [&](Value* in_vain) {
+    ways.push_back({b_.GetInsertBlock(), least_, in_vain});
     b_.CreateBr(next);
   };
   const auto done_where_all = [&](Value* are_false) {
@@ -315,15 +328,24 @@ void Emitter::row(const Rows& rows, BasicBlock* next) {
     static_assert(static_cast<int>(Evidence::value) == 0);
     Value* no = evidence(Evidence::value);
     store(rows, no, no);
-    go_on();
+    go_on(b_.getInt32(0));
     b_.SetInsertPoint(further);
   };
-  Value* are_false = nullptr;
-  for (const std::uint32_t gate : gates_) {
-    if (!is_quick_gate(gate)) continue;
-    Value* here = surely_not_above(shape_.code[shape_.code[gate].a], thresholds_.at(gate));
-    are_false = are_false == nullptr ? here : b_.CreateOr(are_false, here);
-    done_where_all(are_false);
+  if (in_vain_ != nullptr) {
+    BasicBlock *ask = block("ask"), *whole = block("whole");
+    b_.CreateCondBr(b_.CreateICmpUGE(in_vain_, b_.getInt32(often_in_vain)), whole, ask);
+    b_.SetInsertPoint(ask);
+    Value* are_false = nullptr;
+    for (const std::uint32_t gate : gates_) {
+      if (!is_quick_gate(gate)) continue;
+      Value* here = surely_not_above(shape_.code[shape_.code[gate].a], thresholds_.at(gate));
+      are_false = are_false == nullptr ? here : b_.CreateOr(are_false, here);
+      done_where_all(are_false);
+    }
+    b_.CreateBr(whole);
+    b_.SetInsertPoint(whole);
+    cells_.assign(shape_.code.size(), {});
+    loaded_.clear();
   }
   for (std::uint32_t instr = 0; instr < shape_.code.size(); ++instr) {
     Cell& here = cell_of(instr);
@@ -339,12 +361,21 @@ void Emitter::row(const Rows& rows, BasicBlock* next) {
     v = b_.CreateSelect(is_nan(v), llvm::ConstantFP::getQNaN(f64_), v);
     store(rows, b_.CreateSelect(known(result), v, real(0.0)), result.evidence);
   }
-  go_on();
+  Value* in_vain = nullptr;
+  if (in_vain_ != nullptr) {
+    Value* all_false = b_.CreateAndReduce(decides(result, false));
+    in_vain = b_.CreateSelect(all_false, b_.getInt32(0), b_.CreateAdd(in_vain_, b_.getInt32(1)));
+  }
+  go_on(in_vain);
   b_.SetInsertPoint(next);
-  if (!undivided_) return;
-  llvm::PHINode* least = b_.CreatePHI(i64_, static_cast<unsigned>(ways.size()));
-  for (const auto& [value, from] : ways) least->addIncoming(value, from);
-  least_ = least;
+  const auto carried = [&](Value* Way::*which, Value*& value) {
+    if (value == nullptr) return;
+    llvm::PHINode* phi = b_.CreatePHI(value->getType(), static_cast<unsigned>(ways.size()));
+    for (const Way& way : ways) phi->addIncoming(way.*which, way.from);
+    value = phi;
+  };
+  carried(&Way::least, least_);
+  carried(&Way::in_vain, in_vain_);
 }
 
 // What goes before comes first, so that this does not go deep but where a gate asks: there shapes are small.

@@ -146,6 +146,7 @@ class Emitter {
   std::map<std::uint32_t, Threshold> thresholds_;  // by the comparison of a ratio that needs no division
   bool undivided_ = false;                         // in the loop at hand
   Value* least_ = nullptr;                         // there: the least whole's bits so far, less one
+  Value* in_vain_ = nullptr;                       // where quick gates are asked: see often_in_vain
   std::uint64_t room_rows_ = 0;
   Value* placed_ = nullptr;
   Value* row_ = nullptr;
