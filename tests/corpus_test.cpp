@@ -174,6 +174,13 @@ Result<std::unique_ptr<eval::KernelCompiler>> load_compiler() {
 #endif
 }
 
+void zero_without_value(const eval::Column& column) {
+  for (std::size_t row = 0; row < column.size(); ++row) {
+    if (column.evidence[row] == 0) continue;
+    EXPECT_EQ(std::bit_cast<std::uint64_t>(column.number(row)), 0u) << to_string((*column.rows)[row]);
+  }
+}
+
 // The column of `node` at the stated instant; holds have seen every tick since `from`.
 eval::Column column_of(const plan::Plan& plan, plan::Index node, const CorpusFile& file, const CorpusEval& e,
                        Semantics semantics, eval::Tier tier, store::SeriesStore& store) {
@@ -194,10 +201,9 @@ eval::Column column_of(const plan::Plan& plan, plan::Index node, const CorpusFil
                                  e.from ? &holds : nullptr, cache, nullptr, plan::none, nullptr, nullptr});
     const eval::Column& column = evaluation.column(node);
     if (at < e.at) continue;
-    for (std::size_t row = 0; row < column.size(); ++row) {
-      if (column.evidence[row] == 0) continue;
-      EXPECT_EQ(std::bit_cast<std::uint64_t>(column.number(row)), 0u) << "of a row without a value";
-    }
+    zero_without_value(column);
+    for (plan::Index leaf = 0; leaf < plan.nodes.size(); ++leaf)
+      if (plan.nodes[leaf].kind == plan::NodeKind::leaf) zero_without_value(evaluation.column(leaf));
     return column;
   }
 }

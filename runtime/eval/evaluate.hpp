@@ -37,7 +37,7 @@ struct Column {
   // numbers alone sees `no_data`.
   std::vector<HistogramPtr> histogram;
   std::size_t size() const { return evidence.size(); }
-  bool has_truths() const { return !truth.empty(); }
+  bool has_truths() const { return !truth.empty(); }  // false of a column without rows
   double number(std::size_t row) const { return has_truths() ? truth[row] : value[row]; }
   // A truth is any number but 0.
   void set(std::size_t row, double number, plan::Evidence why) {

@@ -272,10 +272,10 @@ Value* Emitter::load_thresholds() {
                       b_.CreateFMul(most, real(1.0 - 0x1p-48))};
     Value* here = b_.CreateAnd(b_.CreateFCmpOGE(theta, real(least_threshold)),
                                b_.CreateFCmpOLE(theta, real(most_threshold)));
-    if (asks_whether_above(i) && falls_back_to_zero(shape_.code[in.a].a)) {
+    if (asks_whether_above(i) && falls_back_to_param(shape_.code[in.a].a)) {
       const ShapeInstr& fallback = shape_.code[shape_.code[in.a].a];
       Value* otherwise = params_.at(shape_.code[fallback.b].index);
-      here = b_.CreateAnd(here, b_.CreateICmpEQ(bits_of(otherwise), bits(0)));
+      other_default_ = either(other_default_, b_.CreateICmpNE(bits_of(otherwise), bits(0)));
     }
     in_range = in_range == nullptr ? here : b_.CreateAnd(in_range, here);
   }
@@ -283,8 +283,8 @@ Value* Emitter::load_thresholds() {
 }
 
 // The operands of conjunctions of which the result is one, in their order: where each of the rows that go
-// together is known to be false in one of them, so is its result, and what only the others read is left
-// alone.
+// together is known to be false in one of those looked at so far, so is its result, and what only the others
+// read is left alone.
 void Emitter::find_gates() {
   std::uint32_t at = static_cast<std::uint32_t>(shape_.code.size() - 1);
   for (; shape_.code[at].op == ShapeOp::both; at = shape_.code[at].a) gates_.push_back(shape_.code[at].b);
@@ -312,46 +312,15 @@ bool Emitter::is_quick_gate(std::uint32_t instr) const {
 void Emitter::row(const Rows& rows, BasicBlock* next) {
   cells_.assign(shape_.code.size(), {});
   loaded_.clear();
-  struct Way {  // to `next`, and what is carried from rows to rows on it
-    BasicBlock* from;
-    Value *least, *in_vain;
-  };
-  std::vector<Way> ways;
-  const auto go_on = [&](Value* in_vain) {
-    ways.push_back({b_.GetInsertBlock(), least_, in_vain});
-    b_.CreateBr(next);
-  };
-  const auto done_where_all = [&](Value* are_false) {
-    BasicBlock *all_false = block("all_false"), *further = block("further");
-    b_.CreateCondBr(b_.CreateAndReduce(are_false), all_false, further);
-    b_.SetInsertPoint(all_false);
-    static_assert(static_cast<int>(Evidence::value) == 0);
-    Value* no = evidence(Evidence::value);
-    store(rows, no, no);
-    go_on(b_.getInt32(0));
-    b_.SetInsertPoint(further);
-  };
-  if (in_vain_ != nullptr) {
-    BasicBlock *ask = block("ask"), *whole = block("whole");
-    b_.CreateCondBr(b_.CreateICmpUGE(in_vain_, b_.getInt32(often_in_vain)), whole, ask);
-    b_.SetInsertPoint(ask);
-    Value* are_false = nullptr;
-    for (const std::uint32_t gate : gates_) {
-      if (!is_quick_gate(gate)) continue;
-      Value* here = surely_not_above(shape_.code[shape_.code[gate].a], thresholds_.at(gate));
-      are_false = are_false == nullptr ? here : b_.CreateOr(are_false, here);
-      done_where_all(are_false);
-    }
-    b_.CreateBr(whole);
-    b_.SetInsertPoint(whole);
-    cells_.assign(shape_.code.size(), {});
-    loaded_.clear();
-  }
+  ways_.clear();
+  if (in_vain_ != nullptr) ask_first(rows, next);
+  Value* are_false = nullptr;
   for (std::uint32_t instr = 0; instr < shape_.code.size(); ++instr) {
     Cell& here = cell_of(instr);
     // The last one is no way out: what comes after it is the result.
-    const bool way_out = is_gate(instr) && instr != gates_.back();
-    if (width_ > 1 && way_out && !is_quick_gate(instr)) done_where_all(decides(here, false));
+    if (width_ == 1 || !is_gate(instr) || instr == gates_.back()) continue;
+    are_false = either(are_false, decides(here, false));
+    if (!is_quick_gate(instr)) leave_where_all(are_false, rows, next);
   }
   Cell& result = cells_.back();
   if (shape_.is_condition()) {
@@ -366,16 +335,56 @@ void Emitter::row(const Rows& rows, BasicBlock* next) {
     Value* all_false = b_.CreateAndReduce(decides(result, false));
     in_vain = b_.CreateSelect(all_false, b_.getInt32(0), b_.CreateAdd(in_vain_, b_.getInt32(1)));
   }
-  go_on(in_vain);
+  go_on(in_vain, next);
   b_.SetInsertPoint(next);
   const auto carried = [&](Value* Way::*which, Value*& value) {
     if (value == nullptr) return;
-    llvm::PHINode* phi = b_.CreatePHI(value->getType(), static_cast<unsigned>(ways.size()));
-    for (const Way& way : ways) phi->addIncoming(way.*which, way.from);
+    llvm::PHINode* phi = b_.CreatePHI(value->getType(), static_cast<unsigned>(ways_.size()));
+    for (const Way& way : ways_) phi->addIncoming(way.*which, way.from);
     value = phi;
   };
   carried(&Way::least, least_);
   carried(&Way::in_vain, in_vain_);
+}
+
+void Emitter::go_on(Value* in_vain, BasicBlock* next) {
+  ways_.push_back({b_.GetInsertBlock(), least_, in_vain});
+  b_.CreateBr(next);
+}
+
+// Where the result of all rows is known to be false, that is stored, and nothing else is looked at.
+void Emitter::leave_where_all(Value* are_false, const Rows& rows, BasicBlock* next) {
+  BasicBlock *all_false = block("all_false"), *further = block("further");
+  b_.CreateCondBr(b_.CreateAndReduce(are_false), all_false, further);
+  b_.SetInsertPoint(all_false);
+  static_assert(static_cast<int>(Evidence::value) == 0);
+  Value* no = evidence(Evidence::value);
+  store(rows, no, no);
+  go_on(in_vain_ != nullptr ? b_.getInt32(0) : nullptr, next);
+  b_.SetInsertPoint(further);
+}
+
+// The quick gates, one after the other, before anything else; unless that was in vain often enough, or what a
+// part falls back to is not what its column has there. What comes of it is not used again: rows that nobody
+// asked about come to the same place.
+void Emitter::ask_first(const Rows& rows, BasicBlock* next) {
+  BasicBlock *ask = block("ask"), *whole = block("whole");
+  Value* skip = b_.CreateICmpUGE(in_vain_, b_.getInt32(often_in_vain));
+  if (other_default_ != nullptr) skip = b_.CreateOr(skip, other_default_);
+  b_.CreateCondBr(skip, whole, ask);
+  b_.SetInsertPoint(ask);
+  Value *const least = least_, *are_false = nullptr;
+  for (const std::uint32_t gate : gates_) {
+    if (!is_quick_gate(gate)) continue;
+    const ShapeInstr& ratio = shape_.code[shape_.code[gate].a];
+    are_false = either(are_false, surely_not_above(ratio, thresholds_.at(gate)));
+    leave_where_all(are_false, rows, next);
+  }
+  b_.CreateBr(whole);
+  b_.SetInsertPoint(whole);
+  least_ = least;
+  cells_.assign(shape_.code.size(), {});
+  loaded_.clear();
 }
 
 // What goes before comes first, so that this does not go deep but where a gate asks: there shapes are small.

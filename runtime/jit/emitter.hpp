@@ -43,7 +43,9 @@ struct Cell {
 struct Threshold {
   Value* negated = nullptr;  // −θ
   Value* half = nullptr;
-  Value* surely_not = nullptr;  // x ≤ y times this, rounded: x/y is sound and below θ, by however little
+  // x ≤ y times this, rounded: x/y is sound and below θ by however little, θ being the double before the
+  // parameter where `at least` is asked.
+  Value* surely_not = nullptr;
 };
 
 // With a smaller whole than this a stretch of rows is worked out again, by dividing.
@@ -76,6 +78,10 @@ class Emitter {
   void all_rows(const Rows& rows, BasicBlock* after);
   void loop(const Rows& rows, unsigned width, Value* first, Value* last, BasicBlock* after);
   void row(const Rows& rows, BasicBlock* next);
+  void go_on(Value* in_vain, BasicBlock* next);
+  void leave_where_all(Value* are_false, const Rows& rows, BasicBlock* next);
+  void ask_first(const Rows& rows, BasicBlock* next);
+  Value* either(Value* a, Value* b) { return a == nullptr ? b : b_.CreateOr(a, b); }
   llvm::MDNode* as_it_is();
   Value* layout();
   void store(const Rows& rows, Value* result, Value* evidence);
@@ -89,7 +95,7 @@ class Emitter {
   Cell compare(std::uint32_t instr, Cell& a, Cell& b, llvm::CmpInst::Predicate holds);
   Value* is_above(const Cell& ratio, const Threshold& threshold);
   Value* surely_not_above(const ShapeInstr& ratio, const Threshold& threshold);
-  bool falls_back_to_zero(std::uint32_t instr) const;
+  bool falls_back_to_param(std::uint32_t instr) const;
   Cell ratio(Cell& a, Cell& b);
   Cell at_least(const Cell& a, Cell& b, Cell& c);
   Cell choose(Value* first, Cell& a, Cell& b, Value* evidence);
@@ -147,6 +153,13 @@ class Emitter {
   bool undivided_ = false;                         // in the loop at hand
   Value* least_ = nullptr;                         // there: the least whole's bits so far, less one
   Value* in_vain_ = nullptr;                       // where quick gates are asked: see often_in_vain
+  Value* other_default_ =
+      nullptr;  // whether a quick gate's part falls back to anything but +0.0; null: none does
+  struct Way {  // to the next rows, and what is carried to them
+    BasicBlock* from;
+    Value *least, *in_vain;
+  };
+  std::vector<Way> ways_;
   std::uint64_t room_rows_ = 0;
   Value* placed_ = nullptr;
   Value* row_ = nullptr;

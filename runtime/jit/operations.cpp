@@ -168,19 +168,18 @@ Value* Emitter::is_above(const Cell& ratio, const Threshold& threshold) {
 Value* Emitter::surely_not_above(const ShapeInstr& ratio, const Threshold& threshold) {
   const auto least = std::bit_cast<std::uint64_t>(least_whole),
              most = std::bit_cast<std::uint64_t>(largest_whole());
-  const bool default_zero = falls_back_to_zero(ratio.a);
-  Value* x = default_zero ? number(cell_of(shape_.code[ratio.a].a)) : number(cell_of(ratio.a));
+  const bool or_zero = falls_back_to_param(ratio.a);  // see other_default_
+  Value* x = or_zero ? number(cell_of(shape_.code[ratio.a].a)) : number(cell_of(ratio.a));
   Value* y = number(cell_of(ratio.b));
   Value* usual = b_.CreateICmpULT(b_.CreateSub(bits_of(y), bits(least)), bits(most - least + 1));
   Value* below = b_.CreateICmpULE(bits_of(x), bits_of(b_.CreateFMul(y, each(threshold.surely_not))));
   Value* out = b_.CreateAnd(usual, below);
-  if (!default_zero) out = b_.CreateAnd(out, known(cell_of(ratio.a)));
+  if (!or_zero) out = b_.CreateAnd(out, known(cell_of(ratio.a)));
   if (shape_.code[ratio.b].op != ShapeOp::input) out = b_.CreateAnd(out, known(cell_of(ratio.b)));
   return out;
 }
 
-// Where it does not, load_thresholds() lets nothing be asked that way.
-bool Emitter::falls_back_to_zero(std::uint32_t instr) const {
+bool Emitter::falls_back_to_param(std::uint32_t instr) const {
   const ShapeInstr& in = shape_.code[instr];
   return in.op == ShapeOp::fallback && shape_.code[in.a].op == ShapeOp::input &&
          shape_.code[in.b].op == ShapeOp::param;

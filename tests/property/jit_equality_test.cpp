@@ -444,7 +444,7 @@ TEST_F(JitEquality, ConjunctionsThatAreFalseForRunsOfRows) {
 TEST_F(JitEquality, RowsThatAreSurelyBelowAThreshold) {
   const auto compiler = open();
   Random random(23);
-  enum Part { plain, or_param, absolute, parts };
+  enum Part { plain, or_param, absolute, where_sound, parts };
   enum Whole { whole_plain, whole_sum, wholes };
   const auto ratio_of = [](Shape& shape, std::uint32_t input, int part, int whole) {
     const auto add = [&](ShapeInstr in) {
@@ -457,6 +457,12 @@ TEST_F(JitEquality, RowsThatAreSurelyBelowAThreshold) {
       x = add({.op = ShapeOp::fallback, .a = x, .b = otherwise});
     }
     if (part == absolute) x = add({.op = ShapeOp::abs, .a = x});
+    if (part == where_sound) {
+      const std::uint32_t ratio = add({.op = ShapeOp::ratio, .a = x, .b = y}),
+                          theta = add(leaf(ShapeOp::param, 0));
+      const std::uint32_t above = add({.op = ShapeOp::gt, .a = ratio, .b = theta});
+      x = add({.op = ShapeOp::where, .a = x, .b = above});
+    }
     if (whole == whole_sum) {
       const std::uint32_t more = add(leaf(ShapeOp::param, 3));
       y = add({.op = ShapeOp::add, .a = y, .b = more});

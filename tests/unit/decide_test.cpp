@@ -344,6 +344,29 @@ TEST(Records, AConditionOverASubqueryIsWorkedOutAgain) {
   EXPECT_GT(decisions, 0);
 }
 
+// Whoever calculates with a column relies on it.
+TEST(Records, ARowWithoutAValueIsZero) {
+  DecideBench b = bench({.when = "max(trigger) > 0.5"});
+  b.set("trigger", 1, "region=eu");
+  b.ticks(2);
+  ASSERT_FALSE(b.records.empty());
+  int changed = 0;
+  for (const Decision::Recorded& recorded : b.records) {
+    Result<Record> record = record_from_bytes(recorded.bytes);
+    ASSERT_TRUE(record);
+    for (auto& [node, column] : record->columns)
+      for (std::size_t row = 0; row < column.size(); ++row, ++changed) {
+        column.value[row] = 7;
+        column.evidence[row] = static_cast<std::uint8_t>(plan::Evidence::stale);
+      }
+    const Result<Record> read = record_from_bytes(to_bytes(*record));
+    ASSERT_TRUE(read);
+    for (const auto& [node, column] : read->columns)
+      for (std::size_t row = 0; row < column.size(); ++row) EXPECT_EQ(column.value[row], 0.0);
+  }
+  EXPECT_GT(changed, 0);
+}
+
 TEST(Missing, PagesAfterTheThirdUnknownTick) {
   DecideBench b = bench({});
   b.set("trigger", std::nullopt);

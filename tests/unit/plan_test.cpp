@@ -328,6 +328,11 @@ TEST(PlanCheck, FaultsAreRefusedByName) {
   REFUSED(p.nodes[2].inputs.pop_back());
   REFUSED(p.nodes[2].params.clear());
   REFUSED(p.nodes[3].inputs.clear());
+  // Conditions have no numbers to calculate with.
+  for (const std::size_t node :
+       {std::size_t{3}, std::size_t{7}, more, more + 1, more + 2, more + 3, more + 4, more + 5})
+    for (const Index condition : {2u, 4u})
+      if (condition < node) REFUSED(p.nodes[node].inputs[0] = condition);
   REFUSED(p.nodes[3].index = 0);
   REFUSED(p.nodes[4].hold.of = 65);
   REFUSED(p.nodes[5].params.clear());
