@@ -335,7 +335,10 @@ StoreProvider::Moving* StoreProvider::kept_windows(store::SeriesId id, const Pan
   if (kept == nullptr) return nullptr;
   kept->used = ++uses_;
   kept->round = round_;
-  if (there) return kept;
+  if (there) {
+    count(*kept);
+    return kept;
+  }
   series_.open(id);
   load(*kept, id, first, query.ticks, stretch_);
   return kept;
@@ -361,10 +364,9 @@ void StoreProvider::load(Moving& into, store::SeriesId id, std::size_t first, st
   into.round = round_;
   into.first = stretch < grid_.ticks ? first : 0;
   into.end = std::min(grid_.ticks, into.first + std::max(stretch, ticks));
-  held_ -= into.windows.bytes();
   into.windows.load(series_, grid_.from + grid_.step * static_cast<std::int64_t>(into.first), grid_.step,
                     into.end - into.first, grid_.reach);
-  held_ += into.windows.bytes();
+  count(into);
 }
 
 // Null where a look at the samples themselves costs less. A series that is looked at over and over at single
@@ -375,7 +377,10 @@ StoreProvider::Moving* StoreProvider::windows_at(store::SeriesId id, std::size_t
   // Decisions cluster: what lies far from this one may never be looked at.
   constexpr std::size_t likely_ticks = 1024;
   Moving* kept = moving_of(id);
-  if (kept != nullptr && kept->has(tick, 1)) return kept;
+  if (kept != nullptr && kept->has(tick, 1)) {
+    count(*kept);
+    return kept;
+  }
   if (looked_up_.size() <= id) looked_up_.resize(std::max<std::size_t>(store_.series_count(), id + 1), 0);
   if (++looked_up_[id] < worthwhile) return nullptr;
   looked_up_[id] = 0;

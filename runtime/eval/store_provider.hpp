@@ -120,7 +120,13 @@ class StoreProvider final : public LeafProvider, public PanelLeaves {
     std::size_t first = 0, end = 0;  // the grid's instants that it has
     bool has(std::size_t from, std::size_t ticks) const { return first <= from && from + ticks <= end; }
     store::MovingWindows windows;
+    std::size_t bytes = 0;  // of them, as far as they are in held_
   };
+  // What it has grown by since it was counted last.
+  void count(Moving& of) {
+    held_ += of.windows.bytes() - of.bytes;
+    of.bytes = of.windows.bytes();
+  }
   std::vector<Moving> moving_;                // of the series last asked about
   std::vector<std::uint32_t> moving_places_;  // by series: its place there, and one; 0 where it has none
   std::size_t held_ = 0;                      // bytes of them

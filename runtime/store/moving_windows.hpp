@@ -27,7 +27,12 @@ class MovingWindows {
   // than `reach` before their instant. The series does not change as long as windows of it are asked for.
   void load(Cursor& series, Instant from, Duration step, std::size_t count, Duration reach);
 
-  std::size_t bytes() const { return samples_.size() * 24 + (grid_before_ + count_) * 16; }
+  // Grows as minima and maxima are asked for.
+  std::size_t bytes() const {
+    std::size_t out = samples_.size() * 24 + (grid_before_ + count_) * 16;
+    for (const Extreme& one : extremes_) out += one.windows.bytes();
+    return out;
+  }
 
   // A function over a range of `length` that ends `offset` before the instant; for the instants [first, first
   // + n).
