@@ -244,10 +244,6 @@ TEST_F(Scrapes, EveryFailureIsUpZeroWithItsReason) {
   answer(503, "a 1\n");
   ASSERT_TRUE(scrape(at(1)));
   EXPECT_EQ(up(at(1)), 0);
-  answer(307, "");
-  const auto led_away = scrape(at(1) + milliseconds(1));
-  ASSERT_TRUE(led_away);
-  EXPECT_NE(led_away->hint, "");
   answer(200, "<html>login</html>");
   ASSERT_TRUE(scrape(at(2)));
   EXPECT_EQ(up(at(2)), 0);
@@ -256,6 +252,24 @@ TEST_F(Scrapes, EveryFailureIsUpZeroWithItsReason) {
   ASSERT_TRUE(gone);
   EXPECT_EQ(gone->code, ErrorCode::unreachable);
   EXPECT_EQ(up(at(3)), 0);
+}
+
+TEST_F(Scrapes, AStatusHasItsOwnWayOutOrNone) {
+  const std::pair<int, const char*> ways[] = {{301, "name the address"}, {307, "name the address"},
+                                              {401, "name a proxy"},     {403, "name a proxy"},
+                                              {404, "check the path"},   {429, "ask less"}};
+  int second = 0;
+  for (const auto& [status, way] : ways) {
+    answer(status, "");
+    const auto why = scrape(at(++second));
+    ASSERT_TRUE(why);
+    EXPECT_EQ(why->message, fmt::format("HTTP {} instead of metrics", status));
+    EXPECT_NE(why->hint.find(way), std::string::npos) << why->hint;
+  }
+  answer(500, "");
+  const auto why = scrape(at(++second));
+  ASSERT_TRUE(why);
+  EXPECT_EQ(why->hint, "");
 }
 
 TEST_F(Scrapes, AFutureSampleIsLeftOutAndTheRestIsAGoodScrape) {

@@ -381,6 +381,18 @@ TEST(TsdbHistory, ASegmentThatIsMissingIsToldAndTheRestIsRead) {
   EXPECT_EQ(notices(open(folders, everything({named("a")}))), "data/wal: segment 00000001 " + told);
 }
 
+TEST(TsdbHistory, ASegmentThatIsMissingInACheckpointIsToldAndTheRestIsRead) {
+  MemoryFolders folders;
+  folders.files["data/wal/checkpoint.00000004/00000000"] =
+      wal_segment({series_record({{7, a}}), samples_record({{7, 10, 1}})});
+  folders.files["data/wal/checkpoint.00000004/00000002"] = wal_segment({samples_record({{7, 30, 3}})});
+  folders.files["data/wal/00000005"] = wal_segment({samples_record({{7, 40, 4}})});
+  EXPECT_EQ(all_of(folders), "10=1 30=3 40=4 ");
+  EXPECT_EQ(notices(open(folders, everything({named("a")}))),
+            "data/wal/checkpoint.00000004: segment 00000001 is missing before 00000002; what it held is not "
+            "read\n");
+}
+
 TEST(TsdbHistory, AfterAMissingFileOfHeadChunksTheLogCounts) {
   MemoryFolders folders;
   const auto chunk = [](std::int64_t time) {
