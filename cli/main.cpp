@@ -106,8 +106,7 @@ void add_engine(CLI::App& app, eval::Tier& into) {
       app, "--engine", into,
       {{"interp", eval::Tier::interpreter}, {"jit", eval::Tier::compiled}, {"auto", eval::Tier::automatic}},
       "who works conditions out: the interpreter, machine code, or machine code where many rows are worth it "
-      "(a "
-      "replay's auto interprets)");
+      "(a replay's auto interprets)");
 }
 
 void add_truth(CLI::App& app, TruthOptions& into) {

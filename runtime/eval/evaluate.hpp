@@ -39,14 +39,7 @@ struct Column {
   std::size_t size() const { return evidence.size(); }
   bool has_truths() const { return !truth.empty(); }  // false of a column without rows
   double number(std::size_t row) const { return has_truths() ? truth[row] : value[row]; }
-  // A truth is any number but 0.
-  void set(std::size_t row, double number, plan::Evidence why) {
-    if (has_truths())
-      truth[row] = number != 0.0 ? 1 : 0;
-    else
-      value[row] = number;
-    evidence[row] = static_cast<std::uint8_t>(why);
-  }
+  void set(std::size_t row, double number, plan::Evidence why) { out().set(row, number, why); }
   // From a row on; `step` as ColumnView has it.
   ColumnView view(std::size_t row, std::size_t step) const {
     if (has_truths()) return {nullptr, evidence.data() + row, step, truth.data() + row};

@@ -29,6 +29,14 @@ struct ColumnOut {
   double* value = nullptr;
   std::uint8_t* evidence = nullptr;
   std::uint8_t* truth = nullptr;
+  // A truth is any number but 0.
+  void set(std::size_t row, double number, plan::Evidence why) const {
+    if (truth != nullptr)
+      truth[row] = number != 0.0 ? 1 : 0;
+    else
+      value[row] = number;
+    evidence[row] = static_cast<std::uint8_t>(why);
+  }
   ColumnOut from(std::size_t row) const {
     return {value != nullptr ? value + row : nullptr, evidence + row,
             truth != nullptr ? truth + row : nullptr};

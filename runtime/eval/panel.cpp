@@ -37,13 +37,12 @@ Column Panel::at(std::size_t tick) const {
   out.rows = rows;
   const std::size_t cell = steady ? 0 : tick;
   out.evidence.reserve(row.size());
-  const bool condition = !row.empty() && row.front().truth != nullptr;
-  if (condition)
+  if (has_truths())
     out.truth.reserve(row.size());
   else
     out.value.reserve(row.size());
   for (const Row& r : row) {
-    if (condition)
+    if (r.truth != nullptr)
       out.truth.push_back(r.truth[cell]);
     else
       out.value.push_back(r.value[cell]);
@@ -274,11 +273,7 @@ void PanelEvaluation::run_map(plan::Index index, Panel& out) {
                                    : settle(*alignment, contest, has_value, pick);
       leaves(pick);
       if (settled) continue;
-      if (cells.truth != nullptr)
-        cells.truth[t] = 0;
-      else
-        cells.value[t] = 0.0;
-      cells.evidence[t] = static_cast<std::uint8_t>(Evidence::invalid);
+      cells.set(t, 0.0, Evidence::invalid);
     }
     out.row[contest.row] = row_of(cells);
   }

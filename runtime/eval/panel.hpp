@@ -65,6 +65,7 @@ struct Panel {
   bool steady = false;  // one cell a row, for all ticks
   std::vector<Row> row;
 
+  bool has_truths() const { return !row.empty() && row.front().truth != nullptr; }
   Column at(std::size_t tick) const;
 };
 

@@ -234,8 +234,8 @@ void ChangeFinder::show(std::uint32_t tick, Index node, const eval::Panel& panel
     one->lasts = one->lasts || lasts;
     return;
   }
-  const bool condition = !panel.row.empty() && panel.row.front().truth != nullptr;
-  const std::size_t cell = sizeof(std::uint8_t) + (condition ? sizeof(std::uint8_t) : sizeof(double));
+  const std::size_t cell =
+      sizeof(std::uint8_t) + (panel.has_truths() ? sizeof(std::uint8_t) : sizeof(double));
   constexpr std::size_t allocations = 2 * 2 * sizeof(void*);  // what the heap keeps beside a column's two
   const auto bytes =
       static_cast<std::int64_t>(sizeof(Changes::Shown) + panel.row.size() * cell + allocations);

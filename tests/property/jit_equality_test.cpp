@@ -216,6 +216,63 @@ testing::AssertionResult agree(const Shape& shape, eval::KernelFn kernel, const 
   return testing::AssertionSuccess();
 }
 
+struct Compiled {
+  Shape shape;
+  eval::KernelFn kernel;
+};
+
+double moved(double from, std::int64_t steps) {
+  return std::bit_cast<double>(std::bit_cast<std::int64_t>(from) + steps);
+}
+
+enum Part { plain, or_param, absolute, where_sound, parts };
+enum Whole { whole_plain, whole_sum, wholes };
+
+// Of two columns from `input` on; what the forms need beside are the parameters 0, 2 and 3.
+std::uint32_t ratio_of(Shape& shape, std::uint32_t input, int part, int whole) {
+  const auto add = [&](ShapeInstr in) {
+    shape.code.push_back(in);
+    return static_cast<std::uint32_t>(shape.code.size() - 1);
+  };
+  std::uint32_t x = add(leaf(ShapeOp::input, input)), y = add(leaf(ShapeOp::input, input + 1));
+  if (part == or_param) {
+    const std::uint32_t otherwise = add(leaf(ShapeOp::param, 2));
+    x = add({.op = ShapeOp::fallback, .a = x, .b = otherwise});
+  }
+  if (part == absolute) x = add({.op = ShapeOp::abs, .a = x});
+  if (part == where_sound) {
+    const std::uint32_t ratio = add({.op = ShapeOp::ratio, .a = x, .b = y}),
+                        theta = add(leaf(ShapeOp::param, 0));
+    const std::uint32_t above = add({.op = ShapeOp::gt, .a = ratio, .b = theta});
+    x = add({.op = ShapeOp::where, .a = x, .b = above});
+  }
+  if (whole == whole_sum) {
+    const std::uint32_t more = add(leaf(ShapeOp::param, 3));
+    y = add({.op = ShapeOp::add, .a = y, .b = more});
+  }
+  return add({.op = ShapeOp::ratio, .a = x, .b = y});
+}
+
+// Of two such ratios in all forms, each compared with the parameter of its number.
+std::vector<Shape> conjunctions_of_ratios() {
+  std::vector<Shape> out;
+  constexpr ShapeOp ops[] = {ShapeOp::gt, ShapeOp::ge, ShapeOp::lt, ShapeOp::le};
+  for (int part = 0; part < parts; ++part)
+    for (int whole = 0; whole < wholes; ++whole)
+      for (const auto& [first_op, second_op] : {std::pair{0, 0}, {1, 0}, {0, 3}, {2, 1}}) {
+        Shape& shape = out.emplace_back(Shape{.inputs = 4, .params = 4, .code = {}});
+        std::uint32_t sides[2];
+        for (std::uint32_t side = 0; side < 2; ++side) {
+          const std::uint32_t ratio = ratio_of(shape, 2 * side, part, whole);
+          shape.code.push_back(leaf(ShapeOp::param, side));
+          sides[side] = ratio + 2;
+          shape.code.push_back({.op = ops[side == 0 ? first_op : second_op], .a = ratio, .b = ratio + 1});
+        }
+        shape.code.push_back({.op = ShapeOp::both, .a = sides[0], .b = sides[1]});
+      }
+  return out;
+}
+
 class JitEquality : public testing::Test {
  protected:
   static std::unique_ptr<eval::KernelCompiler> open(const Limits& limits = {}) {
@@ -320,10 +377,6 @@ TEST_F(JitEquality, GeneratedShapes) {
 TEST_F(JitEquality, RatiosNextToWhatTheyAreComparedWith) {
   const auto compiler = open();
   Random random(11);
-  struct Compiled {
-    Shape shape;
-    eval::KernelFn kernel;
-  };
   std::vector<Compiled> all;
   for (const ShapeOp op : {ShapeOp::gt, ShapeOp::ge, ShapeOp::lt, ShapeOp::le}) {
     for (const bool floor : {false, true}) {
@@ -338,9 +391,6 @@ TEST_F(JitEquality, RatiosNextToWhatTheyAreComparedWith) {
       all.push_back({shape, *kernel});
     }
   }
-  const auto moved = [](double from, std::int64_t steps) {
-    return std::bit_cast<double>(std::bit_cast<std::int64_t>(from) + steps);
-  };
   std::size_t true_rows = 0, false_rows = 0;
   for (int round = 0; round < 1500; ++round) {
     double theta = std::ldexp(1.0 + static_cast<double>(random() >> 11) * 0x1p-53,
@@ -444,56 +494,12 @@ TEST_F(JitEquality, ConjunctionsThatAreFalseForRunsOfRows) {
 TEST_F(JitEquality, RowsThatAreSurelyBelowAThreshold) {
   const auto compiler = open();
   Random random(23);
-  enum Part { plain, or_param, absolute, where_sound, parts };
-  enum Whole { whole_plain, whole_sum, wholes };
-  const auto ratio_of = [](Shape& shape, std::uint32_t input, int part, int whole) {
-    const auto add = [&](ShapeInstr in) {
-      shape.code.push_back(in);
-      return static_cast<std::uint32_t>(shape.code.size() - 1);
-    };
-    std::uint32_t x = add(leaf(ShapeOp::input, input)), y = add(leaf(ShapeOp::input, input + 1));
-    if (part == or_param) {
-      const std::uint32_t otherwise = add(leaf(ShapeOp::param, 2));
-      x = add({.op = ShapeOp::fallback, .a = x, .b = otherwise});
-    }
-    if (part == absolute) x = add({.op = ShapeOp::abs, .a = x});
-    if (part == where_sound) {
-      const std::uint32_t ratio = add({.op = ShapeOp::ratio, .a = x, .b = y}),
-                          theta = add(leaf(ShapeOp::param, 0));
-      const std::uint32_t above = add({.op = ShapeOp::gt, .a = ratio, .b = theta});
-      x = add({.op = ShapeOp::where, .a = x, .b = above});
-    }
-    if (whole == whole_sum) {
-      const std::uint32_t more = add(leaf(ShapeOp::param, 3));
-      y = add({.op = ShapeOp::add, .a = y, .b = more});
-    }
-    return add({.op = ShapeOp::ratio, .a = x, .b = y});
-  };
-  struct Compiled {
-    Shape shape;
-    eval::KernelFn kernel;
-  };
   std::vector<Compiled> all;
-  constexpr ShapeOp ops[] = {ShapeOp::gt, ShapeOp::ge, ShapeOp::lt, ShapeOp::le};
-  for (int part = 0; part < parts; ++part)
-    for (int whole = 0; whole < wholes; ++whole)
-      for (const auto& [first_op, second_op] : {std::pair{0, 0}, {1, 0}, {0, 3}, {2, 1}}) {
-        Shape shape{.inputs = 4, .params = 4, .code = {}};
-        std::uint32_t sides[2];
-        for (std::uint32_t side = 0; side < 2; ++side) {
-          const std::uint32_t ratio = ratio_of(shape, 2 * side, part, whole);
-          shape.code.push_back(leaf(ShapeOp::param, side));
-          sides[side] = ratio + 2;
-          shape.code.push_back({.op = ops[side == 0 ? first_op : second_op], .a = ratio, .b = ratio + 1});
-        }
-        shape.code.push_back({.op = ShapeOp::both, .a = sides[0], .b = sides[1]});
-        const auto kernel = compiler->compile(shape);
-        ASSERT_TRUE(kernel) << kernel.error().message;
-        all.push_back({shape, *kernel});
-      }
-  const auto moved = [](double from, std::int64_t steps) {
-    return std::bit_cast<double>(std::bit_cast<std::int64_t>(from) + steps);
-  };
+  for (const Shape& shape : conjunctions_of_ratios()) {
+    const auto kernel = compiler->compile(shape);
+    ASSERT_TRUE(kernel) << kernel.error().message;
+    all.push_back({shape, *kernel});
+  }
   const auto few_steps = [&] { return static_cast<std::int64_t>(below(random, 5)) - 2; };
   const double thetas[] = {0.25, 0.0144, 1.0, moved(1.0, -1), 1.0 + 1e-9, 1.5, 0x1p-60, 0x1p-61};
   const double ends[] = {0x1p-400, std::numeric_limits<double>::max() / (1.0 + 1e-9)};

@@ -158,5 +158,29 @@ TEST(MovingWindows, EqualTheWindowsOneByOne) {
   EXPECT_GT(latest_stretches, 3'000u);
 }
 
+// Each sample of a falling series is the greatest of some window to come.
+TEST(MovingWindows, WhatMaximaRememberCountsInBytes) {
+  SeriesStore store{Limits{}};
+  const SeriesId id = *store.series(Labels(std::vector<Labels::Pair>{{"__name__", "m"}}));
+  constexpr std::size_t count = 1000;
+  for (std::size_t i = 0; i < count; ++i)
+    ASSERT_TRUE(store.append(id, Instant{} + seconds(static_cast<std::int64_t>(i)), -static_cast<double>(i)));
+  Cursor series(store);
+  series.open(id);
+  MovingWindows windows;
+  windows.load(series, Instant{}, seconds(1), count, minutes(20));
+  const std::size_t loaded = windows.bytes();
+  std::vector<double> got(count);
+  std::vector<WindowState> states(count);
+  const auto ask = [&](RangeFn fn) {
+    windows.range({fn, minutes(20), {}, Semantics::prometheus2}, 0, count, got.data(), states.data());
+    return windows.bytes();
+  };
+  const std::size_t with_minima = ask(RangeFn::min_over_time);
+  EXPECT_LT(with_minima - loaded, 1000u);
+  EXPECT_GE(ask(RangeFn::max_over_time) - with_minima, count * (sizeof(double) + sizeof(std::uint64_t)));
+  EXPECT_EQ(got[count - 1], 0.0);
+}
+
 }  // namespace
 }  // namespace signalbox::store
