@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <bit>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -78,10 +79,18 @@ All asked(const PrometheusServer& server) {
   std::size_t size = packed.size();
   EXPECT_EQ(snappy_compress(request.data(), request.size(), packed.data(), &size), SNAPPY_OK);
   packed.resize(size);
-  const HttpAnswer answer = server.post("/api/v1/read",
-                                        {"Content-Type: application/x-protobuf", "Content-Encoding: snappy",
-                                         "X-Prometheus-Remote-Read-Version: 0.1.0"},
-                                        packed);
+  const auto ask = [&] {
+    return server.post("/api/v1/read",
+                       {"Content-Type: application/x-protobuf", "Content-Encoding: snappy",
+                        "X-Prometheus-Remote-Read-Version: 0.1.0"},
+                       packed);
+  };
+  HttpAnswer answer = ask();
+  // 2.42 fails to find chunks of its head that it cuts off while it is asked.
+  for (int again = 0; again < 50 && answer.body.starts_with("cannot populate chunk"); ++again) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    answer = ask();
+  }
   EXPECT_EQ(answer.status, 200) << answer.body;
   EXPECT_EQ(snappy_uncompressed_length(answer.body.data(), answer.body.size(), &size), SNAPPY_OK);
   std::string text(size, '\0');
